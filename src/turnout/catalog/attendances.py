@@ -1,0 +1,154 @@
+"""The attendances report (contract sections 2.1 and 2.2) and the facts its rows state (section 5).
+
+A new column or filter is one line here; no other file lists them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from turnout.catalog.types import Column, Group, Kind, Member, Op, Parameter, Report, Sort, Thing, Value
+
+STATUSES: Final = ("attended", "late_cancelled", "no_show", "registered")
+BOOKING_METHODS: Final = ("dropin", "free", "membership")
+EVENT_TYPES: Final = ("appointment", "class")
+FORMATS: Final = ("csv", "json")
+
+_I, _D, _T, _C, _B = Kind.INTEGER, Kind.INSTANT, Kind.TEXT, Kind.CHOICE, Kind.BOOLEAN
+
+# fmt: off
+COLUMNS: Final = (
+    Column("id", "ID", _I, "id", nullable=False, help="The attendance's id."),
+    Column("updated_at", "Updated At", _D, "updated_at", nullable=False, help="When the attendance last changed."),
+    Column("customer.id", "Customer ID", _I, "customer_id", "customer_id", nullable=False, required=True, holds_customer_id=True, help="The customer's id."),
+    Column("customer.name", "Customer Name", _T, "customer_name", "customer_name", help="The customer's full name."),
+    Column("customer.email", "Customer Email", _T, "customer_email", "customer_email", help="The customer's e-mail address."),
+    Column("customer.thumbnail_url", "Customer Thumbnail URL", _T, "customer_thumbnail_url", "customer_thumbnail_url", sortable=False, help="The address of the customer's picture."),
+    Column("event.id", "Event ID", _I, "event_id", "event_id", nullable=False, help="The event's id."),
+    Column("event.starts_at", "Event Starts At", _D, "event_starts_at", "event_starts_at", nullable=False, help="When the event starts."),
+    Column("event.ends_at", "Event Ends At", _D, "event_ends_at", "event_ends_at", help="When the event ends."),
+    Column("event.name", "Event Name", _T, "event_name", "event_name", help="The event's name."),
+    Column("event.type", "Event Type", _C, "event_type", "event_type", nullable=False, extension=True, choices=EVENT_TYPES, help="Whether the event is a class or an appointment."),
+    Column("offering_type.id", "Offering Type ID", _I, "offering_type_id", "offering_type_id", help="The offering type's id."),
+    Column("offering_type.name", "Offering Type Name", _T, "offering_type_name", "offering_type_name", help="The offering type's name."),
+    Column("venue.id", "Venue ID", _I, "venue_id", "venue_id", help="The venue's id."),
+    Column("venue.name", "Venue Name", _T, "venue_name", "venue_name", help="The venue's name."),
+    Column("instructors", "Instructors", Kind.PEOPLE, "instructor", sortable=False, nullable=False, help="The event's instructors, ordered by name."),
+    Column("booking_method", "Booking Method", _C, "booking_method", choices=BOOKING_METHODS, help="How the attendance was booked."),
+    Column("customer_membership.id", "Customer Membership ID", _I, "customer_membership_id", "customer_membership_id", help="The id of the customer's own instance of the membership."),
+    Column("customer_membership.membership.id", "Membership ID", _I, "membership_id", "membership_id", help="The membership's id."),
+    Column("customer_membership.membership.name", "Membership Name", _T, "membership_name", "membership_name", help="The membership's name."),
+    Column("booking_source", "Booking Source", _T, "booking_source_name", help="The application that made the booking."),
+    Column("booking_source_id", "Booking Source ID", _I, "booking_source_id", extension=True, help="The id of the application that made the booking."),
+    Column("status", "Status", _C, "status", nullable=False, choices=STATUSES, help="What became of the booking."),
+    Column("checkin.ocurred_at", "Checked In At", _D, "checkin_ocurred_at", "checkin_ocurred_at", help="When the customer checked in."),
+    Column("is_first_attendance", "First Attendance", _B, "is_first_attendance", nullable=False, help="Whether this is the customer's first attendance at any event."),
+)
+
+GROUPS: Final = (
+    Group("customer"),
+    Group("event"),
+    Group("offering_type", presence="offering_type_id"),
+    Group("venue", presence="venue_id"),
+    Group("customer_membership", presence="customer_membership_id"),
+    Group("customer_membership.membership", presence="membership_id"),
+    Group("checkin", presence="checkin_ocurred_at"),
+)
+
+FILTERS: Final = (
+    Parameter("status", Value.CHOICE, "Attendances of one of these statuses.", is_list=True, choices=STATUSES, op=Op.IN, storage="status", example="attended"),
+    Parameter("attendance_status", Value.CHOICE, "Another name of `status`; where both are given, both hold.", is_list=True, choices=STATUSES, op=Op.IN, storage="status"),
+    Parameter("booking_methods", Value.CHOICE, "Attendances booked by one of these methods.", is_list=True, choices=BOOKING_METHODS, op=Op.IN, storage="booking_method"),
+    Parameter("booking_sources", Value.ID_OR_NONE, "Attendances booked through one of these applications; `none` for no application.", is_list=True, op=Op.IN_OR_NULL, storage="booking_source_id"),
+    Parameter("event_types", Value.CHOICE, "Attendances of events of one of these types.", is_list=True, choices=EVENT_TYPES, op=Op.IN, storage="event_type"),
+    Parameter("customers", Value.INTEGER, "Attendances of one of these customers.", is_list=True, op=Op.IN, storage="customer_id"),
+    Parameter("customer_memberships", Value.INTEGER, "Attendances booked with one of these customer memberships.", is_list=True, op=Op.IN, storage="customer_membership_id"),
+    Parameter("memberships", Value.INTEGER, "Attendances booked with one of these memberships.", is_list=True, op=Op.IN, storage="membership_id"),
+    Parameter("offering_types", Value.INTEGER, "Attendances of events of one of these offering types.", is_list=True, op=Op.IN, storage="offering_type_id"),
+    Parameter("venues", Value.INTEGER, "Attendances of events at one of these venues.", is_list=True, op=Op.IN, storage="venue_id"),
+    Parameter("instructors", Value.ID_OR_NONE, "Attendances of events that any of these instructors instructs; `none` for events without one.", is_list=True, op=Op.ANY_OR_EMPTY, storage="instructor_ids"),
+    Parameter("event_start_gte", Value.INSTANT, "Events that start at this moment or later.", op=Op.FROM, storage="event_starts_at", example="2026-10-01T00:00:00Z"),
+    Parameter("event_start_lte", Value.INSTANT, "Events that start at this moment or earlier.", op=Op.UNTIL, storage="event_starts_at"),
+    Parameter("updated_at_gte", Value.INSTANT, "Attendances changed at this moment or later.", op=Op.FROM, storage="updated_at"),
+    Parameter("updated_at_lte", Value.INSTANT, "Attendances changed at this moment or earlier.", op=Op.UNTIL, storage="updated_at"),
+    Parameter("event_timeframe", Value.TIMEFRAME, "Events that start within a timeframe of the provider's calendar.", op=Op.WITHIN, storage="event_starts_at", example="last_30_days"),
+    Parameter("include_future", Value.BOOLEAN, "Whether events that have not started yet are included.", default="false", op=Op.NOT_FUTURE, storage="event_starts_at"),
+    Parameter("id_gt", Value.INTEGER, "Attendances with an id greater than this; orders them by id.", op=Op.GREATER, storage="id", example="0"),
+)
+
+SELECTION: Final = (
+    Parameter("columns", Value.COLUMN, "The columns of the answer, in this order; a group name selects all of its columns.", is_list=True, example="id,customer.name,status"),
+    Parameter("sort", Value.SORT_KEY, "The columns to order by; `-` in front for descending.", is_list=True, example="-event.starts_at,customer.name"),
+)
+
+PAGING: Final = (
+    Parameter("limit", Value.INTEGER, "How many rows to answer at most.", default="50", maximum=100),
+    Parameter("offset", Value.INTEGER, "How many rows to pass over.", default="0"),
+    Parameter("page", Value.INTEGER, "The page to answer, counted from 1.", minimum=1),
+    Parameter("page_size", Value.INTEGER, "Another name of `limit`.", maximum=100, same_as="limit"),
+    Parameter("cursor", Value.CURSOR, "The place to go on from, taken from a `Link` header.", extension=True),
+)
+
+PRESENTATION: Final = (
+    Parameter("format", Value.CHOICE, "The form of the answer; absent, what `Accept` prefers.", choices=FORMATS, default="csv", example="json"),
+    Parameter("timezone", Value.ZONE, "Writes date-times with this zone's offset, and reads naive ones and timeframes in it.", extension=True, example="Europe/Berlin"),
+    Parameter("csv_header", Value.CHOICE, "Whether the CSV header row has labels or keys.", choices=("key", "label"), default="label", extension=True),
+    Parameter("csv_escape", Value.BOOLEAN, "Whether CSV text that a spreadsheet would run as a formula is made harmless.", default="true", extension=True),
+    Parameter("bom", Value.BOOLEAN, "Whether the CSV begins with a byte-order mark.", default="false", extension=True),
+)
+# fmt: on
+
+ATTENDANCES: Final = Report(
+    name="attendances",
+    title="Attendances Report",
+    columns=COLUMNS,
+    groups=GROUPS,
+    parameters=FILTERS + SELECTION + PAGING + PRESENTATION,
+    default_sort=(Sort("event.starts_at", descending=True),),
+    id_gt_sort=(Sort("id"),),
+    file_stem="attendances",
+)
+
+# What a row states of itself, and of the things that it names. The same paths are the members of an incoming JSON row.
+# fmt: off
+ROW: Final = (
+    Member("id", _I, "id", needed=True),
+    Member("updated_at", _D, "updated_at", needed=True),
+    Member("customer_id", _I, "customer.id", needed=True, names="customer"),
+    Member("event_id", _I, "event.id", needed=True, names="event"),
+    Member("booking_method", _C, "booking_method", choices=BOOKING_METHODS),
+    Member("customer_membership_id", _I, "customer_membership.id", names="customer_membership"),
+    Member("booking_source_id", _I, "booking_source_id", names="booking_source"),
+    Member("status", _C, "status", needed=True, choices=STATUSES),
+    Member("checkin_ocurred_at", _D, "checkin.ocurred_at"),
+    Member("is_first_attendance", _B, "is_first_attendance"),
+)
+
+THINGS: Final = (
+    Thing("customer", "customer_id", (
+        Member("customer_name", _T, "customer.name"),
+        Member("customer_email", _T, "customer.email"),
+        Member("customer_thumbnail_url", _T, "customer.thumbnail_url", sorts=False),
+    )),
+    Thing("event", "event_id", (
+        Member("event_starts_at", _D, "event.starts_at", needed=True),
+        Member("event_ends_at", _D, "event.ends_at"),
+        Member("event_name", _T, "event.name"),
+        Member("event_type", _C, "event.type", choices=EVENT_TYPES),
+        Member("offering_type_id", _I, "offering_type.id", names="offering_type"),
+        Member("venue_id", _I, "venue.id", names="venue"),
+        Member("instructor_ids", Kind.PEOPLE, "instructors", names="instructor"),
+    )),
+    Thing("offering_type", "offering_type_id", (Member("offering_type_name", _T, "offering_type.name"),), by_name=True),
+    Thing("venue", "venue_id", (
+        Member("venue_name", _T, "venue.name"),
+        Member("venue_timezone", _T, "venue.timezone", sorts=False),
+    ), by_name=True),
+    Thing("instructor", "instructor_ids", (Member("instructor_name", _T, "instructors.name"),), by_name=True),
+    Thing("customer_membership", "customer_membership_id", (
+        Member("membership_id", _I, "customer_membership.membership.id", names="membership"),
+    )),
+    Thing("membership", "membership_id", (Member("membership_name", _T, "customer_membership.membership.name"),), by_name=True),
+    Thing("booking_source", "booking_source_id", (Member("booking_source_name", _T, "booking_source"),), by_name=True),
+)
+# fmt: on
