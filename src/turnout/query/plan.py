@@ -1,0 +1,114 @@
+"""From a checked request to what must be read: stored columns, order keys and a place in the order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from turnout.catalog.text import fold
+from turnout.catalog.types import FOLDED, Column, Kind
+from turnout.query.cursor import Place
+
+if TYPE_CHECKING:
+    from turnout.query.request import Condition, ReportRequest, Scope
+
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - stores speak naive UTC
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderKey:
+    """One stored column of the order. Missing values come last in both directions."""
+
+    storage: str
+    descending: bool
+    nullable: bool
+    instant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one page needs. `position` has one value for each order key, and selects what follows (or precedes)."""
+
+    scope: Scope
+    conditions: tuple[Condition, ...]
+    storages: tuple[str, ...]
+    order: tuple[OrderKey, ...]
+    limit: int
+    offset: int
+    position: tuple[Any, ...] | None
+    backwards: bool
+
+
+def plan(request: ReportRequest, *, with_order_keys: bool = True) -> Plan:
+    """The plan of a request. The order keys are read as well, for cursors, unless no page follows."""
+    order = _order(request)
+    storages: dict[str, None] = {}
+    for column in request.columns:
+        storages.update(dict.fromkeys(stored(column)))
+        storages.update(dict.fromkeys(presences(request, column)))
+    if with_order_keys:
+        storages.update((key.storage, None) for key in order if not key.storage.endswith(FOLDED))
+    return Plan(
+        scope=request.scope,
+        conditions=request.conditions,
+        storages=tuple(storages),
+        order=order,
+        limit=request.limit,
+        offset=request.offset,
+        position=position(order, request.place.values) if request.place else None,
+        backwards=request.place is not None and request.place.backwards,
+    )
+
+
+def stored(column: Column) -> tuple[str, ...]:
+    """The stored columns that hold a column's value."""
+    if column.kind is Kind.PEOPLE:
+        return (f"{column.storage}_ids", f"{column.storage}_names")
+    return (column.storage,)
+
+
+def presences(request: ReportRequest, column: Column) -> tuple[str, ...]:
+    """The stored columns that tell whether the objects around a column's value exist."""
+    groups = request.report.group
+    keys = (".".join(column.path[:depth]) for depth in range(1, len(column.path)))
+    return tuple(presence for key in keys if (presence := groups[key].presence))
+
+
+def _order(request: ReportRequest) -> tuple[OrderKey, ...]:
+    keys = [
+        OrderKey(storage, level.descending, level.column.nullable, level.column.kind is Kind.INSTANT)
+        for level in request.sort
+        for storage in level.column.order_by
+    ]
+    if not any(key.storage == "id" for key in keys):
+        keys.append(OrderKey("id", descending=False, nullable=False, instant=False))
+    return tuple(keys)
+
+
+def place_of(request: ReportRequest, the_plan: Plan, row: tuple[Any, ...], *, backwards: bool) -> Place:
+    """The place after (or before) a row that was read by `the_plan`."""
+    at = {storage: index for index, storage in enumerate(the_plan.storages)}
+    values = []
+    for key in the_plan.order:
+        if key.storage.endswith(FOLDED):
+            continue  # it follows from the text itself, which is the next key
+        value = row[at[key.storage]]
+        values.append((value - _EPOCH) // _MICROSECOND if key.instant and value is not None else value)
+    return Place(request.now, backwards, tuple(values))
+
+
+def position(order: tuple[OrderKey, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """One value for each order key, from a cursor's values, which leave folded texts out."""
+    given = iter(values)
+    found: list[Any] = []
+    for key in order:
+        if key.storage.endswith(FOLDED):
+            found.append(None)
+            continue
+        value = next(given)
+        if found and order[len(found) - 1].storage == key.storage + FOLDED:
+            found[-1] = None if value is None else fold(value)
+        found.append(value)
+    return tuple(found)

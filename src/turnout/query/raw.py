@@ -1,0 +1,94 @@
+"""Raw parameters: from a query string or pairs to cleaned texts by declared parameter (contract section 2.2).
+
+Cleaning strips blanks, splits lists, drops empty values, understands `name[]`, and refuses what is unknown or given
+twice with different values. No value is interpreted here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote_to_bytes
+
+from turnout.errors import Faults, did_you_mean, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from turnout.catalog.types import Report
+
+MOST_VALUES: Final = 1000
+Pairs = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """The texts given for each known parameter, never empty, and the names of unknown ones that were ignored."""
+
+    texts: Mapping[str, tuple[str, ...]]
+    ignored: tuple[str, ...] = ()
+
+
+def pairs_of(query_string: bytes) -> Pairs:
+    """Split a query string into decoded pairs; bytes that are not UTF-8 become lone surrogates, refused by `clean`."""
+    pairs = []
+    for part in query_string.split(b"&"):
+        if part:
+            name, _, value = part.partition(b"=")
+            pairs.append((_decode(name), _decode(value)))
+    return pairs
+
+
+def _decode(part: bytes) -> str:
+    return unquote_to_bytes(part.replace(b"+", b" ")).decode("utf-8", "surrogateescape")
+
+
+def clean(report: Report, pairs: Iterable[tuple[str, str]], faults: Faults, *, lenient: bool) -> Cleaned:
+    """Group, strip and split the pairs by parameter; add a fault for each thing that is wrong with their form."""
+    texts: dict[str, list[str]] = {}
+    ignored: list[str] = []
+    for raw_name, value in pairs:
+        name = raw_name.removesuffix("[]")
+        parameter = report.parameter.get(name)
+        if parameter is None or (raw_name != name and not parameter.is_list):
+            if not lenient:
+                faults.add(_printable(raw_name), _unknown(report, raw_name, name))
+            elif raw_name not in ignored:
+                ignored.append(raw_name)
+            continue
+        if not _is_utf8(value):
+            faults.add(name, f"{_quoted(value)} is not valid UTF-8.")
+            continue
+        parts = value.split(",") if parameter.is_list else [value]
+        texts.setdefault(name, []).extend(part for part in map(str.strip, parts) if part)
+    cleaned = {}
+    for name, values in texts.items():
+        if not report.parameter[name].is_list and len(set(values)) > 1:
+            given = " and ".join(shown(value) for value in dict.fromkeys(values))
+            faults.add(name, f"It was given more than once, with different values: {given}.")
+        elif len(values) > MOST_VALUES:
+            faults.add(name, f"It has {len(values)} values; the most is {MOST_VALUES}.")
+        elif values:
+            cleaned[name] = tuple(values) if report.parameter[name].is_list else (values[0],)
+    return Cleaned(cleaned, tuple(ignored))
+
+
+def _unknown(report: Report, raw_name: str, name: str) -> str:
+    if name in report.parameter:
+        return f"{_quoted(raw_name)} is not a known parameter: {name!r} takes one value. Did you mean {name!r}?"
+    return f"{_quoted(raw_name)} is not a known parameter.{did_you_mean(name[:80], report.parameter)}"
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _quoted(text: str) -> str:
+    return shown(_printable(text))
+
+
+def _printable(text: str) -> str:
+    """The text as it can stand in a JSON document: a byte that is not UTF-8 as `\\xNN`."""
+    if _is_utf8(text):
+        return text[:200]
+    return text[:200].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

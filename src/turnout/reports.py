@@ -1,0 +1,128 @@
+"""The use cases: what the web, the command line and jobs ask for, each in one function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from turnout.output.formats import Format
+from turnout.query.cursor import KEY_NAME, CursorBox
+from turnout.query.plan import Plan, place_of, plan, position
+from turnout.query.raw import Pairs
+from turnout.query.request import ReportRequest
+from turnout.query.sql import DEEP_OFFSET, count_statement, follows_statement, page_statement
+from turnout.query.timeframe import echo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from turnout.store.base import Snapshot, Store
+
+Row = tuple[Any, ...]
+_PLACES: Final = frozenset({"cursor", "offset", "page"})
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answered page: its bytes, the total of all matching rows, and the parameters of its neighbours by `rel`."""
+
+    body: bytes
+    format: Format
+    total: int
+    links: dict[str, Pairs]
+    file_name: str
+    timeframe: str | None
+
+
+def cursor_box(store: Store) -> CursorBox:
+    """The box that seals this store's cursors."""
+    return CursorBox(store.secret(KEY_NAME))
+
+
+def report_page(
+    store: Store,
+    request: ReportRequest,
+    format_: Format,
+    box: CursorBox,
+    *,
+    on_snapshot: Callable[[Snapshot], None] = lambda _: None,
+) -> Page:
+    """Answer one page. Total and rows are of one snapshot, which `on_snapshot` gets to see, so that it can cancel it."""
+    the_plan = plan(request)
+    with store.snapshot() as snapshot:
+        on_snapshot(snapshot)
+        found = _read(snapshot, request, the_plan)
+    return Page(
+        body=b"".join(format_.write(request, the_plan, found.total, [found.rows])),
+        format=format_,
+        total=found.total,
+        links=_links(request, the_plan, found, box),
+        file_name=file_name(request, format_),
+        timeframe=echo(request.timeframe, request.reading_zone) if request.timeframe else None,
+    )
+
+
+def file_name(request: ReportRequest, format_: Format) -> str:
+    """The name of a downloaded file; the day is the provider's today."""
+    today = datetime.fromtimestamp(request.now / 1_000_000, UTC).astimezone(request.scope.zone).date()
+    return f"{request.report.file_stem}-{today}.{format_.extension}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The rows of a page in the report's order, and whether there are rows before and after them."""
+
+    total: int
+    rows: list[Row]
+    before: bool
+    after: bool
+
+
+def _read(snapshot: Snapshot, request: ReportRequest, the_plan: Plan) -> _Found:
+    def count() -> int:
+        return int(snapshot.rows(count_statement(the_plan))[0][0])
+
+    if the_plan.limit == 0:
+        return _Found(count(), [], before=False, after=False)
+    if the_plan.offset >= DEEP_OFFSET and the_plan.offset >= (total := count()):
+        return _Found(total, [], before=total > 0, after=False)
+    rows = snapshot.rows(page_statement(the_plan))
+    more = len(rows) > the_plan.limit
+    rows = rows[: the_plan.limit]
+    if the_plan.position is None:
+        # A page that ends the report tells the total by itself.
+        total = count() if more or (the_plan.offset and not rows) else the_plan.offset + len(rows)
+        return _Found(total, rows, before=the_plan.offset > 0 and total > 0, after=more)
+    total = count()
+    if not the_plan.backwards:
+        return _Found(total, rows, before=bool(rows), after=more)
+    rows.reverse()
+    return _Found(total, rows, before=more, after=_follows(snapshot, request, the_plan, rows))
+
+
+def _follows(snapshot: Snapshot, request: ReportRequest, the_plan: Plan, rows: list[Row]) -> bool:
+    """Whether any row comes after a page that was read backwards: the row that it came from may be gone."""
+    if not rows:
+        return True
+    last = position(the_plan.order, place_of(request, the_plan, rows[-1], backwards=False).values)
+    return bool(snapshot.rows(follows_statement(the_plan, last)))
+
+
+def _links(request: ReportRequest, the_plan: Plan, found: _Found, box: CursorBox) -> dict[str, Pairs]:
+    """The parameters of the neighbouring pages (section 2.3). They repeat what was given, beside the place."""
+    if not request.limit or not found.total:
+        return {}
+    given: Pairs = [(name, ",".join(texts)) for name, texts in request.cleaned.texts.items() if name not in _PLACES]
+
+    def at(row: Row, *, backwards: bool) -> Pairs:
+        place = place_of(request, the_plan, row, backwards=backwards)
+        return [*given, ("cursor", box.seal(place, request.belongs_to))]
+
+    links = {"first": given}
+    if found.after:
+        links["next"] = at(found.rows[-1], backwards=False) if found.rows else given
+    if found.before:
+        last_page = [*given, ("offset", str(max(found.total - request.limit, 0)))]
+        links["prev"] = at(found.rows[0], backwards=True) if found.rows else last_page
+    return links
