@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from turnout.output.formats import Format
 from turnout.query.cursor import KEY_NAME, CursorBox
+from turnout.query.instants import local_date
 from turnout.query.plan import Plan, place_of, plan, position
-from turnout.query.raw import Pairs
-from turnout.query.request import ReportRequest
 from turnout.query.sql import DEEP_OFFSET, count_statement, follows_statement, page_statement
 from turnout.query.timeframe import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from turnout.output.formats import Format
+    from turnout.query.raw import Pairs
+    from turnout.query.request import ReportRequest
     from turnout.store.base import Snapshot, Store
 
 Row = tuple[Any, ...]
@@ -48,7 +48,7 @@ def report_page(
     *,
     on_snapshot: Callable[[Snapshot], None] = lambda _: None,
 ) -> Page:
-    """Answer one page. Total and rows are of one snapshot, which `on_snapshot` gets to see, so that it can cancel it."""
+    """Answer one page. Total and rows are of one snapshot; `on_snapshot` gets to see it, so that it can cancel it."""
     the_plan = plan(request)
     with store.snapshot() as snapshot:
         on_snapshot(snapshot)
@@ -65,8 +65,7 @@ def report_page(
 
 def file_name(request: ReportRequest, format_: Format) -> str:
     """The name of a downloaded file; the day is the provider's today."""
-    today = datetime.fromtimestamp(request.now / 1_000_000, UTC).astimezone(request.scope.zone).date()
-    return f"{request.report.file_stem}-{today}.{format_.extension}"
+    return f"{request.report.file_stem}-{local_date(request.now, request.scope.zone)}.{format_.extension}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Final
 
 MAX_ID: Final = 2**63 - 1
 FOLDED: Final = "_folded"
+WEEK_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class Kind(StrEnum):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from turnout.catalog.types import Column, Kind
 from turnout.query.instants import utc_text, zone_text
-from turnout.query.plan import presences, stored
+from turnout.query.plan import stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
     from datetime import datetime
 
     from turnout.query.plan import Plan

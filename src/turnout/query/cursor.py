@@ -9,7 +9,6 @@ request that it belongs to is authenticated with it: in another one it does not 
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 KEY_NAME: Final = "cursor"
-_MOST_CHARACTERS: Final = 150_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +42,21 @@ class CursorBox:
 
     def seal(self, place: Place, belongs_to: Sequence[bytes]) -> str:
         packed = msgspec.msgpack.encode([place.now, place.backwards, *place.values])
-        return base64.urlsafe_b64encode(self._cipher.encrypt(packed, list(belongs_to))).decode().rstrip("=")
+        return _encoded(self._cipher.encrypt(packed, list(belongs_to)))
 
     def open(self, text: str, belongs_to: Sequence[bytes]) -> Place:
         """Raise `ValueError` where the text is damaged or belongs to another request."""
         try:
-            if len(text) > _MOST_CHARACTERS:
-                raise ValueError("too long")
             sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            if base64.urlsafe_b64encode(sealed).decode().rstrip("=") != text:
-                raise ValueError("not canonical")
-            now, backwards, *values = msgspec.msgpack.decode(self._cipher.decrypt(sealed, list(belongs_to)))
-        except (ValueError, binascii.Error, InvalidTag) as error:
+            packed = self._cipher.decrypt(sealed, list(belongs_to)) if _encoded(sealed) == text else b""
+            now, backwards, *values = msgspec.msgpack.decode(packed)
+        except (ValueError, InvalidTag) as error:
             raise ValueError(
                 "This cursor is damaged, or belongs to another request; follow the links of an answer as they are, "
                 "and change only 'limit' and 'columns'."
             ) from error
         return Place(now, backwards, tuple(values))
+
+
+def _encoded(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")

@@ -88,7 +88,7 @@ def _quoted(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """The text as it can stand in a JSON document: a byte that is not UTF-8 as `\\xNN`."""
+    r"""The text as it can stand in a JSON document: a byte that is not UTF-8 as `\\xNN`."""
     if _is_utf8(text):
         return text[:200]
     return text[:200].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

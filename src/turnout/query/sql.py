@@ -68,8 +68,9 @@ def all_statement(plan: Plan) -> Statement:
     builder = _Builder()
     where = _where(builder, plan)
     order = _order_by(plan.order, reverse=False)
-    return Statement(f"SELECT {', '.join(plan.storages)} FROM {TABLE} WHERE {where} ORDER BY {order}",
-                     tuple(builder.values))
+    return Statement(
+        f"SELECT {', '.join(plan.storages)} FROM {TABLE} WHERE {where} ORDER BY {order}", tuple(builder.values)
+    )
 
 
 def count_statement(plan: Plan) -> Statement:
@@ -107,7 +108,7 @@ def _narrowing(builder: _Builder, plan: Plan) -> str:
     return " AND ".join(parts)
 
 
-def _condition(builder: _Builder, condition: Condition) -> str:
+def _condition(builder: _Builder, condition: Condition) -> str:  # noqa: PLR0911 - one return for each operator
     column, value = condition.storage, condition.value
     match condition.op:
         case Op.IN:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from turnout.query.sql import Statement
 
 type_row = tuple[Any, ...]
-WEEK_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,128 @@
+"""Writes docs/reference/ from the catalogue, the errors and the settings: `make docs`. A test fails where it is stale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from turnout.catalog.attendances import ATTENDANCES
+from turnout.errors import ERRORS
+from turnout.query.timeframe import FORMS
+from turnout.settings import settings_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from turnout.catalog.types import Column, Parameter
+
+HERE = Path(__file__).parent / "reference"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+
+    def line(cells: Iterable[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    names = list(head)
+    return "\n".join([line(names), "|" + "---|" * len(names), *map(line, rows)])
+
+
+def code(text: str | None) -> str:
+    return f"`{text}`" if text else ""
+
+
+def parameters() -> str:
+    def row(parameter: Parameter) -> list[str]:
+        form = f"list of {parameter.value}" if parameter.is_list else str(parameter.value)
+        if parameter.choices:
+            form += ": " + ", ".join(map(code, parameter.choices))
+        extension = "yes" if parameter.extension else ""
+        return [code(parameter.name), form, code(parameter.default), extension, parameter.help]
+
+    return f"""# Parameters of the attendances report
+
+`GET /api/v2/reports/attendances/data`
+
+Lists are accepted repeated (`status=a&status=b`), comma-separated (`status=a,b`) and with brackets (`status[]=a`). The values of one list are
+alternatives; different parameters narrow. An unknown parameter is an error.
+
+{table(["name", "form", "default", "extension", "meaning"], map(row, ATTENDANCES.parameters))}
+
+Date-times are RFC 3339. Without an offset they are local to the provider (or to `timezone`); a date alone is the start of that day for
+`_gte`, and the whole day for `_lte`.
+
+## Timeframes
+
+```
+{FORMS}
+```
+"""
+
+
+def columns() -> str:
+    def row(column: Column) -> list[str]:
+        kind = str(column.kind) + (": " + ", ".join(map(code, column.choices)) if column.choices else "")
+        notes = [
+            word for word, holds in (("always there", column.required), ("only when named", column.extension)) if holds
+        ]
+        sortable = "yes" if column.sortable else "no"
+        return [
+            code(column.key),
+            code(column.other_name),
+            column.label,
+            kind,
+            sortable,
+            "; ".join([column.help, *notes]),
+        ]
+
+    groups = ", ".join(f"`{group.key}`" for group in ATTENDANCES.groups)
+    return f"""# Columns of the attendances report
+
+In this order, which is the default order. A group selects all of its columns: {groups}.
+
+{table(["key", "other name", "label", "type", "sortable", "meaning"], map(row, ATTENDANCES.columns))}
+"""
+
+
+def errors() -> str:
+    rows = ([code(name), str(kind.status), code(kind.type), kind.message] for name, kind in ERRORS.items())
+    return f"""# Errors
+
+Every error, on every path, is JSON. All faults of a request are reported together, each under its parameter's name.
+
+```json
+{{"code": "parameter_invalid", "type": "invalid_request_error", "message": "Your request was invalid.",
+ "field_errors": {{"sort": ["'custmer.name' is not a column. Did you mean 'customer.name'?"], "non_field_errors": []}}}}
+```
+
+{table(["code", "status", "type", "message"], rows)}
+"""
+
+
+def settings() -> str:
+    rows = ([code(s.name), s.type, code(s.default), s.help] for s in settings_reference())
+    return f"""# Settings
+
+Given as `TURNOUT_NAME` in the environment, in `turnout.toml`, or as options of a command; the later in this list wins.
+`turnout doctor` shows each setting's value and where it came from.
+
+{table(["name", "type", "default", "meaning"], rows)}
+"""
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "parameters.md": parameters,
+    "columns.md": columns,
+    "errors.md": errors,
+    "settings.md": settings,
+}
+
+
+def main() -> None:
+    for name, page in PAGES.items():
+        (HERE / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""SQL is reviewed text: one snapshot per kind of request. Update with TURNOUT_UPDATE_SNAPSHOTS=1."""
+
+import os
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from turnout.catalog.attendances import ATTENDANCES
+from turnout.query.cursor import CursorBox, Place
+from turnout.query.plan import plan, position
+from turnout.query.raw import pairs_of
+from turnout.query.request import ReportRequest, Scope, parse
+from turnout.query.sql import count_statement, follows_statement, page_statement
+
+SNAPSHOTS = Path(__file__).parent / "snapshots" / "sql"
+NOW = 1_790_000_000_000_000
+BOX = CursorBox(bytes(32))
+SCOPE = Scope(7, ZoneInfo("Europe/Berlin"))
+
+REQUESTS = {
+    "default": "",
+    "columns": "columns=customer_membership,event.name",
+    "sorted": "sort=-customer_name,venue.id,checkin_ocurred_at",
+    "sorted_by_id": "sort=-id",
+    "id_gt": "id_gt=500&limit=100",
+    "lists": "status=attended,no_show&attendance_status=attended&venues=1,2&booking_methods=free&customers=5",
+    "none_values": "booking_sources=none,4&instructors=none,8",
+    "only_none": "booking_sources=none&instructors=none",
+    "times": "event_start_gte=2026-01-01&event_start_lte=2026-01-31&updated_at_gte=2026-01-01T00:00:00Z&include_future=1",
+    "timeframe": "event_timeframe=2026-10",
+    "open_timeframe": "event_timeframe=all_time&include_future=true",
+    "deep": "offset=500000&sort=customer_name&columns=id",
+}
+
+
+def ask(query: str, *, scope: Scope = SCOPE) -> ReportRequest:
+    return parse(ATTENDANCES, pairs_of(query.encode()), scope, now=NOW, box=BOX)
+
+
+def agree(name: str, text: str) -> None:
+    file = SNAPSHOTS / f"{name}.sql"
+    if os.environ.get("TURNOUT_UPDATE_SNAPSHOTS"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")
+
+
+def spelled(request: ReportRequest) -> str:
+    the_plan = plan(request)
+    statements = (page_statement(the_plan), count_statement(the_plan))
+    return "".join(f"{s.sql.replace(' AND ', chr(10) + '  AND ')}\n-- {s.values}\n\n" for s in statements)
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_statements_of_a_request(name: str) -> None:
+    agree(name, spelled(ask(REQUESTS[name])))
+
+
+def test_an_instructor_is_part_of_each_statement() -> None:
+    agree("instructor", spelled(ask("", scope=Scope(7, SCOPE.zone, instructor_id=3))))
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "place"),
+    [
+        ("after_default", "", Place(NOW, False, (1_700_000_000_000_000, 12))),
+        ("before_default", "", Place(NOW, True, (1_700_000_000_000_000, 12))),
+        ("after_text", "sort=-customer.name,id", Place(NOW, False, ("Zoë", 12))),
+        ("after_missing", "sort=venue.id,checkin.ocurred_at", Place(NOW, False, (None, 1_700_000_000_000_000, 12))),
+        ("before_missing", "sort=venue.id,checkin.ocurred_at", Place(NOW, True, (None, None, 12))),
+    ],
+)
+def test_statements_of_a_place(name: str, query: str, place: Place) -> None:
+    request = ask(query)
+    cursor = BOX.seal(place, request.belongs_to)
+    agree(name, spelled(ask(f"{query}&cursor={cursor}")))
+
+
+def test_whether_rows_follow() -> None:
+    the_plan = plan(ask("sort=customer.name"))
+    statement = follows_statement(the_plan, position(the_plan.order, ("Zoë", 12)))
+    agree("follows", f"{statement.sql}\n-- {statement.values}\n")
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_every_statement_names_its_provider(name: str) -> None:
+    the_plan = plan(ask(REQUESTS[name]))
+    for statement in (page_statement(the_plan), count_statement(the_plan)):
+        assert statement.sql.count("provider_id = ?") == statement.sql.count("FROM attendances")
+        assert statement.sql.count("?") == len(statement.values)
