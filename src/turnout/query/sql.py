@@ -87,6 +87,11 @@ def follows_statement(plan: Plan, position: tuple[Any, ...]) -> Statement:
     return Statement(f"SELECT 1 FROM {TABLE} WHERE {where} AND {after} LIMIT 1", tuple(builder.values))
 
 
+def any_statement(provider_id: int) -> Statement:
+    """One row where the provider has any, else none."""
+    return Statement(f"SELECT 1 FROM {TABLE} WHERE provider_id = ? LIMIT 1", (provider_id,))
+
+
 def _provider(builder: _Builder, scope: Scope) -> str:
     return f"provider_id = {builder.bind(scope.provider_id)}"
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from turnout.catalog.attendances import ROW, THINGS
-from turnout.catalog.types import FOLDED, Kind, Member
+from turnout.catalog.attendances import COLUMNS, ROW, THINGS
+from turnout.catalog.types import FOLDED, Kind, Member, Thing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,10 +34,21 @@ _ARROW: Final = {
     Kind.PEOPLE: _PEOPLE,
 }
 
+LISTED: Final[dict[str, Thing]] = {
+    member.storage: thing
+    for member in MEMBERS
+    if member.kind is Kind.PEOPLE
+    for thing in THINGS
+    if thing.reference == member.storage
+}
+"""The things that rows name in lists of {id, name}, by the storage of the list. The name is their one member."""
+
+_IN_LISTS: Final = {member.storage for thing in LISTED.values() for member in thing.members}
+
 
 def staged_members() -> Iterator[Member]:
-    """The members that have a staging column of their own: an instructor's name travels inside `instructor_ids`."""
-    return (m for m in MEMBERS if m.storage != "instructor_name")
+    """The members that have a staging column of their own: a listed thing's name travels inside its list."""
+    return (m for m in MEMBERS if m.storage not in _IN_LISTS)
 
 
 STAGING: Final = pa.schema(
@@ -48,7 +59,16 @@ STAGING: Final = pa.schema(
 that has a name and no id has null in its reference column, with the reference's bit set. `instructor_ids` is a list of
 {id, name}; an id or a name of one may be null, not both."""
 
-_ENUM: Final = "ENUM ({})"
+NEVER_SAID: Final = {"event_type": "'class'", "instructor_ids": "[]"}
+"""What a report shows where nobody ever said a member (or said 'none'), as SQL; null for the others (section 9)."""
+
+FIRST: Final = "is_first_attendance"
+"""The row's member that is worked out where it was not given: true on the row of the `FIRST_OF`'s earliest row, by
+(`FIRST_BY`, row id), whose status is `FIRST_STATUS`. What was given is kept in the column `FIRST_GIVEN`."""
+FIRST_GIVEN: Final = "first_given"
+FIRST_OF: Final = "customer_id"
+FIRST_BY: Final = "event_starts_at"
+FIRST_STATUS: Final = "attended"
 
 
 def _sql_type(member: Member) -> str:
@@ -65,20 +85,88 @@ def _sql_type(member: Member) -> str:
             return "BIGINT[]"
         case Kind.CHOICE:
             # An ENUM compares by position: its values are declared in the order of their text.
-            return _ENUM.format(", ".join(f"'{choice}'" for choice in sorted(member.choices)))
+            return "ENUM ({})".format(", ".join(f"'{choice}'" for choice in sorted(member.choices)))
+
+
+def staging_columns() -> dict[str, str]:
+    """The columns of `STAGING` and their SQL types; choices are texts until they are known to be kept."""
+    people = "STRUCT(id BIGINT, name VARCHAR)[]"
+    columns = {"seq": "BIGINT", "has": "BIGINT"}
+    for member in staged_members():
+        kinds = {Kind.CHOICE: "VARCHAR", Kind.PEOPLE: people}
+        columns[member.storage] = kinds.get(member.kind) or _sql_type(member)
+    return columns
+
+
+def is_folded(member: Member) -> bool:
+    """Whether the member's folded form is stored beside it."""
+    return member.kind is Kind.TEXT and member.sorts
+
+
+def names_of(thing: Thing) -> str:
+    """The wide table's list of a listed thing's names: `instructor_names` beside `instructor_ids`."""
+    return thing.name + "_names"
+
+
+def is_shown(member: Member) -> bool:
+    """Whether the wide rows repeat the member, because a report has a column of it."""
+    return member.storage in _IN_LISTS or member.storage in LISTED or member.storage in _REPORTED
+
+
+_REPORTED: Final = {column.storage for column in COLUMNS}
 
 
 def wide_columns() -> dict[str, str]:
     """The columns of `attendances` and their SQL types, in storage order."""
     columns = {"provider_id": "BIGINT"}
-    for member in MEMBERS:
-        if member.storage == "instructor_name":
-            columns["instructor_names"] = "VARCHAR[]"
-        elif member.storage == "venue_timezone":
+    lists = {member.storage: names_of(thing) for thing in LISTED.values() for member in thing.members}
+    for member in filter(is_shown, MEMBERS):
+        if member.storage in lists:
+            columns[lists[member.storage]] = "VARCHAR[]"
             continue
-        else:
-            columns[member.storage] = _sql_type(member)
-            if member.kind is Kind.TEXT and member.sorts:
-                columns[member.storage + FOLDED] = "VARCHAR"
-    columns["first_given"] = "BOOLEAN"
+        columns[member.storage] = _sql_type(member)
+        if is_folded(member):
+            columns[member.storage + FOLDED] = "VARCHAR"
+    columns[FIRST_GIVEN] = "BOOLEAN"
     return columns
+
+
+def thing_columns(thing: Thing) -> dict[str, str]:
+    """The columns of a thing's table and their SQL types: each member with its stamp, and its folded form."""
+    columns = {"provider_id": "BIGINT", "id": "BIGINT"}
+    for member in thing.members:
+        columns[member.storage] = _sql_type(member)
+        if is_folded(member):
+            columns[member.storage + FOLDED] = "VARCHAR"
+        columns[member.storage + "_at"] = "TIMESTAMP"
+        columns[member.storage + "_row"] = "BIGINT"
+    return columns
+
+
+_SMALL_TABLES: Final = {
+    "meta": {"name": "VARCHAR PRIMARY KEY", "value": "VARCHAR NOT NULL"},
+    "secret": {"name": "VARCHAR PRIMARY KEY", "value": "BLOB NOT NULL"},
+    "provider": {
+        "id": "BIGINT PRIMARY KEY",
+        "name": "VARCHAR NOT NULL",
+        "timezone": "VARCHAR NOT NULL",
+        "week_start": "VARCHAR NOT NULL",
+    },
+    "token": {
+        "id": "BIGINT PRIMARY KEY",
+        "sha256": "VARCHAR NOT NULL UNIQUE",
+        "hint": "VARCHAR NOT NULL",
+        "providers": "BIGINT[] NOT NULL",
+        "role": "VARCHAR NOT NULL",
+        "instructor_id": "BIGINT",
+        "created_at": "BIGINT NOT NULL",
+        "expires_at": "BIGINT",
+        "revoked_at": "BIGINT",
+    },
+}
+
+
+def tables() -> dict[str, dict[str, str]]:
+    """Every table: its name, and its columns with their SQL types."""
+    things = {thing.name: thing_columns(thing) for thing in THINGS}
+    return {**_SMALL_TABLES, **things, "attendances": wide_columns()}

@@ -35,7 +35,7 @@ def preferred_format(accept: Iterable[str], formats: Sequence[Format]) -> Format
 
 def _rank(media_type: str, ranges: list[tuple[str, float]]) -> tuple[float, int]:
     """The weight that the most specific matching range gives, and how specific it is."""
-    specificity = {"*/*": 1, media_type.split("/")[0] + "/*": 2, media_type: 3}
+    specificity = {"*/*": 1, media_type.split("/", maxsplit=1)[0] + "/*": 2, media_type: 3}
     matching = [(specificity[name], weight) for name, weight in ranges if name in specificity]
     if not matching:
         return (0.0, 0)

@@ -1,0 +1,89 @@
+"""A command's side of the server's API: one request, its answer or a `Failure` that says what went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import msgspec
+
+from turnout.cli.problems import Failure
+from turnout.errors import NON_FIELD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class _Envelope(msgspec.Struct):
+    """An error as contract section 4 writes it."""
+
+    code: str
+    message: str
+    field_errors: dict[str, list[str]] = {}
+
+
+class Refused(Failure):
+    """The server answered with an error. `code` is the one of contract section 4; `retry_after` is in seconds."""
+
+    def __init__(self, status: int, envelope: _Envelope, retry_after: int | None) -> None:
+        fields = {name: texts for name, texts in envelope.field_errors.items() if texts or name != NON_FIELD}
+        super().__init__(envelope.message, fields=fields)
+        self.status = status
+        self.code = envelope.code
+        self.retry_after = retry_after
+
+
+def call(
+    client: httpx.Client,
+    method: str,
+    path: str,
+    *,
+    params: Sequence[tuple[str, str]] | None = None,
+    body: object = None,
+    headers: Mapping[str, str] | None = None,
+) -> httpx.Response:
+    """Send one request and read its answer whole. Raises `Refused`, or `Failure` where there is no answer."""
+    content = None if body is None else msgspec.json.encode(body)
+    sent = {"Content-Type": "application/json"} if content else {}
+    try:
+        query = httpx.QueryParams(tuple(params)) if params else None
+        response = client.request(method, path, params=query, content=content, headers={**sent, **(headers or {})})
+    except httpx.TimeoutException as error:
+        raise Failure(f"{_named(client)} did not answer within {client.timeout.read:g} seconds.") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Failure(f"{_named(client)} could not be reached: {error or type(error).__name__}.") from error
+    if response.is_success:
+        return response
+    raise _refusal(client, response)
+
+
+def call_json(client: httpx.Client, method: str, path: str, *, body: object = None) -> Any:
+    """As `call`, with the answer's JSON read; None where the answer is empty."""
+    response = call(client, method, path, body=body)
+    return read_json(response, Any) if response.content else None
+
+
+def read_json(response: httpx.Response, type_: Any) -> Any:
+    """The JSON of an answer as a value of `type_`."""
+    try:
+        return msgspec.json.decode(response.content, type=type_)
+    except msgspec.DecodeError as error:
+        raise Failure(f"The answer of {response.url.host} is not what Turnout writes: {error}.") from error
+
+
+def _refusal(client: httpx.Client, response: httpx.Response) -> Failure:
+    try:
+        envelope = msgspec.json.decode(response.content, type=_Envelope)
+    except msgspec.DecodeError:
+        reason = f"{response.status_code} {response.reason_phrase}".strip()
+        return Failure(f"{_named(client)} answered {reason}, and not as Turnout does; is the address right?")
+    waits = response.headers.get("Retry-After", "")
+    return Refused(response.status_code, envelope, int(waits) if waits.isdigit() else None)
+
+
+def _named(client: httpx.Client) -> str:
+    return "The server" if client.base_url.host == LOCAL_HOST else str(client.base_url).rstrip("/")
+
+
+LOCAL_HOST = "turnout.local"
+"""What stands for the host in the address of a server that is reached through its socket."""

@@ -1,0 +1,65 @@
+"""`turnout doctor`: what is configured, which store, its size, what is wrong with it (contract section 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+from click.exceptions import Exit
+
+from turnout.cli.base import Command, where
+from turnout.errors import EXIT_FAILED
+
+if TYPE_CHECKING:
+    from turnout.cli.examine import Findings
+
+
+@click.command(
+    "doctor",
+    cls=Command,
+    examples="""
+    turnout doctor
+    turnout --database /var/lib/turnout/turnout.duckdb doctor --json
+    turnout doctor --server https://reports.example.com --token tk_...
+    """,
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def command(*, as_json: bool) -> None:
+    """Say what is configured, which store it is, and what is wrong with it.
+
+    Ends with status 1 where something is wrong; every fault comes with what to do.
+    """
+    from turnout.cli.examine import examine  # noqa: PLC0415 - the help needs no store
+    from turnout.cli.render import write_json  # noqa: PLC0415 - as above
+
+    findings = examine(where())
+    if as_json:
+        write_json(findings.document())
+    else:
+        _tell(findings)
+    if findings.faults:
+        raise Exit(EXIT_FAILED)
+
+
+def _tell(findings: Findings) -> None:
+    from turnout import __version__  # noqa: PLC0415 - as above
+    from turnout.cli.render import print_facts, print_table, visible  # noqa: PLC0415 - as above
+
+    print_facts("Turnout", {"version": __version__, **findings.program})
+    print_facts("Store", findings.store)
+    if findings.settings:
+        rows = [[name, _shown(value), source] for name, (value, source) in findings.settings.items()]
+        print_table(["Setting", "Value", "From"], rows)
+    click.echo()
+    for fault in findings.faults:
+        click.echo(f"Wrong: {visible(' '.join(filter(None, [fault.what, fault.remedy])))}")
+    if not findings.faults:
+        click.echo("Nothing is wrong.")
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,161 @@
+"""`turnout import`: rows from a file into the store, all or none (contract section 5)."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TextIO, cast
+
+import rich_click as click
+from click.exceptions import Exit
+
+from turnout.cli.base import Command, where
+from turnout.cli.problems import Failure
+from turnout.cli.types import Id
+from turnout.errors import EXIT_FAILED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from turnout.reports import ImportResult
+
+STDIN: Final = "-"
+
+
+@click.command(
+    "import",
+    cls=Command,
+    examples="""
+    turnout import attendances.csv --provider 1
+    turnout import rows.ndjson.gz --provider 1 --rejects bad.ndjson
+    zcat rows.csv.gz | turnout import - --provider 1 --dry-run
+    """,
+)
+@click.argument("file", metavar="FILE|-")
+@click.option("--provider", type=Id(), required=True, help="The provider whose attendances they are.")
+@click.option("--rejects", type=click.Path(), metavar="FILE", help="Import the good rows, and write the bad ones here.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(*, file: str, provider: int, rejects: str | None, dry_run: bool, as_json: bool) -> None:
+    """Import attendances from a file, or from standard input.
+
+    The file holds what the report writes: a JSON document, a JSON array of rows, a row of JSON on each line, or CSV
+    whose header has keys, other names or labels. It may be compressed with gzip. With one bad row nothing is changed,
+    unless the bad ones have a file of their own.
+    """
+    where().local_only("import")
+
+    from turnout.cli.connect import open_here  # noqa: PLC0415 - the help needs no store
+    from turnout.cli.render import progress  # noqa: PLC0415 - as above
+    from turnout.reports import import_rows  # noqa: PLC0415 - as above
+
+    settings = where().settings()
+    began = time.monotonic()
+    with ExitStack() as stack:
+        source = stack.enter_context(_source(file))
+        rejected = stack.enter_context(_rejects(rejects, file)) if rejects else None
+        store = stack.enter_context(open_here(settings, "import"))
+        report = stack.enter_context(progress("Importing", _size(source), in_bytes=True))
+        result = import_rows(
+            store,
+            provider,
+            source,
+            file,
+            max_text=settings.max_text,
+            rejects=rejected,
+            dry_run=dry_run,
+            progress=lambda read, _: report(read),
+        )
+    _tell(result, file, rejects, seconds=time.monotonic() - began, dry_run=dry_run, as_json=as_json)
+    if result.rejected_count:
+        raise Exit(EXIT_FAILED)
+
+
+def _tell(
+    result: ImportResult, file: str, rejects: str | None, *, seconds: float, dry_run: bool, as_json: bool
+) -> None:
+    from turnout.cli.render import Words, visible, write_json  # noqa: PLC0415 - as above
+
+    words = Words()
+    if not rejects:
+        for bad in result.rejected:
+            words.say(f"{file}:{bad.line}: {bad.column}: {bad.reason}")
+        if result.rejected_count > len(result.rejected):
+            words.say(f"... and {result.rejected_count - len(result.rejected):,} more.")
+    if as_json:
+        write_json(as_document(result))
+    rows = result.created + result.updated + result.unchanged
+    counts = f"{result.created:,} created, {result.updated:,} updated, {result.unchanged:,} unchanged"
+    if result.rejected_count and not rejects:
+        words.error(f"{_rows(result.rejected_count)} rejected; nothing was changed. --rejects FILE imports the others.")
+        return
+    if not as_json:
+        done = "Would import" if dry_run else "Imported"
+        click.echo(f"{done} {_rows(rows)}: {counts} ({seconds:.1f} s)")
+    if result.rejected_count:
+        words.error(f"{_rows(result.rejected_count)} rejected; {visible(str(rejects))} has them, with the reasons.")
+
+
+def as_document(result: ImportResult) -> dict[str, Any]:
+    """The JSON of contract section 9."""
+    return {
+        "created": result.created,
+        "updated": result.updated,
+        "unchanged": result.unchanged,
+        "rejected": [{"line": bad.line, "column": bad.column, "reason": bad.reason} for bad in result.rejected],
+        "rejected_count": result.rejected_count,
+    }
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+
+
+@contextmanager
+def _source(file: str) -> Iterator[BinaryIO]:
+    if file == STDIN:
+        if sys.stdin.isatty():
+            click.echo("Reading rows from the terminal; Ctrl-D ends them.", err=True)
+        yield sys.stdin.buffer
+        return
+    try:
+        opened = Path(file).open("rb")  # noqa: SIM115 - closed below; only opening may fail with these words
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {error.strerror}.") from error
+    with opened:
+        yield opened
+
+
+def _size(source: BinaryIO) -> int | None:
+    """The bytes to come, or None where only reading tells: a pipe, a terminal."""
+    status = os.fstat(source.fileno())
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+@contextmanager
+def _rejects(path: str, source: str) -> Iterator[TextIO]:
+    """A file of rejected rows that appears whole or not at all: written under another name, and then renamed."""
+    target = Path(path)
+    if source != STDIN and target.exists() and target.samefile(source):
+        raise click.UsageError("--rejects names the file that is imported; give it another name.")
+    if target.is_dir():
+        raise Failure(f"{path} is a directory; --rejects names a file.")
+    try:
+        file = tempfile.NamedTemporaryFile(  # noqa: SIM115 - renamed or removed below
+            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
+        )
+    except OSError as error:
+        raise Failure(f"{path} cannot be written: {error.strerror}.") from error
+    unfinished = Path(file.name)
+    try:
+        with file as opened:
+            yield cast("TextIO", opened)
+        unfinished.replace(target)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise

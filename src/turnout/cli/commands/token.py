@@ -1,0 +1,106 @@
+"""`turnout token`: who may ask."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import rich_click as click
+
+from turnout.cli.base import Group, where
+from turnout.cli.types import Id, Lifetime, OneOf
+
+_PATH: Final = "/admin/v1/tokens"
+_JSON_HELP: Final = "Print the result as JSON."
+
+
+def _role_option() -> list[click.Parameter]:
+    from turnout.admin import ROLES  # noqa: PLC0415 - listing commands needs no administration
+
+    help_ = f"What it may see and do: {', '.join(ROLES)}."
+    return [
+        click.RichOption(
+            ["--role"], type=OneOf(ROLES), metavar="ROLE", default="attendances", show_default=True, help=help_
+        )
+    ]
+
+
+@click.group("token", cls=Group, no_args_is_help=True)
+def command() -> None:
+    """Make, list and revoke the tokens that clients send."""
+
+
+@command.command(
+    "create",
+    more_params=_role_option,
+    examples="""
+    turnout token create --provider 1
+    turnout token create --provider 1 --provider 2 --expires 90d
+    turnout token create --provider 1 --role super_admin
+    TOKEN=$(turnout token create --provider 1)
+    """,
+)
+@click.option("--provider", type=Id(), multiple=True, required=True, help="A provider that it covers; repeatable.")
+@click.option("--instructor", type=Id(), help="Whose events it sees, with the role of an instructor.")
+@click.option("--expires", type=Lifetime(), metavar="90d", help="How long it lives (s m h d w). [default: for ever]")
+@click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
+def create(*, provider: tuple[int, ...], role: str, instructor: int | None, expires: str | None, as_json: bool) -> None:
+    """Make a token, and print it alone. It is shown this once; only its hash is kept."""
+    from turnout.admin import INSTRUCTOR  # noqa: PLC0415 - the help needs no administration
+
+    if role == INSTRUCTOR and instructor is None:
+        raise click.UsageError(f"--role {INSTRUCTOR} needs --instructor: the instructor whose events the token sees.")
+    if role != INSTRUCTOR and instructor is not None:
+        raise click.UsageError(f"--instructor goes with --role {INSTRUCTOR}; with {role}, the token sees all rows.")
+
+    from turnout.cli.api import call_json  # noqa: PLC0415 - the help needs no connection
+    from turnout.cli.connect import connect  # noqa: PLC0415 - as above
+    from turnout.cli.render import say, write_json  # noqa: PLC0415 - as above
+
+    body: dict[str, Any] = {"providers": list(dict.fromkeys(provider)), "role": role}
+    if instructor is not None:
+        body["instructor_id"] = instructor
+    if expires is not None:
+        body["expires_in"] = expires
+    with connect(where()) as client:
+        made = call_json(client, "POST", _PATH, body=body)
+    if as_json:
+        write_json(made)
+    else:
+        click.echo(made["token"])
+    covers = ", ".join(map(str, made["providers"]))
+    until = f"expires {made['expires_at']}" if made.get("expires_at") else "does not expire"
+    say(f"Token {made['id']} for provider {covers}, role {made['role']}, {until}. It is shown this once.")
+
+
+@command.command("list", examples="turnout token list\nturnout token list --json")
+@click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
+def list_(*, as_json: bool) -> None:
+    """List the tokens: never themselves, only their last characters."""
+    from turnout.cli.connect import list_from  # noqa: PLC0415 - the help needs no connection
+    from turnout.cli.render import print_table, write_json  # noqa: PLC0415 - as above
+
+    tokens = list_from(where(), _PATH)
+    if as_json:
+        write_json(tokens)
+    elif tokens:
+        heads = ["ID", "Token", "Providers", "Role", "Instructor", "Created", "Expires", "Revoked"]
+        print_table(heads, [_cells(token) for token in tokens])
+
+
+@command.command("revoke", examples="turnout token revoke 3")
+@click.argument("id_", metavar="ID", type=Id())
+def revoke(*, id_: int) -> None:
+    """Revoke a token: it is refused from the next request on."""
+    from turnout.cli.api import call  # noqa: PLC0415 - the help needs no connection
+    from turnout.cli.connect import connect  # noqa: PLC0415 - as above
+    from turnout.cli.render import say  # noqa: PLC0415 - as above
+
+    with connect(where()) as client:
+        call(client, "DELETE", f"{_PATH}/{id_}")
+    say(f"Token {id_} is revoked.")
+
+
+def _cells(token: dict[str, Any]) -> list[object]:
+    times = [str(token.get(key) or "")[:16].replace("T", " ") for key in ("created_at", "expires_at", "revoked_at")]
+    providers = ", ".join(map(str, token["providers"]))
+    return [token["id"], token.get("hint"), providers, token["role"], token.get("instructor_id"), *times]

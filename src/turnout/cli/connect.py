@@ -1,0 +1,170 @@
+"""The way from a command to the data: find the owner of the store, or become it (contract section 5).
+
+A command speaks to a server: to the one that `--server` names, to the one that owns the store of this machine, through
+the socket beside its file, or to one that it runs itself, on that same socket, for as long as it takes. So there is one
+way to do a thing, whoever owns the file, and commands that run at the same time share it.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import rich_click as click
+
+from turnout.cli.api import LOCAL_HOST, call_json
+from turnout.cli.problems import Failure
+from turnout.cli.render import say
+from turnout.store.open import open_store, store_path
+from turnout.store.owner import StoreOwned
+from turnout.web.unix import short_path, socket_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from turnout.cli.base import Where
+    from turnout.settings import Settings
+    from turnout.store.base import Store
+
+HOW_TO_BEGIN: Final = "'turnout provider add' makes a store; 'turnout demo' makes one with demonstration data."
+
+_TIMEOUT: Final = httpx.Timeout(120.0, connect=5.0)
+_PATIENCE: Final = 3.0
+_PAUSE: Final = 0.02
+
+
+@contextmanager
+def connect(where: Where, *, create: bool = False) -> Iterator[httpx.Client]:
+    """A client of the server that has the data. `create` makes a store where there is none.
+
+    Raises `Failure` where there is no store, or its owner cannot be reached.
+    """
+    remote = where.remote()
+    if remote:
+        server, token = remote
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=server, headers=headers, timeout=_TIMEOUT) as client:
+            yield client
+        return
+    settings = where.settings()
+    if not create:
+        _must_exist(settings)
+    # The environment's proxies have no say in what stays on this machine.
+    with httpx.Client(
+        base_url=f"http://{LOCAL_HOST}", transport=_Owner(settings), timeout=_TIMEOUT, trust_env=False
+    ) as client:
+        yield client
+
+
+def list_from(where: Where, path: str) -> list[dict[str, Any]]:
+    """The list that the server has at `path`; of a store that is not there yet, an empty one, and a word about it."""
+    if not where.remote():
+        file = store_path(where.settings().database)
+        if not file.exists():
+            say(f"There is no store {file} yet. {HOW_TO_BEGIN}")
+            return []
+    with connect(where) as client:
+        found: list[dict[str, Any]] = call_json(client, "GET", path)
+        return found
+
+
+@contextmanager
+def open_here(settings: Settings, doing: str, *, create: bool = False) -> Iterator[Store]:
+    """The store, opened in this process. Raises `Failure` where another one has it: `doing` must wait for that."""
+    if not create:
+        _must_exist(settings)
+    try:
+        store = _open(settings)
+    except StoreOwned as owned:
+        raise Failure(f"{owned.message} Stop that process, then run 'turnout {doing}' again.") from owned
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _must_exist(settings: Settings) -> None:
+    path = store_path(settings.database)
+    if not path.exists():
+        raise Failure(f"There is no store {path}. {HOW_TO_BEGIN}")
+
+
+def _open(settings: Settings) -> Store:
+    limit = f"{settings.memory_limit}B" if settings.memory_limit else None
+    return open_store(settings.database, memory_limit=limit, threads=settings.threads)
+
+
+class _Owner(httpx.BaseTransport):
+    """Carries requests to the owner of the store, whoever that is at the moment; where there is none, becomes it.
+
+    An owner that is a command ends with its work. Whoever finds it gone looks again: a request that did not reach it
+    is sent to the next one.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = ExitStack()
+        self._inner: httpx.BaseTransport | None = None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if self._inner is None:
+            self._inner = self._find()
+        try:
+            return self._inner.handle_request(request)
+        except httpx.ConnectError:
+            pass
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            # It was closed while the request was on its way. Only what changes nothing can be asked twice.
+            if request.method != "GET":
+                raise
+        self.close()
+        self._inner = self._find()
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        self._inner = None
+        self._stack.close()
+
+    def _find(self) -> httpx.BaseTransport:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            found = self._reach()
+            if found:
+                return found
+            try:
+                return self._become(_open(self._settings))
+            except StoreOwned as owned:
+                # The other process may be just about to listen, or to end.
+                if time.monotonic() > deadline:
+                    raise Failure(_out_of_reach(owned, self._settings)) from owned
+                time.sleep(_PAUSE)
+
+    def _reach(self) -> httpx.BaseTransport | None:
+        """The transport to the owner, if one listens beside the file."""
+        try:
+            path = self._stack.enter_context(short_path(socket_of(self._settings.database)))
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.connect(path)
+        except OSError:
+            return None
+        return self._stack.enter_context(httpx.HTTPTransport(uds=path))
+
+    def _become(self, store: Store) -> httpx.BaseTransport:
+        from turnout.web.server import owner  # noqa: PLC0415 - where there is an owner, no server is needed here
+
+        self._stack.callback(store.close)
+        context = click.get_current_context(silent=True)
+        command = " ".join(["turnout", *context.command_path.split()[1:2]]) if context else "turnout"
+        path = self._stack.enter_context(owner(store, self._settings, command=command))
+        short = self._stack.enter_context(short_path(path))
+        return self._stack.enter_context(httpx.HTTPTransport(uds=short))
+
+
+def _out_of_reach(owned: StoreOwned, settings: Settings) -> str:
+    if owned.pid is not None and owned.command and owned.command.split()[0] == "turnout":
+        rest = f"It does not answer on {socket_of(settings.database)}; wait for it to end, or give the address of its"
+        return f"{owned.message} {rest} server: --server URL --token T."
+    return f"{owned.message} If that is a server elsewhere, give its address: --server URL --token T."

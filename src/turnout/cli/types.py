@@ -1,0 +1,168 @@
+"""The types of option values that click does not have. What is wrong with a value is said before anything is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from click.shell_completion import CompletionItem
+
+from turnout.catalog.types import MAX_ID, Value
+from turnout.errors import did_you_mean, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from turnout.catalog.types import Parameter, Report
+
+
+class OneOf(click.ParamType[str]):
+    """One of some texts, exactly as written; a wrong one is answered with the list."""
+
+    name = "choice"
+
+    def __init__(self, choices: Sequence[str]) -> None:
+        self.choices = choices
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:  # noqa: ARG002 - click's signature
+        return f"[{'|'.join(self.choices)}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.choices:
+            hint = did_you_mean(value, self.choices)
+            self.fail(f"{shown(value)} is not one of: {', '.join(self.choices)}.{hint}", param, ctx)
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
+        return [CompletionItem(choice) for choice in self.choices if choice.startswith(incomplete)]
+
+
+class Id(click.ParamType[int]):
+    """An id: ASCII decimal digits, 1 to 2^63-1 (contract section 1)."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value).strip()
+        if not (text.isascii() and text.isdigit() and len(text) < 40 and 1 <= int(text) <= MAX_ID):  # noqa: PLR2004 - int() of a longer text is slow or refused
+            self.fail(f"{shown(str(value))} is not an id: a whole number from 1 to {MAX_ID}.", param, ctx)
+        return int(text)
+
+
+class Count(click.ParamType[int]):
+    """A whole number within bounds."""
+
+    name = "number"
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least = least
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value).strip().replace("_", "").replace(",", "")
+        if not (text.isascii() and text.isdigit() and len(text) < 40 and self.least <= int(text) <= self.most):  # noqa: PLR2004 - as above
+            self.fail(f"{shown(str(value))} is not a whole number from {self.least:,} to {self.most:,}.", param, ctx)
+        return int(text)
+
+
+class Lifetime(click.ParamType[str]):
+    """How long a token lives, such as `90d`."""
+
+    name = "lifetime"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from turnout.admin import parse_lifetime  # noqa: PLC0415 - the help needs no administration
+
+        try:
+            parse_lifetime(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+class Zone(click.ParamType[str]):
+    """An IANA time zone."""
+
+    name = "zone"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from turnout.query.instants import load_zone  # noqa: PLC0415 - the help needs no time zones
+
+        try:
+            load_zone(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
+        from zoneinfo import available_timezones  # noqa: PLC0415 - as above
+
+        return [CompletionItem(zone) for zone in sorted(available_timezones()) if zone.startswith(incomplete)]
+
+
+class ServerUrl(click.ParamType[str]):
+    """The address of a server: `http://` or `https://`, and a host."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from urllib.parse import urlsplit  # noqa: PLC0415 - as above
+
+        try:
+            parts = urlsplit(value.strip())
+            fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            fits = False
+        if not fits:
+            self.fail(f"{shown(value)} is not the address of a server, such as http://127.0.0.1:8000.", param, ctx)
+        return str(value).strip().rstrip("/")
+
+
+@dataclass(frozen=True)
+class CatalogueValue(click.ParamType[str]):
+    """A value of a report parameter. It is text here; the report's own parser checks it. This completes it."""
+
+    report: Report
+    parameter: Parameter
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.parameter.value.value
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:  # noqa: ARG002 - click's signature
+        if self.parameter.value is Value.CHOICE:
+            return f"[{'|'.join(self.parameter.choices)}]"
+        return _METAVARS[self.parameter.value]
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
+        before, comma, last = incomplete.rpartition(",") if self.parameter.is_list else ("", "", incomplete)
+        return [CompletionItem(before + comma + word) for word in self._words() if word.startswith(last)]
+
+    def _words(self) -> tuple[str, ...]:
+        match self.parameter.value:
+            case Value.COLUMN:
+                return tuple(self.report.by_name)
+            case Value.SORT_KEY:
+                keys = tuple(column.key for column in self.report.columns if column.sortable)
+                return (*keys, *(f"-{key}" for key in keys))
+            case Value.BOOLEAN:
+                return ("true", "false")
+            case _:
+                return self.parameter.choices
+
+
+_METAVARS: Final = {
+    Value.INTEGER: "N",
+    Value.ID_OR_NONE: "ID|none",
+    Value.BOOLEAN: "[true|false]",
+    Value.INSTANT: "TIME",
+    Value.TIMEFRAME: "TIMEFRAME",
+    Value.ZONE: "ZONE",
+    Value.COLUMN: "COLUMN",
+    Value.SORT_KEY: "[-]COLUMN",
+    Value.CURSOR: "CURSOR",
+}

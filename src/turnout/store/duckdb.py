@@ -1,0 +1,185 @@
+"""The embedded store: one DuckDB file, owned by this process alone.
+
+As nobody else can write the file, providers, tokens and secrets are mirrored in memory: reading them costs no query.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import stat
+from dataclasses import astuple, fields, replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from turnout.errors import TurnoutError
+from turnout.store.base import Merged, Provider, StoreStatus, Token
+from turnout.store.duckdb_file import attach, cursor_of, engine_errors
+from turnout.store.duckdb_snapshot import Snapshots
+from turnout.store.merge import Outcome, Work, merge
+from turnout.store.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from turnout.store.base import Snapshot
+
+_SECRET_BYTES: Final = 32
+# From so many written rows on, the file is put in its final, compact form at once instead of some time later.
+_LARGE_MERGE: Final = 100_000
+_LITTLE_SPACE: Final = 256 << 20
+
+
+class DuckStore:
+    """A `Store` in one file. Safe for use by several threads."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+        temp_directory: Path | None = None,
+    ) -> None:
+        self.path = path
+        self._connection = attach(
+            path,
+            memory_limit=memory_limit,
+            threads=threads,
+            temp_directory=temp_directory or path.with_name(path.name + ".tmp"),
+        )
+        self._merging = Lock()
+        self._small = Lock()
+        with engine_errors("Reading the store"):
+            self._cursor = cursor_of(self._connection)
+            self._snapshots = Snapshots(self._connection)
+            self._providers = {row[0]: Provider(*row) for row in self._read("provider", Provider)}
+            self._tokens = {row[1]: replace(Token(*row), providers=tuple(row[3])) for row in self._read("token", Token)}
+            self._secrets = {name: bytes(value) for name, value in self._query("SELECT name, value FROM secret")}
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """A consistent view; see `base.Snapshot`."""
+        return self._snapshots.open()
+
+    def providers(self) -> dict[int, Provider]:
+        """All providers by id; the caller's own copy."""
+        return dict(self._providers)
+
+    def put_provider(self, provider: Provider) -> None:
+        """Add a provider, or replace the one with its id."""
+        with self._small:
+            self._write("INSERT OR REPLACE INTO provider VALUES", astuple(provider))
+            self._providers = dict(sorted({**self._providers, provider.id: provider}.items()))
+
+    def tokens(self) -> Sequence[Token]:
+        """All tokens, by id."""
+        return sorted(self._tokens.values(), key=lambda token: token.id)
+
+    def token(self, sha256: str) -> Token | None:
+        """The token with this hash, revoked and expired ones included."""
+        return self._tokens.get(sha256)
+
+    def add_token(self, token: Token) -> Token:
+        """Add a token; return it with the id that it was given. A known hash is a `conflict`."""
+        with self._small:
+            if token.sha256 in self._tokens:
+                raise TurnoutError("conflict", "This token is there already.")
+            added = replace(token, id=max((known.id for known in self._tokens.values()), default=0) + 1)
+            self._write("INSERT INTO token VALUES", astuple(added))
+            self._tokens = {**self._tokens, added.sha256: added}
+        return added
+
+    def revoke_token(self, token_id: int, now: int) -> bool:
+        """Revoke a token from `now` (microseconds since 1970) on; False where it is unknown or was revoked already."""
+        with self._small:
+            known = next((t for t in self._tokens.values() if t.id == token_id and t.revoked_at is None), None)
+            if known is None:
+                return False
+            revoked = replace(known, revoked_at=now)
+            with engine_errors("Writing the store"):
+                self._cursor.execute("UPDATE token SET revoked_at = ? WHERE id = ?", [now, token_id])
+            self._tokens = {**self._tokens, revoked.sha256: revoked}
+        return True
+
+    def secret(self, name: str) -> bytes:
+        """32 random bytes, the same for a name as long as the store lives."""
+        with self._small:
+            if name not in self._secrets:
+                made = secrets.token_bytes(_SECRET_BYTES)
+                self._write("INSERT INTO secret VALUES", (name, made))
+                self._secrets[name] = made
+            return self._secrets[name]
+
+    def merge(self, provider: Provider, batches: Iterable[pa.RecordBatch], *, dry_run: bool = False) -> Merged:
+        """Merge checked rows, all or none (contract section 5); see `merge.merge`.
+
+        One merge at a time; readers go on meanwhile. What `batches` raises comes through, and nothing is changed.
+        """
+        with self._merging:
+            outcome = self._merge(provider, batches, dry_run=dry_run)
+            if outcome.written >= _LARGE_MERGE:
+                with engine_errors("Writing the store"), self._small:
+                    self._cursor.execute("CHECKPOINT")
+        return outcome.merged
+
+    def _merge(self, provider: Provider, batches: Iterable[pa.RecordBatch], *, dry_run: bool) -> Outcome:
+        with engine_errors("Merging"):
+            cursor = cursor_of(self._connection)
+            try:
+                cursor.execute("BEGIN TRANSACTION")
+                outcome = merge(Work(cursor, provider.id), batches, dry_run=dry_run)
+                cursor.execute("COMMIT" if outcome.written else "ROLLBACK")
+            finally:
+                cursor.close()  # undoes what was not committed
+        return outcome
+
+    def status(self) -> StoreStatus:
+        """What the store is and holds, and what is wrong with it."""
+        sizes = [
+            part.stat().st_size for part in (self.path, self.path.with_name(self.path.name + ".wal")) if part.exists()
+        ]
+        with engine_errors("Reading the store"), self._small:
+            ((attendances,),) = self._query("SELECT count(*) FROM attendances")
+        return StoreStatus(
+            engine="DuckDB",
+            version=duckdb.__version__,
+            location=str(self.path),
+            size=sum(sizes),
+            schema_version=SCHEMA_VERSION,
+            attendances=attendances,
+            providers=len(self._providers),
+            faults=tuple(self._faults()),
+        )
+
+    def close(self) -> None:
+        """Stop what runs and give the file free. Harmless when done twice."""
+        self._snapshots.close()
+        with self._merging, self._small:
+            self._cursor.close()
+            self._connection.close()
+
+    def _faults(self) -> Iterator[str]:
+        mode = stat.S_IMODE(self.path.stat().st_mode)
+        if mode & 0o077:
+            yield f"Other users may open the file (mode {mode:o}); `chmod 600 {self.path}` keeps it private."
+        free = shutil.disk_usage(self.path.parent).free
+        if free < _LITTLE_SPACE:
+            yield f"Only {free >> 20} MiB are free on the disk."
+
+    def _query(self, sql: str) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._cursor.execute(sql).fetchall()
+        return rows
+
+    def _read(self, table: str, record: type[Provider | Token]) -> list[tuple[Any, ...]]:
+        return self._query(f"SELECT {', '.join(field.name for field in fields(record))} FROM {table}")  # noqa: S608 - both are names in this file
+
+    def _write(self, insert: str, values: Sequence[Any]) -> None:
+        """Insert one row and make it durable, before the mirror in memory shows it."""
+        with engine_errors("Writing the store"):
+            self._cursor.execute(f"{insert} ({', '.join('?' * len(values))})", values)

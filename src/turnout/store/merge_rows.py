@@ -1,0 +1,161 @@
+"""The third step of a merge: the wide rows whose values changed are written anew (contract sections 5 and 9).
+
+fresh   what the rows to be written say of themselves: accepted rows, and stored rows that repeat a changed truth
+firsts  for every customer of such a row, before or after, the row of the earliest attended event
+"""
+# ruff: noqa: S608 - the names in the SQL come from the catalogue, and its one value is an integer
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from turnout.catalog.attendances import ROW, THINGS
+from turnout.catalog.types import FOLDED, Thing
+from turnout.store import schema
+from turnout.store.merge_things import changed_table, stamp
+from turnout.store.schema import HAS_BIT, LISTED, NEVER_SAID, names_of, wide_columns
+
+if TYPE_CHECKING:
+    from turnout.catalog.types import Member
+    from turnout.store.merge import Work
+
+_OWN: Final = tuple(m for m in ROW if m.storage not in ("id", "updated_at", schema.FIRST))
+_MAKER: Final = {m.storage: thing.name for thing in THINGS for m in thing.members}
+"""The thing whose truth a wide column repeats."""
+
+
+class Rows:
+    """Writes the wide rows of one merge."""
+
+    OWN_LIST: ClassVar = ", ".join(("id", "updated_at", *(m.storage for m in _OWN), schema.FIRST_GIVEN))
+    """The columns of `attendances` that a row says of itself."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._here = f"provider_id = {work.provider}"
+
+    def write(self) -> int:
+        """Write every wide row that this merge changes; return how many."""
+        run = self._work.run
+        run(f"CREATE TEMP TABLE fresh AS {_accepted()}")
+        for thing in THINGS:
+            self._add_rows_of_changed(thing)
+        self._find_firsts()
+        self._add_rows_of_other_firsts()
+        run(f"DELETE FROM attendances WHERE {self._here} AND id IN (SELECT id FROM fresh)")
+        run(f"INSERT INTO attendances {self._wide()}")
+        (written,) = self._work.one("SELECT count(*) FROM fresh")
+        return int(written)
+
+    def _add_rows_of_changed(self, thing: Thing) -> None:
+        """Add the stored rows that repeat a truth of a thing that changed."""
+        changed = changed_table(thing)
+        if not self._work.any(changed):
+            return
+        if thing.reference in LISTED:
+            repeats = f"list_has_any({thing.reference}, (SELECT list(id) FROM {changed}))"
+        else:
+            repeats = f"{thing.reference} IN (SELECT id FROM {changed})"
+        self._work.run(
+            f"INSERT INTO fresh SELECT {self.OWN_LIST} FROM attendances "
+            f"WHERE {self._here} AND {repeats} AND id NOT IN (SELECT id FROM fresh)"
+        )
+
+    def _find_firsts(self) -> None:
+        """Make `firsts` (customer, row id or null) from the rows as they will be."""
+        who, when, attended = schema.FIRST_OF, schema.FIRST_BY, f"status = '{schema.FIRST_STATUS}'"
+        event = _MAKER[when]
+        event_id = next(thing.reference for thing in THINGS if thing.name == event)
+        self._work.run(
+            f"CREATE TEMP TABLE touched AS SELECT {who} FROM fresh "
+            f"UNION SELECT {who} FROM stored WHERE id IN (SELECT id FROM fresh)"
+        )
+        self._work.run(
+            f"CREATE TEMP TABLE firsts AS WITH attended AS ("
+            f"SELECT fresh.{who}, {event}.{when}, fresh.id FROM fresh "
+            f"JOIN {event} ON {event}.{self._here} AND {event}.id = fresh.{event_id} WHERE {attended} "
+            f"UNION ALL SELECT {who}, {when}, id FROM attendances WHERE {self._here} AND {attended} "
+            f"AND {who} IN (SELECT {who} FROM touched) AND id NOT IN (SELECT id FROM fresh)) "
+            f"SELECT {who}, arg_min(attended.id, {stamp('attended.' + when, 'attended.id')}) AS first_id "
+            f"FROM touched LEFT JOIN attended USING ({who}) GROUP BY {who}"
+        )
+
+    def _add_rows_of_other_firsts(self) -> None:
+        """Add the stored rows that now are, or no longer are, their customer's first attendance."""
+        self._work.run(
+            f"INSERT INTO fresh SELECT {self.OWN_LIST} FROM attendances JOIN firsts USING ({schema.FIRST_OF}) "
+            f"WHERE {self._here} AND {schema.FIRST} <> {_first('attendances')} AND id NOT IN (SELECT id FROM fresh)"
+        )
+
+    def _wide(self) -> str:
+        """SQL for the wide rows of `fresh`, in clustered order."""
+        values = ", ".join(f"{self._value(column)} AS {column}" for column in wide_columns())
+        joins = [f"JOIN firsts USING ({schema.FIRST_OF})"]
+        for thing in THINGS:
+            owner = _MAKER.get(thing.reference, "fresh")
+            if thing.reference in LISTED:
+                joins.append(
+                    f"LEFT JOIN ({self._crews(thing)}) AS {thing.name} ON {thing.name}.ids = {owner}.{thing.reference}"
+                )
+            else:
+                mine = f"{thing.name}.{self._here} AND {thing.name}.id = {owner}.{thing.reference}"
+                joins.append(f"LEFT JOIN {thing.name} ON {mine}")
+        return f"SELECT {values} FROM fresh {' '.join(joins)} ORDER BY {schema.FIRST_BY}, id"
+
+    def _value(self, column: str) -> str:
+        if column == "provider_id":
+            return str(self._work.provider)
+        if column == schema.FIRST:
+            return _first("fresh")
+        listed = {names_of(thing): f"{thing.name}.names" for thing in LISTED.values()}
+        listed |= {reference: f"{thing.name}.people" for reference, thing in LISTED.items()}
+        maker = _MAKER.get(column.removesuffix(FOLDED))
+        value = listed.get(column) or (f"{maker}.{column}" if maker else f"fresh.{column}")
+        if column in listed:
+            return f"coalesce({value}, [])"
+        return f"coalesce({value}, {NEVER_SAID[column]})" if column in NEVER_SAID else value
+
+    def _crews(self, thing: Thing) -> str:
+        """SQL for (ids, people, names): each distinct list of things, and the same in a report's order."""
+        (name,) = (member.storage for member in thing.members)
+        owner, ref, me = _MAKER[thing.reference], thing.reference, thing.name
+        order = f"{name}{FOLDED} NULLS LAST, {name}, {me}.id"
+        return (
+            f"SELECT ids, list({me}.id ORDER BY {order}) AS people, list({name} ORDER BY {order}) AS names FROM ("
+            f"SELECT ids, unnest(ids) AS id FROM (SELECT DISTINCT {ref} AS ids FROM {owner} WHERE {self._here} "
+            f"AND id IN (SELECT {owner}_id FROM fresh))) AS listed "
+            f"JOIN {me} ON {me}.{self._here} AND {me}.id = listed.id GROUP BY ids"
+        )
+
+
+def _first(row: str) -> str:
+    """SQL for whether a row is a first attendance: what was given, else what `firsts` says."""
+    return f"coalesce({row}.{schema.FIRST_GIVEN}, {row}.id = firsts.first_id, false)"
+
+
+def _accepted() -> str:
+    """SQL for the own members of the accepted rows: the newest version that has one, else what is stored."""
+    newest = {m.storage: f"arg_max_null({m.storage}, seq) FILTER (WHERE {_has(m)})" for m in _OWN}
+    first = next(m for m in ROW if m.storage == schema.FIRST)
+    single = ", ".join(("id", "updated_at", "has", *newest, first.storage))
+    several = ", ".join(
+        (
+            "id",
+            "max(updated_at)",
+            "bit_or(has)",
+            *newest.values(),
+            f"arg_max({first.storage}, seq) FILTER (WHERE {_has(first)})",
+        )
+    )
+    kept = [f"CASE WHEN {_has(m)} THEN latest.{m.storage} ELSE stored.{m.storage} END AS {m.storage}" for m in _OWN]
+    # A null given for the first attendance counts as missing.
+    given = f"coalesce(CASE WHEN {_has(first)} THEN latest.{first.storage} END, stored.{schema.FIRST_GIVEN})"
+    return (
+        f"SELECT latest.id, latest.updated_at, {', '.join(kept)}, {given} AS {schema.FIRST_GIVEN} FROM ("
+        f"SELECT {single} FROM staged ANTI JOIN repeated USING (id) UNION ALL "
+        f"SELECT {several} FROM staged SEMI JOIN repeated USING (id) GROUP BY id) AS latest LEFT JOIN stored USING (id)"
+    )
+
+
+def _has(member: Member) -> str:
+    return f"has & {HAS_BIT[member.storage]} <> 0"

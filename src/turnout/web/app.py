@@ -1,0 +1,201 @@
+"""The application: its routes, as data, and the layers around them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, Router
+
+from turnout import __version__
+from turnout.errors import NON_FIELD, TurnoutError
+from turnout.web import admin, operate
+from turnout.web.auth import Authenticator
+from turnout.web.context import TRUSTED_KEY, Clock, Services, context_of
+from turnout.web.limits import check_announced
+from turnout.web.observe import Observe
+from turnout.web.problems import Problems, error_response
+from turnout.web.work import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from starlette.datastructures import Headers
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from turnout.settings import Settings
+    from turnout.store.base import Store
+    from turnout.web.metrics import Metrics
+
+    Endpoint = Callable[[Request], Awaitable[Response]]
+
+REPORT_PATH: Final = "/api/v2/reports/attendances/data"
+
+_SLASHES: Final = re.compile(r"/{2,}")
+# The links of the documentation are relative to its address, so that it looks after its slash itself.
+_OWN_SLASH: Final = ("/", "/docs/")
+_EXPOSED: Final = (
+    "Content-Disposition",
+    "ETag",
+    "Link",
+    "Preference-Applied",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "X-Ignored-Parameters",
+    "X-Request-ID",
+    "X-Timeframe",
+    "X-Total-Count",
+)
+_ASKED_WITH: Final = (
+    "Authorization",
+    "If-None-Match",
+    "Prefer",
+    "TeamUp-Provider-ID",
+    "TeamUp-Request-Mode",
+    "X-Request-ID",
+)
+
+ROUTES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
+    "/": {"GET": operate.root},
+    "/live": {"GET": operate.live},
+    "/ready": {"GET": operate.ready},
+    "/metrics": {"GET": operate.metrics},
+    "/admin/v1/providers": {"GET": admin.list_providers, "POST": admin.add_provider},
+    "/admin/v1/providers/{id}": {"PATCH": admin.set_provider},
+    "/admin/v1/tokens": {"GET": admin.list_tokens, "POST": admin.create_token},
+    "/admin/v1/tokens/{id}": {"DELETE": admin.revoke_token},
+    "/admin/v1/status": {"GET": admin.status},
+    "/admin/v1/owner": {"GET": admin.owner},
+}
+"""What is answered beside the reports and the documentation, by path and method. `GET` answers `HEAD` as well."""
+
+
+class Application:
+    """The whole ASGI application. `services` is what it works with, `trusted` the same application for the owner."""
+
+    def __init__(self, services: Services, routes: Sequence[BaseRoute]) -> None:
+        self.services = services
+        layered: ASGIApp = Problems(_Gate(Router(routes, redirect_slashes=False)))
+        if services.settings.cors_origins:
+            layered = _Cors(
+                layered,
+                allow_origins=services.settings.cors_origins,
+                allow_methods=("GET", "HEAD"),
+                allow_headers=_ASKED_WITH,
+                expose_headers=_EXPOSED,
+            )
+        self._layers = Observe(layered, services)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._layers(scope, receive, send)
+
+    async def trusted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that came over the owner's socket: who may open that may do everything."""
+        await self._layers({**scope, TRUSTED_KEY: True}, receive, send)
+
+
+def create_app(
+    store: Store,
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    command: str = "turnout serve",
+    metrics: bool = True,
+    report: Endpoint | None = None,
+    pages: Sequence[BaseRoute] | None = None,
+    read_keys: Callable[[str], bytes] | None = None,
+) -> Application:
+    """Make the application for an open store.
+
+    `report` and `pages` stand in for the report endpoint and the documentation, `read_keys` for what reads the JSON
+    Web Key Set, in tests. `command` is what owns the store, for people. Without `metrics`, or with the setting off,
+    nothing is counted.
+    """
+    clock = clock or Clock()
+    counts = _metrics() if metrics and settings.metrics else None
+    workers = Workers(
+        concurrency=settings.query_concurrency,
+        queue_length=settings.queue_length,
+        queue_timeout=settings.queue_timeout,
+        query_timeout=settings.query_timeout,
+        on_seconds=counts.query_seconds if counts else lambda _: None,
+    )
+    if counts:
+        counts.show_workers(workers)
+    auth = Authenticator(store, settings, clock, read_keys)
+    services = Services(store, settings, clock, workers, auth, counts, command, clock.monotonic())
+    reports = {REPORT_PATH: {"GET": report or _report_endpoint()}}
+    routes = [_route(path, methods) for path, methods in {**reports, **ROUTES}.items()]
+    return Application(services, [*routes, *(_pages(settings) if pages is None else pages)])
+
+
+def _metrics() -> Metrics:
+    from turnout.web.metrics import Metrics  # noqa: PLC0415 - a single command counts nothing
+
+    return Metrics()
+
+
+def _report_endpoint() -> Endpoint:
+    from turnout.web.report import attendances  # noqa: PLC0415 - administration alone does not need it
+
+    return attendances
+
+
+def _pages(settings: Settings) -> Sequence[BaseRoute]:
+    from turnout.web.docs_page import docs_routes  # noqa: PLC0415 - as above
+
+    return docs_routes(version=__version__, server_url=settings.public_url)
+
+
+def _route(path: str, methods: Mapping[str, Endpoint]) -> Route:
+    """One route for all methods of a path, so that a 405 names them all."""
+
+    async def endpoint(request: Request) -> Response:
+        check_announced(request.scope, context_of(request).services.settings.max_body)
+        return await methods["GET" if request.method == "HEAD" else request.method](request)
+
+    return Route(path, endpoint, methods=list(methods), name=path)
+
+
+class _Gate:
+    """Makes the spellings of an address one, and puts the methods of a 405 in order."""
+
+    def __init__(self, router: Router) -> None:
+        self.router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope["path"]
+            # The published address has a doubled slash; it and one with a slash at its end are answered as they are.
+            if "//" in path or path[-1:] == "/":
+                path = _SLASHES.sub("/", path)
+                scope["path"] = path if path in _OWN_SLASH else path.rstrip("/")
+            # Without it, the router would answer a 405 by itself, as text.
+            scope["app"] = self
+        try:
+            await self.router(scope, receive, send)
+        except HTTPException as error:
+            if error.headers and "Allow" in error.headers:
+                error.headers = {"Allow": ", ".join(sorted(error.headers["Allow"].split(", ")))}
+            raise
+
+
+class _Cors(CORSMiddleware):
+    """Starlette's, with a refusal in the form of every other error."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        headers: Any = {
+            name: value for name, value in response.headers.items() if name not in ("content-length", "content-type")
+        }
+        if response.status_code == 200:  # noqa: PLR2004 - allowed, in CORSMiddleware's words
+            return Response(status_code=204, headers=headers)
+        reason = bytes(response.body).decode()
+        error = TurnoutError("parameter_invalid", fields={NON_FIELD: [f"{reason}."]}, headers=headers)
+        return error_response(error)

@@ -1,0 +1,235 @@
+"""Who may ask: from the headers of a request to its caller (contract sections 3 and 9)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from turnout.admin import INSTRUCTOR, ROLES, SUPER_ADMIN, TOKEN_PREFIX, hash_of
+from turnout.catalog.types import MAX_ID
+from turnout.errors import TurnoutError, did_you_mean, shown
+from turnout.web.context import context_of, is_trusted
+from turnout.web.limits import Allowance, Limiter, client_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from turnout.admin import Reach
+    from turnout.settings import Settings
+    from turnout.store.base import Provider, Store
+    from turnout.web.context import Clock
+
+_SCHEMES: Final = ("token", "bearer", "jwt")
+_PROVIDER: Final = "TeamUp-Provider-ID"
+_MODE: Final = "TeamUp-Request-Mode"
+_DIGITS: Final = re.compile(r"[0-9]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a request proved: the providers it covers (None: all of them), the role, and whose rate it counts on."""
+
+    providers: tuple[int, ...] | None
+    role: str
+    instructor_id: int | None = None
+    token_id: int | None = None
+    subject: str = ""
+
+    @property
+    def trusted(self) -> bool:
+        return self.providers is None
+
+    @property
+    def reach(self) -> Reach:
+        """What the credential may administer."""
+        return None if self.providers is None else frozenset(self.providers)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks for a report. Where `instructor_id` is not None, only that instructor's events may be seen."""
+
+    token_id: int | None
+    provider: Provider
+    role: str
+    instructor_id: int | None
+
+
+_OWNER: Final = Credential(None, SUPER_ADMIN)
+
+
+class Authenticator:
+    """Finds out who asks. Use it from one event loop."""
+
+    def __init__(
+        self, store: Store, settings: Settings, clock: Clock, read_keys: Callable[[str], bytes] | None = None
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._verifier = None
+        if settings.jwt_key or settings.jwt_jwks:
+            from turnout.web.jwts import Verifier  # noqa: PLC0415 - cryptography is slow to import
+
+            self._verifier = Verifier(settings, clock.monotonic, read_keys)
+        self._failures = Limiter(settings.auth_failures, clock.monotonic) if settings.auth_failures else None
+        self._rates = Limiter(settings.token_rate, clock.monotonic) if settings.token_rate else None
+
+    async def report_caller(self, request: Request) -> Caller:
+        """Check credential, mode, provider and role, in this order, and return who asks for a report.
+
+        Raises the 400, 401, 403 and 429 of contract sections 3 and 4.
+        """
+        credential = await self.authenticate(request)
+        _check_mode(request)
+        provider = _choose_provider(request, credential, self._store.providers())
+        context_of(request).provider_id = provider.id
+        if credential.role not in ROLES:
+            raise TurnoutError("permission_denied", f"The role {shown(credential.role)} may not read reports.")
+        instructor_id = None
+        if credential.role == INSTRUCTOR:
+            instructor_id = credential.instructor_id
+            if instructor_id is None:
+                raise TurnoutError("permission_denied", f"The role {INSTRUCTOR} needs an instructor, and has none.")
+        return Caller(credential.token_id, provider, credential.role, instructor_id)
+
+    async def administrator(self, request: Request) -> Credential:
+        """The credential of a request that administers: the store's owner, or the role `super_admin`."""
+        credential = await self.authenticate(request)
+        if credential.role != SUPER_ADMIN:
+            raise TurnoutError("permission_denied", f"Administration needs the role {SUPER_ADMIN}.")
+        return credential
+
+    async def authenticate(self, request: Request) -> Credential:
+        """What the request proves. Raises `not_authenticated`, `authentication_failed` or `throttled`."""
+        if is_trusted(request.scope):
+            return _OWNER
+        try:
+            credential = await self._verify(_credential_of(request))
+        except TurnoutError as error:
+            if error.code == "authentication_failed":
+                self._count_failure(request, error)
+            raise
+        context = context_of(request)
+        context.token_id = credential.token_id
+        if self._rates:
+            self._spend(request, self._rates.spend(credential.subject))
+        return credential
+
+    async def _verify(self, text: str) -> Credential:
+        if text.startswith(TOKEN_PREFIX):
+            return self._opaque(text)
+        if self._verifier is None:
+            raise TurnoutError("authentication_failed")
+        return _signed(text, await self._verifier.claims(text))
+
+    def _opaque(self, text: str) -> Credential:
+        token = self._store.token(hash_of(text))
+        if token is None:
+            raise TurnoutError("authentication_failed")
+        if token.revoked_at is not None:
+            raise TurnoutError("authentication_failed", "The token was revoked.")
+        if token.expires_at is not None and token.expires_at <= self._clock.now():
+            raise TurnoutError("authentication_failed", "The token has expired.")
+        return Credential(token.providers, token.role, token.instructor_id, token.id, f"token {token.id}")
+
+    def _count_failure(self, request: Request, error: TurnoutError) -> None:
+        """Count a failed authentication; 429 instead of the error where its address has had too many.
+
+        A good credential is never refused for the failures of others behind the same address.
+        """
+        if self._failures is None:
+            return
+        allowance = self._failures.spend(client_key(request.scope))
+        if not allowance.allowed:
+            _note_throttled(request, "address")
+            message = "Too many failed authentications from this address."
+            raise TurnoutError("throttled", message, retry_after=allowance.retry_after) from error
+
+    def _spend(self, request: Request, allowance: Allowance) -> None:
+        """Count a request of a token, and tell what it has left (draft-ietf-httpapi-ratelimit-headers, -03)."""
+        rate = self._rates.rate if self._rates else None
+        context_of(request).headers += [
+            (b"ratelimit-limit", str(rate.count if rate else 0).encode()),
+            (b"ratelimit-remaining", str(allowance.remaining).encode()),
+            (b"ratelimit-reset", str(allowance.reset).encode()),
+        ]
+        if not allowance.allowed:
+            _note_throttled(request, "token")
+            message = f"The token has made more requests than {rate}."
+            raise TurnoutError("throttled", message, retry_after=allowance.retry_after)
+
+
+def _note_throttled(request: Request, limit: str) -> None:
+    metrics = context_of(request).services.metrics
+    if metrics:
+        metrics.throttled(limit)
+
+
+def _credential_of(request: Request) -> str:
+    """The credential after its scheme."""
+    headers = request.headers.getlist("Authorization")
+    if not any(header.strip() for header in headers):
+        raise TurnoutError("not_authenticated")
+    if len(headers) > 1:
+        raise TurnoutError("authentication_failed", "There is more than one Authorization header.")
+    scheme, *rest = headers[0].split()
+    if scheme.lower() not in _SCHEMES:
+        hint = did_you_mean(scheme.lower()[:20], _SCHEMES) if rest else " Write the word 'Token' in front of the token."
+        raise TurnoutError("authentication_failed", f"The scheme must be Token, Bearer or JWT.{hint}")
+    if len(rest) != 1:
+        raise TurnoutError("authentication_failed", f"One credential is expected after {scheme.capitalize()!r}.")
+    return rest[0]
+
+
+def _signed(text: str, claims: dict[str, Any]) -> Credential:
+    """The credential that a verified JWT is. Raises `authentication_failed` where its claims are malformed."""
+    providers, role, instructor = claims.get("providers", []), claims.get("role", ""), claims.get("instructor")
+    if not isinstance(providers, list) or not all(map(_is_integer, providers)):
+        raise TurnoutError("authentication_failed", "The claim 'providers' must be a list of ids.")
+    if not isinstance(role, str):
+        raise TurnoutError("authentication_failed", "The claim 'role' must be a text.")
+    if instructor is not None and not _is_integer(instructor):
+        raise TurnoutError("authentication_failed", "The claim 'instructor' must be an id.")
+    # Whoever is named by the issuer has one rate, however many JWTs are made for them.
+    subject = f"{claims.get('iss', '')} {claims['sub']}" if claims.get("sub") else hash_of(text)
+    return Credential(tuple(dict.fromkeys(providers)), role, instructor, subject=f"jwt {subject}")
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_mode(request: Request) -> None:
+    modes = request.headers.getlist(_MODE)
+    if len(modes) > 1 or any(mode not in ("provider", "customer") for mode in modes):
+        raise TurnoutError("mode_header_invalid")
+    if modes == ["customer"]:
+        raise TurnoutError("mode_not_allowed")
+
+
+def _choose_provider(request: Request, credential: Credential, known: dict[int, Provider]) -> Provider:
+    """The provider that the header names, or the only one there is to choose."""
+    covered = tuple(known) if credential.providers is None else credential.providers
+    headers = request.headers.getlist(_PROVIDER)
+    if len(headers) > 1 or (headers and not _is_id(headers[0])):
+        raise TurnoutError("provider_header_invalid")
+    if headers:
+        chosen = int(headers[0])
+    elif len(covered) == 1:
+        chosen = covered[0]
+    elif covered:
+        raise TurnoutError("provider_header_missing")
+    else:
+        raise TurnoutError("provider_invalid", "There is no provider to choose.")
+    if not credential.trusted and chosen not in covered:
+        raise TurnoutError("provider_invalid")
+    if chosen not in known:
+        raise TurnoutError("provider_invalid", f"There is no provider {chosen}.")
+    return known[chosen]
+
+
+def _is_id(text: str) -> bool:
+    return bool(_DIGITS.fullmatch(text)) and int(text) <= MAX_ID

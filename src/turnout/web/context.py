@@ -1,0 +1,87 @@
+"""What every request can reach: the server's services, and the notes that are kept about the request itself."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.types import Scope
+
+    from turnout.settings import Settings
+    from turnout.store.base import Store
+    from turnout.web.auth import Authenticator
+    from turnout.web.metrics import Metrics
+    from turnout.web.work import Workers
+
+SCOPE_KEY: Final = "turnout"
+TRUSTED_KEY: Final = "turnout.trusted"
+"""Set in the scope of requests that came over the owner's Unix socket; a client cannot set it."""
+
+
+def _microseconds() -> int:
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Where time is read. `now` is microseconds since 1970 in UTC; `monotonic` is seconds from some moment."""
+
+    now: Callable[[], int] = _microseconds
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the endpoints work with; one for each application."""
+
+    store: Store
+    settings: Settings
+    clock: Clock
+    workers: Workers
+    auth: Authenticator
+    metrics: Metrics | None
+    command: str
+    """What owns the store, for people: `turnout serve`."""
+    started: float
+    """When the application was made, on the monotonic clock."""
+    faults: list[str] = field(default_factory=list)
+    """What went wrong at start-up without stopping it; `turnout doctor` shows it."""
+
+
+class Context:
+    """One request: its id, its moment, and what its log line says about it beside the outcome."""
+
+    __slots__ = ("_mark", "headers", "id", "now", "phases", "provider_id", "services", "token_id")
+
+    def __init__(self, services: Services, request_id: str) -> None:
+        self.services = services
+        self.id = request_id
+        self.now = services.clock.now()
+        """The moment of the request, in microseconds since 1970: the one `now` of all that is done for it."""
+        self.provider_id: int | None = None
+        self.token_id: int | None = None
+        self.phases: dict[str, float] = {}
+        self.headers: list[tuple[bytes, bytes]] = []
+        """Headers to be added to the answer, whatever it is."""
+        self._mark = time.perf_counter()
+
+    def mark(self, phase: str) -> None:
+        """Note, in milliseconds, how long `phase` took since the last mark, or since the request arrived."""
+        now = time.perf_counter()
+        self.phases[phase] = round(self.phases.get(phase, 0.0) + (now - self._mark) * 1000, 3)
+        self._mark = now
+
+
+def context_of(request: Request) -> Context:
+    """The context of a request."""
+    return cast("Context", request.scope[SCOPE_KEY])
+
+
+def is_trusted(scope: Scope) -> bool:
+    """Whether a request came over the owner's Unix socket."""
+    return scope.get(TRUSTED_KEY) is True

@@ -1,0 +1,94 @@
+"""What `/metrics` says, for Prometheus. Labels have few values, and nothing of a person or a provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from turnout import __version__
+
+if TYPE_CHECKING:
+    from turnout.store.base import StoreStatus
+    from turnout.web.work import Workers
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The counters of one application, in a registry of its own."""
+
+    content_type: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+    def __init__(self) -> None:
+        # They double what is sent, and tell what a restart tells as well.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        Gauge("turnout_info", "The version that runs.", ["version"], registry=registry).labels(__version__).set(1)
+        self._requests = Counter(
+            "turnout_http_requests", "Answered requests.", ["route", "method", "status"], registry=registry
+        )
+        self._request_seconds = Histogram(
+            "turnout_http_request_seconds", "How long requests took.", ["route"], registry=registry, buckets=_SECONDS
+        )
+        self._errors = Counter("turnout_errors", "Requests that ended in an error.", ["code"], registry=registry)
+        self._throttled = Counter("turnout_throttled", "Requests that exceeded a rate.", ["limit"], registry=registry)
+        self._query_seconds = Histogram(
+            "turnout_query_seconds", "How long queries ran.", registry=registry, buckets=_SECONDS
+        )
+        self._store_up = Gauge("turnout_store_up", "Whether the store answered last time.", registry=registry)
+        self._store_bytes = Gauge("turnout_store_bytes", "The size of the store.", registry=registry)
+        self._store_rows = Gauge("turnout_store_attendances", "The attendances in the store.", registry=registry)
+        # Finding a counter by its labels costs more than counting; the combinations are few.
+        self._known_requests: dict[tuple[str, str, int], Counter] = {}
+        self._known_routes: dict[str, Histogram] = {}
+        self.query_seconds = self._query_seconds.observe
+
+    def show_workers(self, workers: Workers) -> None:
+        """Show how busy `workers` are, whenever somebody looks."""
+        active = Gauge("turnout_queries_active", "Queries that run.", registry=self._registry)
+        active.set_function(lambda: workers.active)
+        waiting = Gauge("turnout_queries_waiting", "Queries that wait for their turn.", registry=self._registry)
+        waiting.set_function(lambda: workers.waiting)
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a request by its route's template."""
+        key = (route, method if method in _METHODS else "other", status)
+        if key not in self._known_requests:
+            self._known_requests[key] = self._requests.labels(*map(str, key))
+            self._known_routes[route] = self._request_seconds.labels(route)
+        self._known_requests[key].inc()
+        self._known_routes[route].observe(seconds)
+
+    def error(self, code: str) -> None:
+        """Count an error by its code: failed authentications, time-outs, overloads and the others."""
+        self._errors.labels(code).inc()
+
+    def throttled(self, limit: str) -> None:
+        """Count a 429 by the limit that was met: `address` or `token`."""
+        self._throttled.labels(limit).inc()
+
+    def store(self, status: StoreStatus | None) -> None:
+        """Note what the store says of itself; None where it did not answer."""
+        self._store_up.set(status is not None)
+        if status:
+            self._store_bytes.set(status.size)
+            self._store_rows.set(status.attendances)
+
+    def text(self) -> bytes:
+        """Everything, as Prometheus reads it."""
+        return generate_latest(self._registry)

@@ -1,0 +1,109 @@
+"""The document itself: what it says in words, and the parts put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from turnout.catalog.attendances import ATTENDANCES
+from turnout.query.timeframe import GRAMMAR
+from turnout.web.openapi.administration import administration_paths, administration_schemas
+from turnout.web.openapi.operating import operating_paths
+from turnout.web.openapi.reports import report_path
+from turnout.web.openapi.responses import error_examples, headers
+from turnout.web.openapi.schemas import error_schema, report_schemas
+
+if TYPE_CHECKING:
+    from turnout.catalog.types import Report
+
+Json = dict[str, Any]
+
+REPORTS: Final[dict[str, Report]] = {"/api/v2/reports/attendances/data": ATTENDANCES}
+"""Every report by its path."""
+
+_DESCRIPTION: Final = """\
+**Authentication.** `Authorization: Token T`, `Bearer T` or `JWT T`, where T is a token made by `turnout token create`,
+or a signed JWT. A token that covers several providers chooses one with `TeamUp-Provider-ID`.
+
+**Lists.** A parameter that is a list may be repeated (`status=attended&status=no_show`), separated by commas
+(`status=attended,no_show`) or written with brackets (`status[]=attended`), also mixed. Its values are alternatives;
+different parameters narrow. A parameter without a value is as if absent.
+
+**Times.** Date-times are RFC 3339. Without an offset they are local to the provider; a date alone is a whole local day.
+
+**Timeframes** are read in the provider's calendar. Upper case is understood, and `-` or a blank for `_`; the answer's
+`X-Timeframe` header says what it came to.
+
+{forms}
+
+**Unknown parameters are errors**, because a filter that is silently ignored gives a wrong report.
+`Prefer: handling=lenient` ignores them instead.
+
+**Paging.** Follow `rel="next"` of the `Link` header until there is none: page 10,000 costs what page 2 costs, and rows
+that arrive meanwhile neither repeat nor hide others.
+
+**Errors** have one form on every path. All faults of a request are reported together, each under its parameter's name.
+
+**Extensions** of the published API are marked with `x-turnout-extension`.
+"""
+
+
+def openapi_document(*, version: str, server_url: str | None) -> Json:
+    """The OpenAPI 3.1 document of this server. Without `server_url` it describes the server that it came from."""
+    schemas: Json = {}
+    paths: Json = {}
+    for path, report in REPORTS.items():
+        schemas |= report_schemas(report)
+        paths[path] = report_path(report)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Turnout",
+            "summary": "Attendance reports of classes and appointments.",
+            "version": version,
+            "description": _DESCRIPTION.format(forms=_forms()),
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": server_url or "/", "description": "This server"}],
+        "tags": [
+            {"name": "Reports", "description": "Rows and totals."},
+            {"name": "Administration", "description": "Providers and tokens; needs a token of role `super_admin`."},
+            {"name": "Operating", "description": "For monitors and tools; open to everyone who reaches the server."},
+        ],
+        "security": [{"bearer": []}, {"token": []}, {"jwt": []}],
+        "paths": {**paths, **administration_paths(), **operating_paths()},
+        "components": {
+            "schemas": {**schemas, **administration_schemas(), "Error": error_schema()},
+            "headers": headers(),
+            "examples": error_examples(),
+            "securitySchemes": _security_schemes(),
+        },
+    }
+
+
+def _forms() -> str:
+    """The forms of a timeframe, one a line."""
+    listed = ((", ".join(f"`{part}`" for part in form.notation.split(", ")), form.meaning) for form in GRAMMAR)
+    return "\n".join(f"- {notation}: {meaning}" for notation, meaning in listed)
+
+
+def _security_schemes() -> Json:
+    return {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A token made by `turnout token create`, sent as `Bearer T`.",
+        },
+        "token": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "The same token, sent as `Token T`: write the word `Token`, a blank, and the token.",
+        },
+        "jwt": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A JWT with the claims `exp`, `providers` and `role`, signed with a key that the server is "
+            "configured for. `JWT T` is understood as well.",
+        },
+    }

@@ -1,0 +1,173 @@
+"""Schemas of what a report answers, made from its columns and groups (contract sections 2.5 and 4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from turnout.catalog.types import Column, Kind, Report
+from turnout.errors import ERRORS, NON_FIELD
+from turnout.web.openapi.parameters import EXTENSION, ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Json = dict[str, Any]
+
+
+def ref(section: str, name: str) -> Json:
+    return {"$ref": f"#/components/{section}/{name}"}
+
+
+def closed(properties: Json, required: Iterable[str] = (), **more: Any) -> Json:
+    """An object with these members and no others."""
+    needed = list(required)
+    return {
+        "type": "object",
+        **more,
+        "properties": properties,
+        **({"required": needed} if needed else {}),
+        "additionalProperties": False,
+    }
+
+
+def report_schemas(report: Report) -> dict[str, Json]:
+    """The components of one report's JSON document: the document, a column header, a row and a person."""
+    stem = report.name.capitalize()
+    return {
+        f"{stem}Report": closed(
+            {
+                "total": {
+                    "type": "integer",
+                    "format": "int64",
+                    "minimum": 0,
+                    "description": "How many rows match, whatever the page.",
+                },
+                "column_headers": {
+                    "type": "array",
+                    "description": "What each column holds, in the order of the columns.",
+                    "items": ref("schemas", f"{stem}ColumnHeader"),
+                    "minItems": 1,
+                },
+                "rows": {
+                    "type": "array",
+                    "description": "The rows of this page.",
+                    "items": ref("schemas", f"{stem}Row"),
+                    "maxItems": report.parameter["limit"].maximum,
+                },
+            },
+            ["total", "column_headers", "rows"],
+            description=f"One page of the {report.title}.",
+        ),
+        f"{stem}ColumnHeader": _column_header(report),
+        f"{stem}Row": {**_members(report, ()), "description": "A row, with the selected members only."},
+        "Person": closed(
+            {"id": ID, "name": {"type": ["string", "null"]}}, ["id", "name"], description="An instructor of an event."
+        ),
+    }
+
+
+def _column_header(report: Report) -> Json:
+    return closed(
+        {
+            "label": {
+                "type": "string",
+                "description": "The column's display name.",
+                "enum": [column.label for column in report.columns],
+            },
+            "key": {
+                "type": "string",
+                "description": "Where a row has the value; a dot leads into a nested object.",
+                "enum": [column.key for column in report.columns],
+            },
+            "sortable": {"type": "boolean", "description": "Whether the report can be sorted on this column."},
+            "holds_customer_id": {"type": "boolean", "description": "Whether the values are customers' ids."},
+            "required": {"type": "boolean", "description": "Whether the column is part of every answer."},
+            "sorted": closed(
+                {
+                    "order": {"type": "string", "enum": ["desc", "asc"]},
+                    "priority": {"type": "integer", "minimum": 0, "description": "0 decides first."},
+                },
+                ["order", "priority"],
+                description="Present only on columns that the report is sorted on.",
+            ),
+        },
+        ["label", "key", "sortable", "holds_customer_id", "required"],
+        description="What one column holds.",
+    )
+
+
+def _members(report: Report, path: tuple[str, ...]) -> Json:
+    """The object at `path` of a row. Only a required column's members are always there."""
+    properties: Json = {}
+    required: list[str] = []
+    for column in report.columns:
+        if column.path[: len(path)] != path or column.path == path:
+            continue
+        member = column.path[len(path)]
+        if column.required and member not in required:
+            required.append(member)
+        if member not in properties:
+            at = (*path, member)
+            properties[member] = _value(report, column) if column.path == at else _members(report, at)
+    schema = closed(properties, required)
+    presence = _presence(report, path)
+    return {**schema, "type": ["object", "null"]} if presence else schema
+
+
+def _presence(report: Report, path: tuple[str, ...]) -> str | None:
+    group = report.group.get(".".join(path))
+    return group.presence if group else None
+
+
+def _value(report: Report, column: Column) -> Json:
+    # Inside an object that is there, the value that tells of its presence is there as well.
+    nullable = column.nullable and column.storage != _presence(report, column.path[:-1])
+    schema = _of_kind(column)
+    if nullable:
+        schema["type"] = [schema["type"], "null"]
+        if "enum" in schema:
+            schema["enum"] = [*schema["enum"], None]
+    return {
+        **schema,
+        "description": column.help + (" Answered only when it is asked for by name." if column.extension else ""),
+        **({EXTENSION: True} if column.extension else {}),
+    }
+
+
+def _of_kind(column: Column) -> Json:
+    match column.kind:
+        case Kind.INTEGER:
+            return dict(ID)
+        case Kind.INSTANT:
+            return {"type": "string", "format": "date-time", "examples": ["2026-10-05T17:30:00Z"]}
+        case Kind.TEXT:
+            return {"type": "string"}
+        case Kind.CHOICE:
+            return {"type": "string", "enum": list(column.choices)}
+        case Kind.BOOLEAN:
+            return {"type": "boolean"}
+        case Kind.PEOPLE:
+            return {"type": "array", "items": ref("schemas", "Person")}
+
+
+def error_schema() -> Json:
+    """The one form of every error (contract section 4)."""
+    texts = {"type": "array", "items": {"type": "string"}}
+    return {
+        "type": "object",
+        "description": "What every error looks like.",
+        "properties": {
+            "code": {"type": "string", "enum": list(ERRORS), "description": "What went wrong, for programs."},
+            "type": {"type": "string", "enum": sorted({kind.type for kind in ERRORS.values()})},
+            "message": {"type": "string", "description": "What went wrong, for people."},
+            "field_errors": {
+                "type": "object",
+                "description": f"The faults of each parameter; those of several together under `{NON_FIELD}`.",
+                "properties": {NON_FIELD: texts},
+                "required": [NON_FIELD],
+                "additionalProperties": texts,
+            },
+        },
+        "required": ["code", "type", "message", "field_errors"],
+        "additionalProperties": False,
+    }

@@ -1,0 +1,71 @@
+"""What monitors ask: whether the server lives, whether it can answer, and what it counts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from turnout.errors import TurnoutError
+from turnout.query.sql import Statement
+from turnout.web.context import context_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from turnout.store.base import Store, StoreStatus
+    from turnout.web.context import Services
+
+_ANSWER_WITHIN: Final = 2.0
+_NOT_STORED: Final = {"Cache-Control": "no-store"}
+
+
+async def live(_: Request) -> Response:
+    """Answer as long as the process does."""
+    return JSONResponse({"status": "live"}, headers=_NOT_STORED)
+
+
+async def ready(request: Request) -> Response:
+    """Answer once the store answers; 503 `storage_unavailable` says why it does not."""
+    services = context_of(request).services
+    if services.workers.stopping:
+        raise TurnoutError("storage_unavailable", "The server is stopping.")
+    try:
+        await asyncio.wait_for(asyncio.to_thread(_ask, services.store), _ANSWER_WITHIN)
+    except TimeoutError:
+        message = f"The store has not answered for {_ANSWER_WITHIN:g} seconds."
+        raise TurnoutError("storage_unavailable", message) from None
+    except TurnoutError as error:
+        raise TurnoutError("storage_unavailable", error.message) from error
+    except Exception as error:
+        # Its text may say more of the machine than a stranger should read; the log has it whole.
+        message = f"The store cannot answer: {type(error).__name__}."
+        raise TurnoutError("storage_unavailable", message) from error
+    return JSONResponse({"status": "ready"}, headers=_NOT_STORED)
+
+
+def _ask(store: Store) -> None:
+    with store.snapshot() as snapshot:
+        snapshot.rows(Statement("SELECT 1", ()))
+
+
+async def metrics(request: Request) -> Response:
+    """Answer what Prometheus asks for."""
+    services = context_of(request).services
+    if services.metrics is None:
+        raise TurnoutError("not_found", "The setting 'metrics' is off.")
+    services.metrics.store(await _status(services))
+    return Response(services.metrics.text(), headers={**_NOT_STORED, "Content-Type": services.metrics.content_type})
+
+
+async def _status(services: Services) -> StoreStatus | None:
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(services.store.status), _ANSWER_WITHIN)
+    except Exception:  # noqa: BLE001 - that it did not answer is what the metric says
+        return None
+
+
+async def root(_: Request) -> Response:
+    """Lead a person who opens the server's address to its documentation."""
+    return RedirectResponse("docs", status_code=307)

@@ -1,0 +1,283 @@
+"""Running: the server of `turnout serve`, and the owner's socket for the length of one command (contract section 5)."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import socket
+import sys
+import threading
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from turnout.errors import TurnoutError
+from turnout.web.app import Application, create_app
+from turnout.web.logs import configure_logging
+from turnout.web.protocol import protocol_for
+from turnout.web.shutdown import Ending
+from turnout.web.unix import OwnerSocket, bind_socket, short_path, socket_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from starlette.types import ASGIApp
+
+    from turnout.settings import Settings
+    from turnout.store.base import Store
+
+__all__ = ["in_thread", "owner", "serve", "short_path", "socket_of"]
+
+_log: Final = logging.getLogger("turnout.server")
+
+# Longer than the proxies' own, so that it is they who close connections, and never into a request.
+_KEEP_ALIVE: Final = 75
+_BACKLOG: Final = 2048
+_CANCELLED_WITHIN: Final = 0.7
+_ABORTED_WITHIN: Final = 0.5
+_LOOK_AGAIN: Final = 0.01
+_WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - how an address is shown, not bound
+
+
+class Listener(uvicorn.Server):
+    """uvicorn's server on sockets that are bound already; its signals, lifespan and end are ours."""
+
+    def __init__(self, application: Application, app: ASGIApp, sockets: Sequence[socket.socket], proxies: bool) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=protocol_for(application),
+                ws="none",
+                loop="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=proxies,
+                forwarded_allow_ips=list(application.services.settings.trusted_proxies),
+                timeout_keep_alive=_KEEP_ALIVE,
+                backlog=_BACKLOG,
+                workers=1,
+            )
+        )
+        self._sockets = list(sockets)
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Accept connections from here on."""
+        self.config.load()
+        self.lifespan = self.config.lifespan_class(self.config)
+        await self.on_tick(0)
+        await self.startup(sockets=self._sockets)
+        self._ticking = asyncio.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        """Keep the `Date` header right."""
+        while True:
+            await asyncio.sleep(1)
+            await self.on_tick(0)
+
+    async def end(self) -> None:
+        """Accept no more connections, close the idle ones, and wait until the requests that run are answered."""
+        if self._ticking:
+            self._ticking.cancel()
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - see below
+            await asyncio.sleep(_LOOK_AGAIN)  # as uvicorn does: nothing tells when a connection is gone
+
+    def abort(self) -> None:
+        """Close every connection, and stop whatever works for it."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in list(self.server_state.tasks):
+            task.cancel()
+
+
+def serve(
+    settings: Settings,
+    *,
+    prepare: Callable[[Store], None] | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, and return; within 10 seconds of the signal, whatever happens.
+
+    `prepare` gets the open store before anyone else. `announce` gets the server's address when it accepts requests;
+    by default it is printed. Raises `TurnoutError` where the address is taken, or the store cannot be opened.
+    """
+    log = configure_logging(settings)
+    with Ending(log.close) as ending, ExitStack() as stack:
+        sockets = _bind(settings.host, settings.port)
+        store = _open(settings)
+        stack.callback(store.close)
+        if prepare:
+            prepare(store)
+        application = create_app(store, settings)
+        stack.callback(application.services.workers.close)
+        owned = _bind_owner(application)
+        if owned:
+            stack.callback(owned.remove)
+        # What was made so far stays: it need not be looked through each time that garbage is collected.
+        gc.collect()
+        gc.freeze()
+        stack.callback(gc.unfreeze)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(application, sockets, owned, ending, announce or _print))
+    log.close()
+
+
+def _open(settings: Settings) -> Store:
+    from turnout.store.open import open_store  # noqa: PLC0415 - the address is taken, or refused, first
+
+    limit = f"{settings.memory_limit}B" if settings.memory_limit else None
+    return open_store(settings.database, memory_limit=limit, threads=settings.threads)
+
+
+async def _serve(
+    application: Application,
+    sockets: Sequence[socket.socket],
+    owned: OwnerSocket | None,
+    ending: Ending,
+    announce: Callable[[str], None],
+) -> None:
+    settings = application.services.settings
+    listeners = [Listener(application, application, sockets, bool(settings.trusted_proxies))]
+    if owned:
+        listeners.append(Listener(application, application.trusted, [owned.socket], False))
+    asked = asyncio.Event()
+    ending.when_asked(asyncio.get_running_loop(), asked)
+    for listener in listeners:
+        await listener.begin()
+    announce(_url(sockets[0], settings.host))
+    _log.info("serving", extra={"fields": {"pid": os.getpid()}})
+    await asked.wait()
+    _log.info("stopping")
+    await _finish(application, listeners, settings.shutdown_timeout)
+
+
+async def _finish(application: Application, listeners: Sequence[Listener], patience: float) -> None:
+    """Let requests finish; then cancel their queries, so that they are answered; then close their connections."""
+    done = asyncio.ensure_future(asyncio.gather(*(listener.end() for listener in listeners), return_exceptions=True))
+    await asyncio.wait([done], timeout=patience)
+    if not done.done():
+        _log.warning("requests are cancelled")
+        application.services.workers.stop()
+        await asyncio.wait([done], timeout=_CANCELLED_WITHIN)
+    if not done.done():
+        for listener in listeners:
+            listener.abort()
+        await asyncio.wait([done], timeout=_ABORTED_WITHIN)
+    done.cancel()
+    with suppress(asyncio.CancelledError):
+        await done
+
+
+@contextmanager
+def owner(store: Store, settings: Settings, *, command: str) -> Iterator[Path]:
+    """Serve the owner's socket from a thread of its own, while the block lasts; the path of the socket.
+
+    So a command that owns the store answers the commands that run meanwhile, and asks itself the way it would ask a
+    server. `command` is what it calls itself: `turnout import`. Raises `storage_unavailable` where there is no socket.
+    """
+    application = create_app(store, settings, command=command, metrics=False, pages=[])
+    owned = bind_socket(socket_of(settings.database))
+    try:
+        with in_thread(application, application.trusted, [owned.socket]):
+            yield owned.path
+    finally:
+        owned.remove()
+
+
+@contextmanager
+def in_thread(application: Application, app: ASGIApp, sockets: Sequence[socket.socket]) -> Iterator[None]:
+    """Serve bound sockets from a thread of its own, while the block lasts; requests that run are finished."""
+    loop = _loop_factory()()
+    asked = asyncio.Event()
+    ready = threading.Event()
+    failed: list[BaseException] = []
+
+    async def main() -> None:
+        listener = Listener(application, app, sockets, bool(application.services.settings.trusted_proxies))
+        await listener.begin()
+        ready.set()
+        await asked.wait()
+        await _finish(application, [listener], application.services.settings.shutdown_timeout)
+
+    def run() -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(main())
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the block begins
+            failed.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=run, name="turnout-server", daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        if failed:
+            raise failed[0]
+        yield
+    finally:
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(asked.set)
+        thread.join()
+        application.services.workers.close()
+
+
+def _bind_owner(application: Application) -> OwnerSocket | None:
+    """The owner's socket. Where there can be none, the server does without, and says so."""
+    try:
+        return bind_socket(socket_of(application.services.settings.database))
+    except TurnoutError as error:
+        fault = f"Commands on this machine cannot reach this server: {error.message}"
+        application.services.faults.append(fault)
+        _log.warning(fault)
+        return None
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def _bind(host: str, port: int) -> list[socket.socket]:
+    """Bind every address of `host`; with port 0, the same free port on all of them."""
+    bound: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            listening = socket.socket(family, kind, protocol)
+            bound.append(listening)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                # The address :: alone takes IPv4 as well; beside others, each family has its own.
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
+            listening.bind((address[0], port or bound[0].getsockname()[1], *address[2:]))
+    except OSError as error:
+        for listening in bound:
+            listening.close()
+        reason = error.strerror or str(error)
+        raise TurnoutError("conflict", f"Cannot listen on {host}, port {port}: {reason}.") from error
+    return bound
+
+
+def _url(listening: socket.socket, host: str) -> str:
+    shown = _WILDCARDS.get(host, host)
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{listening.getsockname()[1]}"
+
+
+def _print(url: str) -> None:
+    sys.stdout.write(f"Turnout serves {url}\n")
+    sys.stdout.flush()
