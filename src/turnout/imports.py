@@ -2,19 +2,71 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from turnout.errors import TurnoutError
 from turnout.ingest.demo import DEMO_PROVIDER, demo_batches
+from turnout.ingest.faults import BadRow, Limits, Rejects
+from turnout.ingest.files import read_file
 from turnout.query.sql import any_statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import BinaryIO
 
     import pyarrow as pa
 
-    from turnout.store.base import Merged, Provider, Store
+    from turnout.store.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import did, in rows of the file: each is counted once. `rejected` has the first 100 bad rows."""
+
+    created: int
+    updated: int
+    unchanged: int
+    rejected: tuple[BadRow, ...]
+    rejected_count: int
+
+
+def import_rows(
+    store: Store,
+    provider_id: int,
+    source: BinaryIO,
+    name: str,
+    *,
+    max_text: int,
+    rejects: BinaryIO | None = None,
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] = lambda _bytes, _rows: None,
+) -> ImportResult:
+    """Import a file of rows: all or, with one bad row, none; with `rejects`, the good rows, and the bad ones there.
+
+    `name` is what the file is called in reports; `max_text` bounds a text in characters; `progress` is told the bytes
+    and rows read so far. Raises `TurnoutError` `not_found` where there is no such provider.
+    """
+    provider = store.providers().get(provider_id)
+    if provider is None:
+        raise TurnoutError("not_found", f"There is no provider {provider_id}; `turnout provider add` makes one.")
+    bad = Rejects(name, rejects)
+    batches = read_file(
+        source,
+        ZoneInfo(provider.timezone),
+        bad,
+        partial=rejects is not None,
+        limits=Limits(text=max_text),
+        on_progress=progress,
+    )
+    try:
+        done = store.merge(provider, batches, dry_run=dry_run)
+    except TurnoutError as error:
+        if error.code != "rows_rejected":
+            raise
+        return ImportResult(0, 0, 0, tuple(bad.first), bad.count)
+    return ImportResult(done.created, done.updated, done.unchanged, tuple(bad.first), bad.count)
 
 
 def load_demo(
@@ -33,7 +85,7 @@ def load_demo(
     if provider is None:
         provider = replace(DEMO_PROVIDER, id=provider_id)
         store.put_provider(provider)
-    elif _has_rows(store, provider):
+    elif _has_rows(store, provider_id):
         raise TurnoutError("conflict", f"Provider {provider_id} has rows; the demo fills only one that has none.")
 
     def counted() -> Iterator[pa.RecordBatch]:
@@ -46,6 +98,6 @@ def load_demo(
     return store.merge(provider, counted())
 
 
-def _has_rows(store: Store, provider: Provider) -> bool:
+def _has_rows(store: Store, provider_id: int) -> bool:
     with store.snapshot() as snapshot:
-        return bool(snapshot.rows(any_statement(provider.id)))
+        return bool(snapshot.rows(any_statement(provider_id)))

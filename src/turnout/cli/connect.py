@@ -52,9 +52,12 @@ def connect(where: Where, *, create: bool = False) -> Iterator[httpx.Client]:
     settings = where.settings()
     if not create:
         _must_exist(settings)
-    # The environment's proxies have no say in what stays on this machine.
     with httpx.Client(
-        base_url=f"http://{LOCAL_HOST}", transport=_Owner(settings), timeout=_TIMEOUT, trust_env=False
+        base_url=f"http://{LOCAL_HOST}",
+        # What stays on this machine is not worth compressing.
+        headers={"Accept-Encoding": "identity"},
+        transport=_Owner(settings),
+        timeout=_TIMEOUT,
     ) as client:
         yield client
 
@@ -150,7 +153,7 @@ class _Owner(httpx.BaseTransport):
                 probe.connect(path)
         except OSError:
             return None
-        return self._stack.enter_context(httpx.HTTPTransport(uds=path))
+        return self._stack.enter_context(_over(path))
 
     def _become(self, store: Store) -> httpx.BaseTransport:
         from turnout.web.server import owner  # noqa: PLC0415 - where there is an owner, no server is needed here
@@ -160,7 +163,12 @@ class _Owner(httpx.BaseTransport):
         command = " ".join(["turnout", *context.command_path.split()[1:2]]) if context else "turnout"
         path = self._stack.enter_context(owner(store, self._settings, command=command))
         short = self._stack.enter_context(short_path(path))
-        return self._stack.enter_context(httpx.HTTPTransport(uds=short))
+        return self._stack.enter_context(_over(short))
+
+
+def _over(path: str) -> httpx.HTTPTransport:
+    # No certificates are needed, and reading them takes a while. The environment's proxies have no say in this.
+    return httpx.HTTPTransport(uds=path, verify=False, trust_env=False)
 
 
 def _out_of_reach(owned: StoreOwned, settings: Settings) -> str:

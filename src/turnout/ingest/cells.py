@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from turnout.catalog.types import MAX_ID, Kind, Member
 from turnout.errors import did_you_mean, shown
+from turnout.ingest.faults import MOST_FAULTS
 from turnout.ingest.fields import PERSON, TEXT_OR_OBJECT, ZONES
 from turnout.query.instants import load_zone, parse_instant
 from turnout.query.values import boolean, choice
@@ -50,7 +51,11 @@ def expected(member: Member) -> str:
         case Kind.PEOPLE:
             return "a list of {id, name} is expected"
         case Kind.TEXT:
-            return "a text or an object {id, name} is expected" if member.storage in TEXT_OR_OBJECT else "a text is expected"
+            return (
+                "a text or an object {id, name} is expected"
+                if member.storage in TEXT_OR_OBJECT
+                else "a text is expected"
+            )
 
 
 def found(value: object) -> str:
@@ -91,10 +96,10 @@ class CellChecker:
             case Kind.BOOLEAN if isinstance(value, bool):
                 return value
             case Kind.PEOPLE if isinstance(value, list):
-                return [self._person(element, n) for n, element in enumerate(value, start=1)] or None
+                return self._people(value)
             case Kind.TEXT | Kind.CHOICE | Kind.INSTANT if isinstance(value, str):
                 return self._from_text[member.kind](value, member) if value else None
-        hint = did_you_mean(value.lower(), ["true", "false"]) if member.kind is Kind.BOOLEAN and isinstance(value, str) else ""
+        hint = _bare_boolean(value) if member.kind is Kind.BOOLEAN else ""
         raise ValueError(f"found {found(value)}; {expected(member)}.{hint}")
 
     def cell(self, text: str, member: Member) -> Any:
@@ -132,26 +137,41 @@ class CellChecker:
         """The members `id` and `name` that a text, an object or null states; the id of null is not stated."""
         if not isinstance(value, dict):
             return {"name": self.json(value, member)}
-        _refuse_unknown(value)
-        stated: dict[str, Any] = {}
-        if "id" in value:
-            stated["id"] = None if value["id"] is None else json_id(value["id"])
-        if "name" in value:
-            stated["name"] = self._name(value["name"])
-        return stated
+        return self._thing(value)
 
-    def _person(self, element: object, position: int) -> dict[str, Any]:
-        try:
-            if not isinstance(element, dict):
-                raise ValueError(f"found {found(element)}; an object {{id, name}} is expected.")
-            _refuse_unknown(element)
-            id_, name = element.get("id"), element.get("name")
-            person = {"id": None if id_ is None else json_id(id_), "name": self._name(name)}
-            if person["id"] is None and person["name"] is None:
-                raise ValueError("an id or a name is needed.")
-        except ValueError as fault:
-            raise ValueError(f"element {position}: {fault}") from None
+    def _people(self, elements: list[Any]) -> list[dict[str, Any]] | None:
+        people = []
+        faults = []
+        for position, element in enumerate(elements, start=1):
+            try:
+                people.append(self._person(element))
+            except ValueError as fault:
+                faults.append(f"element {position}: {fault}")
+        if faults:
+            raise ValueError(" ".join(faults[:MOST_FAULTS]))
+        return people or None
+
+    def _person(self, element: object) -> dict[str, Any]:
+        if not isinstance(element, dict):
+            raise ValueError(f"found {found(element)}; an object {{id, name}} is expected.")  # noqa: TRY004 - a fault
+        stated = self._thing(element)
+        person = {key: stated.get(key) for key in PERSON}
+        if not any(person.values()):
+            raise ValueError("an id or a name is needed.")
         return person
+
+    def _thing(self, value: dict[str, Any]) -> dict[str, Any]:
+        """What an object {id, name} states."""
+        stated: dict[str, Any] = {}
+        for key, said in value.items():
+            if key == "id":
+                stated[key] = None if said is None else json_id(said)
+            elif key == "name":
+                stated[key] = self._name(said)
+            else:
+                hint = did_you_mean(key[:_MOST_SHOWN], PERSON)
+                raise ValueError(f"{shown(key)} is not one of its members: {', '.join(PERSON)}.{hint}")
+        return stated
 
     def _name(self, value: object) -> str | None:
         if value is not None and not isinstance(value, str):
@@ -178,6 +198,11 @@ def json_id(value: object) -> int:
     raise ValueError(f"found {found(value)}; {_AN_ID}.{hint}")
 
 
+def _bare_boolean(value: object) -> str:
+    text = value.strip().lower() if isinstance(value, str) else ""
+    return f" Did you mean {text}, without quotes?" if text in ("true", "false") else ""
+
+
 def csv_id(text: str) -> int:
     """An id from a cell: ASCII decimal digits."""
     if _in_range(text):
@@ -191,9 +216,3 @@ def _in_range(text: str) -> bool:
     if not _DIGITS.fullmatch(text) or len(text.lstrip("0")) > _MOST_DIGITS:
         return False
     return 1 <= int(text.lstrip("0") or "0") <= MAX_ID
-
-
-def _refuse_unknown(value: dict[str, Any]) -> None:
-    for name in value:
-        if name not in PERSON:
-            raise ValueError(f"{shown(name)} is not one of its members: id, name.{did_you_mean(name[:_MOST_SHOWN], PERSON)}")

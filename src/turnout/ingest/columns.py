@@ -266,7 +266,8 @@ def _drop_absent(columns: Columns, relation: Relation) -> None:
         says = _is_there(columns, inner) if inner else _valid(columns.values[storage])
         if np.any(np.logical_and(True if says is None else says, np.logical_not(there))):
             raise UnfitError(storage)
-    for storage in (*relation.members, relation.name):
+    belonging = (*relation.members, relation.name) if relation.name else relation.members
+    for storage in belonging:
         if storage in columns.values:
             given = columns.given[storage]
             columns.given[storage] = np.broadcast_to(there if given is None else given & there, columns.count)

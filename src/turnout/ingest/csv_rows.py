@@ -13,7 +13,7 @@ import pyarrow.csv
 from turnout.errors import did_you_mean, shown
 from turnout.ingest.columns import Columns, UnfitError, from_cells
 from turnout.ingest.csv_split import CsvBlock, CsvRecord, cells, csv_blocks, each_record, malformation
-from turnout.ingest.faults import MOST_FAULTS, BadRow, Fault, FileFaultError, column_name, cut
+from turnout.ingest.faults import FORMS, MOST_FAULTS, BadRow, Fault, FileFaultError, column_name, cut
 from turnout.ingest.fields import FIELDS, HEADERS
 from turnout.ingest.json_rows import as_text, not_utf8
 from turnout.ingest.rows import RowError
@@ -35,7 +35,7 @@ class Header:
     fields: tuple[Member, ...]
 
 
-def csv_chunks(blocks: Iterator[bytes], limit: int) -> Iterator[CsvBlockOf | CsvRecordsOf]:
+def csv_chunks(blocks: Iterator[bytes], limit: int) -> Iterator[CsvBlockOf]:
     """The records below the header. Raises `FileFaultError` where the header is wrong."""
     header = None
     for block in csv_blocks(blocks, limit):
@@ -82,7 +82,7 @@ def _unknown(name: str, count: int) -> str:
         for separator, word in _OTHER_SEPARATORS.items():
             if separator in name:
                 return f"the header is a single cell; are its columns separated by {word}? Commas are expected."
-    hint = did_you_mean(name[:80], HEADERS)
+    hint = did_you_mean(name[:80], HEADERS) or (f" {FORMS}" if count == 1 else "")
     return f"{shown(name)} is not a column; a key, other name or label of the report is expected.{hint}"
 
 

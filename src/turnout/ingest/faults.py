@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 MOST_FAULTS: Final = 50
 """So many faults of one row are listed: a row can have any number of unknown members."""
 
+FORMS: Final = "A JSON document with 'rows', a JSON list, NDJSON (one row on each line) and CSV are understood."
+
 _LONGEST_NAME: Final = 60
 
 

@@ -78,7 +78,7 @@ def _relations() -> tuple[Relation, ...]:
             continue
         name = name_of(thing)
         members = tuple(m.storage for m in thing.members if m is not name)
-        relations.append(Relation(thing.reference, name and name.storage, members))
+        relations.append(Relation(thing.reference, name.storage if name else None, members))
     return tuple(relations)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
 from turnout.errors import TurnoutError
 from turnout.ingest.columns import ColumnChecker, UnfitError
 from turnout.ingest.csv_rows import csv_chunks
-from turnout.ingest.faults import BadRow, FileFaultError, Limits, Rejects
-from turnout.ingest.json_rows import BLANK
+from turnout.ingest.faults import FORMS, BadRow, Fault, FileFaultError, Limits, Rejects
+from turnout.ingest.json_rows import BLANK, leading_lines
 from turnout.ingest.json_split import DOCUMENT, array, document, ndjson
 from turnout.ingest.rows import RowChecker, batch_of
 from turnout.ingest.source import BLOCK, Source
@@ -80,14 +81,68 @@ def read_file(
 
 
 def _chunks(blocks: Iterator[bytes], limit: int) -> Iterator[Chunk]:
-    first = next(blocks, b"")
-    start = first.lstrip(BLANK)[:1]
-    if not start:
-        if next(blocks, b""):
-            first = b"?"
-    again = _chain(first, blocks)
-    if start == b"[":
-        return array(again, limit)
-    if start == b"{":
-        return document(again, limit) if DOCUMENT.match(first) else ndjson(again, limit)
-    return csv_chunks(again, limit)
+    """The rows of a file in chunks, by the form that its first character tells."""
+    for first in blocks:
+        text = first.lstrip(BLANK)
+        if not text:
+            continue
+        whole = chain([first], blocks)
+        if text.startswith(b"["):
+            return array(whole, limit)
+        if not text.startswith(b"{"):
+            return csv_chunks(whole, limit)
+        if DOCUMENT.match(text):
+            return document(whole, limit)
+        if not text.partition(b"\n")[0].strip(BLANK + b"{"):
+            line = 1 + leading_lines(first)
+            raise FileFaultError(
+                line, Fault("", "an object goes over several lines, outside a list of rows. " + FORMS)
+            )
+        return ndjson(whole, limit)
+    return iter(())
+
+
+class _Checking:
+    """Checks chunks: `seen` counts the rows, `accepted` the good ones."""
+
+    def __init__(self, zone: ZoneInfo, limits: Limits, rejects: Rejects) -> None:
+        self.seen = 0
+        self._accepted = 0
+        self._fast = ColumnChecker(zone, limits)
+        self._exact = RowChecker(zone, limits)
+        self._rejects = rejects
+
+    def batches(self, chunk: Chunk) -> Iterator[pa.RecordBatch]:
+        """The good rows of a chunk; the bad ones go to the rejects."""
+        for batch in self._checked(chunk):
+            self._accepted += batch.num_rows
+            if batch.num_rows:
+                yield batch
+
+    def _checked(self, chunk: Chunk) -> Iterator[pa.RecordBatch]:
+        batch = self._at_once(chunk)
+        if batch is not None:
+            yield batch
+            return
+        for piece in chunk.pieces(_PIECE):
+            batch = self._at_once(piece)
+            yield self._one_by_one(piece) if batch is None else batch
+
+    def _at_once(self, rows: Chunk | Rows) -> pa.RecordBatch | None:
+        try:
+            columns = rows.columns()
+            batch = self._fast.batch(columns, self._accepted)
+        except UnfitError:
+            return None
+        self.seen += columns.count
+        return batch
+
+    def _one_by_one(self, rows: Rows) -> pa.RecordBatch:
+        good: list[Stated] = []
+        for row in rows.each(self._exact):
+            self.seen += 1
+            if isinstance(row, BadRow):
+                self._rejects.add(row)
+            else:
+                good.append(row)
+        return batch_of(good, self._accepted)

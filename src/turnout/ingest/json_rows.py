@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
-from turnout.ingest.columns import UnfitError
 from turnout.ingest.faults import BadRow, Fault
 from turnout.ingest.json_typed import from_json
 from turnout.ingest.rows import RowError

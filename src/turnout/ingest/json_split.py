@@ -152,10 +152,9 @@ def _check_rest(text: str, line: int) -> None:
 @contextmanager
 def _reading(text: str, line: int) -> Iterator[None]:
     """Turns what goes wrong in a text that begins on `line` into a fault of the file."""
-    at = len(text)
+    at, reason = len(text), None
     try:
         yield
-        return
     except json.JSONDecodeError as fault:
         at, reason = fault.pos, f"the JSON is malformed here: {fault.msg[:1].lower()}{fault.msg[1:]}."
     except IndexError:
@@ -164,7 +163,8 @@ def _reading(text: str, line: int) -> Iterator[None]:
         reason = "the JSON is nested too deeply."
     except ValueError as fault:
         reason = f"the JSON cannot be read: {fault}."
-    raise FileFaultError(line + text.count("\n", 0, at), Fault("", reason))
+    if reason:
+        raise FileFaultError(line + text.count("\n", 0, at), Fault("", reason))
 
 
 def _key(text: str, at: int) -> tuple[str, int]:
@@ -185,4 +185,3 @@ def _expect(text: str, at: int, character: str) -> int:
 def _skip(text: str, at: int) -> int:
     match = _SPACE.match(text, at)
     return match.end() if match else at
-

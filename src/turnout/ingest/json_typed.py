@@ -16,10 +16,10 @@ from msgspec import UNSET, Struct, UnsetType
 
 from turnout.catalog.types import Kind, Member
 from turnout.ingest.columns import Columns, UnfitError, empty_to_null, people
-from turnout.ingest.fields import PERSON, PERSON_NAME, TEXT_OR_OBJECT, TREE, Tree
+from turnout.ingest.fields import FIELDS, PERSON_NAME, TEXT_OR_OBJECT, TREE, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,11 +31,17 @@ def _struct(name: str, members: Sequence[tuple[str, Any, Any]]) -> type[Struct]:
 
 _ID: Final = int | None | UnsetType
 _TEXT: Final = str | None | UnsetType
-_Thing: Final = _struct("Thing", [(PERSON[0], _ID, UNSET), (PERSON[1], _TEXT, UNSET)])
+
+
+class _Thing(Struct, forbid_unknown_fields=True, frozen=True, eq=False, gc=False):
+    id: int | UnsetType | None = UNSET
+    name: str | UnsetType | None = UNSET
+
+
 _TYPES: Final[dict[Kind, Any]] = {
     Kind.INTEGER: _ID,
     Kind.BOOLEAN: bool | None | UnsetType,
-    Kind.PEOPLE: list[_Thing] | None | UnsetType,  # type: ignore[valid-type]
+    Kind.PEOPLE: list[_Thing] | None | UnsetType,
 }
 _ARROW: Final = {Kind.INTEGER: pa.int64(), Kind.BOOLEAN: pa.bool_()}
 
@@ -84,80 +90,34 @@ def from_json(rows: Sequence[bytes]) -> Columns:
     columns = Columns(len(rows))
     try:
         # Each by itself: a decoder of lines would take two rows on one line, or a row on two.
-        _columns(list(map(_decode, rows)), _ROW, columns)
+        values = dict(_values(list(map(_decode, rows)), _ROW))
+        _unpack(values)
+        for field in FIELDS:
+            if field.kind is Kind.PEOPLE:
+                _put_people(field.storage, values[field.storage], columns)
+            else:
+                _put(field.storage, values[field.storage], _ARROW.get(field.kind, pa.string()), columns)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, pa.ArrowInvalid, OverflowError) as fault:
         raise UnfitError(str(fault)) from None
     return columns
 
 
-def _columns(structs: Sequence[Struct], group: _Group, columns: Columns) -> None:
+def _values(structs: Sequence[Struct], group: _Group) -> Iterator[tuple[str, list[Any]]]:
+    """What all rows have, by storage name; UNSET where a row says nothing."""
     for key, node in group.members.items():
         if isinstance(node, _Group):
-            _columns(group.take[key](structs, node.null), node, columns)
-            continue
-        values = group.take[key](structs, None)
-        if node.kind is Kind.PEOPLE:
-            _people(node, values, columns)
+            yield from _values(group.take[key](structs, node.null), node)
         else:
-            if node.storage in TEXT_OR_OBJECT and any(type(value) is _Thing for value in values):
-                values = _unpacked(TEXT_OR_OBJECT[node.storage], values, columns)
-            _put(node.storage, values, _ARROW.get(node.kind, pa.string()), columns)
+            yield node.storage, group.take[key](structs, None)
 
 
-def _put(storage: str, values: list[Any], type_: pa.DataType, columns: Columns) -> None:
-    given = None
-    try:
-        array = pa.array(values, type_)
-    except (pa.ArrowInvalid, TypeError):
-        given = _given(values)
-        if not given.any():
-            return
-        array = pa.array([None if value is UNSET else value for value in values], type_)
-    columns.put(storage, empty_to_null(array) if pa.types.is_string(type_) else array, given)
-
-
-def _given(values: Sequence[Any]) -> NDArray[np.bool_]:
-    return np.fromiter((value is not UNSET for value in values), np.bool_, len(values))
-
-
-def _people(field: Member, values: list[Any], columns: Columns) -> None:
-    given = _given(values)
-    if not given.any():
-        return
-    lists = [value or () for value in values]
-    everybody = list(chain.from_iterable(lists))
-    sizes = np.fromiter(map(len, lists), np.int64, len(lists))
-    ids = [each.id for each in everybody]
-    names = [each.name for each in everybody]
-    made = people(
-        pa.array([None if id_ is UNSET else id_ for id_ in ids], pa.int64()),
-        empty_to_null(pa.array([None if name is UNSET else name for name in names], pa.string())),
-        sizes,
-    )
-    columns.put(field.storage, made, None if given.all() else given)
-    columns.put(PERSON_NAME, pa.nulls(len(values)), _all_named(_given(names), sizes))
-
-
-def _all_named(named: NDArray[np.bool_], sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which lists have somebody, and a name with everybody."""
-    if named.all():
-        return sizes > 0
-    ends = np.cumsum(sizes)
-    count = np.concatenate([[0], np.cumsum(named)])
-    return (sizes > 0) & (count[ends] - count[ends - sizes] == sizes)
-
-
-def _unpacked(reference: str, values: list[Any], columns: Columns) -> list[Any]:
-    """The names of things that came as objects; their ids go to the reference, which is in `columns` already."""
-    ids = [value.id if type(value) is _Thing else UNSET for value in values]
-    if reference in columns.values:
-        known = columns.values[reference].to_pylist()
-        given = columns.given[reference]
-        if given is not None:
-            known = [id_ if there else UNSET for id_, there in zip(known, given, strict=True)]
-        ids = list(map(_agreed, known, ids))
-    _put(reference, ids, pa.int64(), columns)
-    return [value.name if type(value) is _Thing else value for value in values]
+def _unpack(values: dict[str, list[Any]]) -> None:
+    """Take things that came as objects apart: their ids may stand in another place, too."""
+    for storage, reference in TEXT_OR_OBJECT.items():
+        if any(type(value) is _Thing for value in values[storage]):
+            ids = [value.id if type(value) is _Thing else UNSET for value in values[storage]]
+            values[reference] = list(map(_agreed, values[reference], ids))
+            values[storage] = [value.name if type(value) is _Thing else value for value in values[storage]]
 
 
 def _agreed(one: Any, other: Any) -> Any:
@@ -167,3 +127,48 @@ def _agreed(one: Any, other: Any) -> Any:
     if one is UNSET or one is None:
         return other
     raise UnfitError("two ids of one thing")
+
+
+def _put(storage: str, values: list[Any], type_: pa.DataType, columns: Columns) -> None:
+    array, given = _array(values, type_)
+    if given is None or given.any():
+        columns.put(storage, array, given)
+
+
+def _put_people(storage: str, values: list[Any], columns: Columns) -> None:
+    if values.count(UNSET) == len(values):
+        return
+    lists = [value or () for value in values]
+    everybody = list(chain.from_iterable(lists))
+    sizes = np.fromiter(map(len, lists), np.int64, len(lists))
+    ids, _ = _array([each.id for each in everybody], pa.int64())
+    names, named = _array([each.name for each in everybody], pa.string())
+    given = _given(values) if UNSET in values else None
+    columns.put(storage, people(ids, names, sizes), given)
+    columns.put(PERSON_NAME, pa.nulls(len(values)), _all_named(named, sizes))
+
+
+def _array(values: list[Any], type_: pa.DataType) -> tuple[pa.Array, NDArray[np.bool_] | None]:
+    """Values as Arrow has them, null for empty text, and where they are given at all; None means everywhere."""
+    given = None
+    try:
+        array = pa.array(values, type_)
+    except (pa.ArrowInvalid, TypeError):
+        given = _given(values)
+        array = pa.array([None if value is UNSET else value for value in values], type_)
+    return empty_to_null(array) if pa.types.is_string(type_) else array, given
+
+
+def _given(values: list[Any]) -> NDArray[np.bool_]:
+    return np.fromiter((value is not UNSET for value in values), np.bool_, len(values))
+
+
+def _all_named(named: NDArray[np.bool_] | None, sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which lists have somebody, and a name with everybody."""
+    some: NDArray[np.bool_] = sizes > 0
+    if named is None:
+        return some
+    ends = np.cumsum(sizes)
+    count = np.concatenate([[0], np.cumsum(named)])
+    every: NDArray[np.bool_] = count[ends] - count[ends - sizes] == sizes
+    return some & every

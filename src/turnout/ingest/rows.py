@@ -117,7 +117,7 @@ def _unknown(name: str, tree: Tree, path: str) -> str:
     field = HEADERS.get(name) if not path else None
     if field is not None:
         groups = field.path.split(".")
-        nested = "".join(f"{{'{group}': " for group in groups) + "..." + "}" * len(groups)
+        nested = "".join(f'{{"{group}": ' for group in groups) + "..." + "}" * len(groups)
         return f"{shown(name)} is not a member {where}. Did you mean {field.path!r}, as in {nested}?"
     hint = did_you_mean(name[:80], tree) or f" The members are: {', '.join(tree)}."
     return f"{shown(name)} is not a member {where}.{hint}"
@@ -139,21 +139,25 @@ def _related(stated: Stated, faults: list[Fault]) -> Stated:
         if relation.name in stated:
             stated.setdefault(relation.reference, None)
     for relation in RELATIONS:
-        if _is_there(relation, stated) or any(_has_fault(faults, path) for path in _paths(relation)):
-            continue
-        for storage in relation.members:
-            hanging = _hanging(storage, stated)
-            if hanging:
-                faults.append(Fault(_PATHS[hanging], _belongs_to_nothing(relation, stated[hanging])))
-            stated.pop(storage, None)
-        if relation.name:
-            stated.pop(relation.name, None)
+        if not _is_there(relation, stated) and not any(_has_fault(faults, path) for path in _paths(relation)):
+            _drop_absent(relation, stated, faults)
     for storage in DEFAULTED:
         if stated.get(storage, False) is None:
             del stated[storage]
     if faults:
         raise RowError(faults)
     return stated
+
+
+def _drop_absent(relation: Relation, stated: Stated, faults: list[Fault]) -> None:
+    """What belongs to a thing that is not there: refused where it says something, dropped where it says 'none'."""
+    for storage in relation.members:
+        hanging = _hanging(storage, stated)
+        if hanging:
+            faults.append(Fault(_PATHS[hanging], _belongs_to_nothing(relation, stated[hanging])))
+        stated.pop(storage, None)
+    if relation.name:
+        stated.pop(relation.name, None)
 
 
 _PATHS = {field.storage: field.path for field in FIELDS}

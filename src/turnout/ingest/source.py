@@ -45,7 +45,7 @@ class Source:
         """
         raw = self._raw()
         first = next(raw, b"")
-        blocks = chain([first], raw)
+        blocks: Iterator[bytes] = chain([first], raw)
         if first.startswith(_GZIP):
             blocks = _regrouped(_unpacked(blocks), self._size)
             first = next(blocks, b"")

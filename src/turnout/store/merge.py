@@ -17,19 +17,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from turnout.catalog.attendances import THINGS
 from turnout.errors import TurnoutError
 from turnout.store import schema
 from turnout.store.base import Merged
 from turnout.store.merge_rows import Rows
-from turnout.store.merge_things import Things
+from turnout.store.merge_things import settle_things
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import duckdb
 
-# One INSERT per so many rows or bytes: few enough statements to be quick, few enough rows to be small in memory.
+# So many rows or bytes make one INSERT.
 _CHUNK_ROWS: Final = 122_880
 _CHUNK_BYTES: Final = 64 << 20
 
@@ -72,11 +71,8 @@ def merge(work: Work, batches: Iterable[pa.RecordBatch], *, dry_run: bool) -> Ou
     if dry_run or merged.unchanged == total:
         return Outcome(merged, 0)
     (before,) = work.one(count)
-    things = Things(work)
-    # Names without an id become ids first, for things that are members of other things.
-    for thing in sorted(THINGS, key=lambda thing: not thing.by_name):
-        things.settle(thing)
-    written = Rows(work).write()
+    changed = settle_things(work)
+    written = Rows(work).write(changed)
     (after,) = work.one(count)
     _must_equal(after, before + merged.created)
     for table in ("staged", "stored", "fresh"):
@@ -86,26 +82,31 @@ def merge(work: Work, batches: Iterable[pa.RecordBatch], *, dry_run: bool) -> Ou
 
 def _stage(work: Work, batches: Iterable[pa.RecordBatch]) -> int:
     """Copy the input into the temporary table `staged`; return its number of rows."""
-    total = 0
-    held: list[pa.RecordBatch] = []
-
-    def flush() -> None:
-        work.cursor.register("chunk", pa.Table.from_batches(held, schema.STAGING))
-        work.run("INSERT INTO staged SELECT * FROM chunk")
-        work.cursor.unregister("chunk")
-        held.clear()
-
     columns = ", ".join(f"{name} {kind}" for name, kind in schema.staging_columns().items())
     work.run(f"CREATE TEMP TABLE staged ({columns})")
-    for batch in batches:
-        total += batch.num_rows
-        held.append(batch)
-        if sum(b.num_rows for b in held) >= _CHUNK_ROWS or sum(b.nbytes for b in held) >= _CHUNK_BYTES:
-            flush()
-    flush()
+    total = 0
+    for chunk in _chunks(batches):
+        work.cursor.register("chunk", chunk)
+        work.run("INSERT INTO staged SELECT * FROM chunk")
+        work.cursor.unregister("chunk")
+        total += chunk.num_rows
     (kept,) = work.one("SELECT count(*) FROM staged")
     _must_equal(kept, total)
     return total
+
+
+def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The input in pieces that are large enough to be quick and small enough for memory."""
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        held.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= _CHUNK_ROWS or size >= _CHUNK_BYTES:
+            yield pa.Table.from_batches(held, schema.STAGING)
+            held, rows, size = [], 0, 0
+    if held:
+        yield pa.Table.from_batches(held, schema.STAGING)
 
 
 def _must_equal(found: int, expected: int) -> None:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from turnout.catalog.attendances import ROW, THINGS
 from turnout.catalog.types import FOLDED, Thing
 from turnout.store import schema
-from turnout.store.merge_things import changed_table, stamp
-from turnout.store.schema import HAS_BIT, LISTED, NEVER_SAID, names_of, wide_columns
+from turnout.store.merge_things import changed_table
+from turnout.store.schema import HAS_BIT, LISTED, NEVER_SAID, names_of, stamp, wide_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from turnout.catalog.types import Member
     from turnout.store.merge import Work
 
@@ -34,11 +36,11 @@ class Rows:
         self._work = work
         self._here = f"provider_id = {work.provider}"
 
-    def write(self) -> int:
-        """Write every wide row that this merge changes; return how many."""
+    def write(self, changed: Iterable[Thing]) -> int:
+        """Write every wide row that this merge changes; return how many. `changed` are the kinds that changed."""
         run = self._work.run
         run(f"CREATE TEMP TABLE fresh AS {_accepted()}")
-        for thing in THINGS:
+        for thing in changed:
             self._add_rows_of_changed(thing)
         self._find_firsts()
         self._add_rows_of_other_firsts()
@@ -50,8 +52,6 @@ class Rows:
     def _add_rows_of_changed(self, thing: Thing) -> None:
         """Add the stored rows that repeat a truth of a thing that changed."""
         changed = changed_table(thing)
-        if not self._work.any(changed):
-            return
         if thing.reference in LISTED:
             repeats = f"list_has_any({thing.reference}, (SELECT list(id) FROM {changed}))"
         else:

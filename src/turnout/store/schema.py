@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from turnout.catalog.attendances import COLUMNS, ROW, THINGS
-from turnout.catalog.types import FOLDED, Kind, Member, Thing
+from turnout.catalog.types import FOLDED, MAX_ID, Kind, Member, Thing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,6 +69,14 @@ FIRST_GIVEN: Final = "first_given"
 FIRST_OF: Final = "customer_id"
 FIRST_BY: Final = "event_starts_at"
 FIRST_STATUS: Final = "attended"
+
+
+STAMP: Final = "_stamp"
+
+
+def stamp(at: str, row: str) -> str:
+    """SQL for a row's stamp: one number that orders as the pair (`at`, `row`) does, and is far cheaper to compare."""
+    return f"(epoch_us({at})::HUGEINT * {MAX_ID + 1} + {row})"
 
 
 def _sql_type(member: Member) -> str:
@@ -138,8 +146,7 @@ def thing_columns(thing: Thing) -> dict[str, str]:
         columns[member.storage] = _sql_type(member)
         if is_folded(member):
             columns[member.storage + FOLDED] = "VARCHAR"
-        columns[member.storage + "_at"] = "TIMESTAMP"
-        columns[member.storage + "_row"] = "BIGINT"
+        columns[member.storage + STAMP] = "HUGEINT"
     return columns
 
 

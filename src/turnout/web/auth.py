@@ -10,7 +10,7 @@ from turnout.admin import INSTRUCTOR, ROLES, SUPER_ADMIN, TOKEN_PREFIX, hash_of
 from turnout.catalog.types import MAX_ID
 from turnout.errors import TurnoutError, did_you_mean, shown
 from turnout.web.context import context_of, is_trusted
-from turnout.web.limits import Allowance, Limiter, client_key
+from turnout.web.limits import Limiter, client_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ class Authenticator:
         context = context_of(request)
         context.token_id = credential.token_id
         if self._rates:
-            self._spend(request, self._rates.spend(credential.subject))
+            self._spend(request, credential, self._rates)
         return credential
 
     async def _verify(self, text: str) -> Credential:
@@ -148,17 +148,17 @@ class Authenticator:
             message = "Too many failed authentications from this address."
             raise TurnoutError("throttled", message, retry_after=allowance.retry_after) from error
 
-    def _spend(self, request: Request, allowance: Allowance) -> None:
+    def _spend(self, request: Request, credential: Credential, rates: Limiter) -> None:
         """Count a request of a token, and tell what it has left (draft-ietf-httpapi-ratelimit-headers, -03)."""
-        rate = self._rates.rate if self._rates else None
+        allowance = rates.spend(credential.subject)
         context_of(request).headers += [
-            (b"ratelimit-limit", str(rate.count if rate else 0).encode()),
+            (b"ratelimit-limit", str(rates.rate.count).encode()),
             (b"ratelimit-remaining", str(allowance.remaining).encode()),
             (b"ratelimit-reset", str(allowance.reset).encode()),
         ]
         if not allowance.allowed:
             _note_throttled(request, "token")
-            message = f"The token has made more requests than {rate}."
+            message = f"The token has made more requests than {rates.rate}."
             raise TurnoutError("throttled", message, retry_after=allowance.retry_after)
 
 

@@ -49,7 +49,7 @@ class Verifier:
         algorithm = header.get("alg")
         if algorithm == _SYMMETRIC and self._shared_key is not None:
             return self._decode(token, self._shared_key, _SYMMETRIC)
-        if algorithm in ASYMMETRIC and self._source is not None:
+        if isinstance(algorithm, str) and algorithm in ASYMMETRIC and self._source is not None:
             kid = header.get("kid")
             for key in await self._source.find(kid if isinstance(kid, str) else None, algorithm):
                 try:

@@ -44,7 +44,9 @@ class Limiter:
         self._most_keys = most_keys
         self._full_at: OrderedDict[str, int] = OrderedDict()
 
-    def __len__(self) -> int:
+    @property
+    def keys(self) -> int:
+        """How many keys it remembers."""
         return len(self._full_at)
 
     def spend(self, key: str) -> Allowance:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime
-from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import msgspec
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from turnout.settings import Settings
 
 _MOST_WAITING: Final = 10_000
-_STOP: Final = None
+_MOMENT: Final = 0.05
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -58,41 +58,52 @@ class TextFormatter(logging.Formatter):
 
 
 class BackgroundHandler(logging.Handler):
-    """Hands records to a thread that formats and writes them."""
+    """Hands records to a thread that formats and writes them, some at a time."""
 
     def __init__(self, stream: TextIO, most_waiting: int = _MOST_WAITING) -> None:
         super().__init__()
         self._stream = stream
-        self._queue: Queue[logging.LogRecord | None] = Queue(most_waiting)
+        self._most_waiting = most_waiting
+        self._waiting: deque[logging.LogRecord] = deque()
+        self._something = threading.Event()
+        self._closed = threading.Event()
         self.dropped = 0
         self._thread = threading.Thread(target=self._write_all, name="turnout-log", daemon=True)
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self._queue.put_nowait(record)
-        except Full:
+        if len(self._waiting) >= self._most_waiting:
             self.dropped += 1
+            return
+        self._waiting.append(record)
+        # Waking the thread costs more than all the rest: it is done once for all that comes within a moment.
+        if not self._something.is_set():
+            self._something.set()
 
     def close(self, timeout: float = 1.0) -> None:
-        """Write what waits, for at most `timeout` seconds."""
-        with suppress(Full):
-            self._queue.put_nowait(_STOP)
-        self._thread.join(timeout)
+        """Write what waits, for at most `timeout` seconds; the second time, do nothing."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self._something.set()
+            self._thread.join(timeout)
         super().close()
 
     def _write_all(self) -> None:
-        while (record := self._queue.get()) is not _STOP:
-            lines = [self.format(record)]
-            with suppress(Empty):
-                while (record := self._queue.get_nowait()) is not _STOP:
-                    lines.append(self.format(record))
-            # Nobody may be reading any more; there is no other place to say so.
-            with suppress(OSError, ValueError):
-                self._stream.write("\n".join(lines) + "\n")
-                self._stream.flush()
-            if record is _STOP:
-                return
+        while not self._closed.is_set():
+            self._something.wait()
+            self._closed.wait(_MOMENT)
+            self._something.clear()
+            self._write()
+        self._write()
+
+    def _write(self) -> None:
+        lines = []
+        while self._waiting:
+            lines.append(self.format(self._waiting.popleft()) + "\n")
+        # Nobody may be reading any more; there is no other place to say so.
+        with suppress(OSError, ValueError):
+            self._stream.write("".join(lines))
+            self._stream.flush()
 
 
 def configure_logging(settings: Settings) -> BackgroundHandler:

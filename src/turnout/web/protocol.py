@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from secrets import token_hex
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 from urllib.parse import unquote
 
 import httptools
@@ -45,7 +45,7 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         settings = self.application.services.settings
         self._most_url = settings.max_url
-        self._most_unread = settings.max_body
+        self._most_unread = settings.max_body + _MOST_READ
         self._head_bytes = 0
         self._unread = 0
         self._pending = 0
@@ -102,9 +102,8 @@ class Protocol(HttpToolsProtocol):
                 self._refuse(TurnoutError("method_not_allowed", headers={"Allow": "GET, HEAD"}))
             # The head is read again, without the upgrade.
             return
-        self._check_head()
+        path, query = self._checked_head()
         self._unread = 0
-        path, query = split_target(self.url)
         # uvicorn cannot parse every target that is valid: it gets an easy one, and the scope what was asked for.
         self.url = b"/"
         super().on_headers_complete()
@@ -114,15 +113,20 @@ class Protocol(HttpToolsProtocol):
         if self._method:
             self.scope["method"], self._method = self._method, ""
 
-    def _check_head(self) -> None:
+    def _checked_head(self) -> tuple[bytes, bytes]:
+        """The path and the query, where the head is as RFC 9112 wants it."""
         version = self.parser.get_http_version()
         hosts = sum(name == b"host" for name, _ in self.headers)
         if version not in ("1.0", "1.1"):
             self._refuse(TurnoutError("parameter_invalid", f"HTTP/{version} is not spoken here."))
         if hosts > 1 or (not hosts and version == "1.1"):
             self._refuse(TurnoutError("parameter_invalid", "There must be one Host header."))
+        try:
+            return split_target(self.url)
+        except ValueError as error:
+            self._refuse(TurnoutError("parameter_invalid", f"The address is not one: {error}."))
 
-    def _refuse(self, error: TurnoutError) -> None:
+    def _refuse(self, error: TurnoutError) -> NoReturn:
         """Stop parsing; `send_400_response` then answers with this error."""
         self._refusal = error
         raise error
@@ -234,14 +238,21 @@ class Protocol(HttpToolsProtocol):
 
 
 def split_target(target: bytes) -> tuple[bytes, bytes]:
-    """The path and the query of a request target, in any of its forms (RFC 9112, section 3.2)."""
+    """The path and the query of a request target, in any of its forms (RFC 9112, section 3.2).
+
+    Raises `ValueError` for an absolute form without an authority; which one it names does not matter here.
+    """
     target, _, _ = target.partition(b"#")
     path, _, query = target.partition(b"?")
-    if not path.startswith(b"/"):
-        _, scheme, rest = path.partition(b"://")
-        # The authority of the absolute form does not matter: this server has one site.
-        path = b"/" + rest.partition(b"/")[2] if scheme else b"/" + path
-    return path, query
+    if path.startswith(b"/"):
+        return path, query
+    _, absolute, rest = path.partition(b"://")
+    if not absolute:
+        return b"/" + path, query
+    authority, _, path = rest.partition(b"/")
+    if not authority:
+        raise ValueError("it names no host")
+    return b"/" + path, query
 
 
 def protocol_for(application: Application) -> type[Protocol]:

@@ -57,6 +57,7 @@ def bind_socket(path: Path) -> OwnerSocket:
     """
     if not _is_free(path):
         raise TurnoutError("storage_unavailable", f"{path} is there and is no socket; move it away.")
+    _check_length(path)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     made = path.with_name(f".turnout-{token_hex(4)}")
     try:
@@ -87,15 +88,23 @@ def _is_free(path: Path) -> bool:
         return True
 
 
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path)) <= _LONGEST
+
+
+def _check_length(path: Path) -> None:
+    if not _fits(path) and not _HANDLES.is_dir():
+        message = f"The path {path} is too long for a socket on this system: {_LONGEST} bytes are the most."
+        raise TurnoutError("storage_unavailable", message)
+
+
 @contextmanager
 def _short(path: Path, handle: Path) -> Iterator[str]:
     """`path`, or the same by way of an open `handle`: the path itself, or its directory."""
-    if len(os.fsencode(path)) <= _LONGEST:
+    if _fits(path):
         yield str(path)
         return
-    if not _HANDLES.is_dir():
-        message = f"The path {path} is too long for a socket on this system: {_LONGEST} bytes are the most."
-        raise TurnoutError("storage_unavailable", message)
+    _check_length(path)
     # O_PATH is Linux's, as /proc/self/fd is.
     descriptor = os.open(handle, os.O_PATH | os.O_CLOEXEC)
     try:

@@ -9,7 +9,7 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TextIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import rich_click as click
 from click.exceptions import Exit
@@ -22,7 +22,7 @@ from turnout.errors import EXIT_FAILED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from turnout.reports import ImportResult
+    from turnout.imports import ImportResult
 
 STDIN: Final = "-"
 
@@ -52,7 +52,7 @@ def command(*, file: str, provider: int, rejects: str | None, dry_run: bool, as_
 
     from turnout.cli.connect import open_here  # noqa: PLC0415 - the help needs no store
     from turnout.cli.render import progress  # noqa: PLC0415 - as above
-    from turnout.reports import import_rows  # noqa: PLC0415 - as above
+    from turnout.imports import import_rows  # noqa: PLC0415 - as above
 
     settings = where().settings()
     began = time.monotonic()
@@ -84,7 +84,8 @@ def _tell(
     words = Words()
     if not rejects:
         for bad in result.rejected:
-            words.say(f"{file}:{bad.line}: {bad.column}: {bad.reason}")
+            for line in bad.report(file):
+                words.say(line)
         if result.rejected_count > len(result.rejected):
             words.say(f"... and {result.rejected_count - len(result.rejected):,} more.")
     if as_json:
@@ -138,7 +139,7 @@ def _size(source: BinaryIO) -> int | None:
 
 
 @contextmanager
-def _rejects(path: str, source: str) -> Iterator[TextIO]:
+def _rejects(path: str, source: str) -> Iterator[BinaryIO]:
     """A file of rejected rows that appears whole or not at all: written under another name, and then renamed."""
     target = Path(path)
     if source != STDIN and target.exists() and target.samefile(source):
@@ -147,14 +148,14 @@ def _rejects(path: str, source: str) -> Iterator[TextIO]:
         raise Failure(f"{path} is a directory; --rejects names a file.")
     try:
         file = tempfile.NamedTemporaryFile(  # noqa: SIM115 - renamed or removed below
-            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
+            "wb", dir=target.parent, prefix=f".{target.name}.", delete=False
         )
     except OSError as error:
         raise Failure(f"{path} cannot be written: {error.strerror}.") from error
     unfinished = Path(file.name)
     try:
         with file as opened:
-            yield cast("TextIO", opened)
+            yield cast("BinaryIO", opened)
         unfinished.replace(target)
     except BaseException:
         unfinished.unlink(missing_ok=True)

@@ -102,12 +102,14 @@ def _staff(
 
 
 def fill(rng: np.random.Generator, events: Events, rows: int, people: int) -> Ints:
-    """Draw by event how many book it: `rows` in all, never more of one event than it has seats, or than `people`."""
+    """Draw by event how many book it: `rows` in all, never more than `people`, and than seats if all find one."""
     open_for_booking = events.pull > 0
     seats = np.where(open_for_booking, events.seats, 0)
     missing = rows - int(seats.sum())
-    if missing > 0:  # more is asked for than a timetable of whole slots can hold: chairs are put in
-        seats = seats + open_for_booking * -(-missing // int(open_for_booking.sum()))
+    if missing > 0:  # more is asked for than a timetable of whole slots can hold: places are added, in classes
+        classes = open_for_booking & (events.seats > 1)
+        roomy = classes if classes.any() else open_for_booking
+        seats = seats + roomy * -(-missing // int(roomy.sum()))
     seats = np.minimum(seats, people)
     booked = np.zeros(len(seats), dtype=np.int64)
     for _ in range(_FILLING_ROUNDS):

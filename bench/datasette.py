@@ -1,0 +1,146 @@
+"""Datasette over SQLite: one indexed table, served immutable; each question is a canned query with its total.
+
+Canned queries answer faster than Datasette's own table pages, which run several queries more, and can sort on several
+columns, which those cannot.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sqlite3
+from contextlib import closing
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from bench.children import BIN, free_port, running
+from bench.client import Call
+from bench.peers import FOLDED_NAME, REPORTED, TABLE, Found, Moment, rows_of, selection
+from bench.questions import CSV, CURSOR, DEEP_PAGE, FILTERED, FIRST, OFFSET, SYNC, depth, get
+from bench.say import say
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from bench.children import Server
+    from bench.data import DataSet
+    from bench.questions import Question
+
+_BATCH: Final = 50_000
+_INSTANT: Final = "strftime({}, '%Y-%m-%dT%H:%M:%SZ')"
+
+INDEXES: Final = (
+    "provider_id, event_starts_at DESC, id",
+    # With the columns of the filters at its end, the index alone tells which rows to pass over.
+    f"provider_id, {FOLDED_NAME}, customer_name, id, status, booking_method, event_starts_at",
+    "provider_id, id",
+)
+
+_PAST: Final = "provider_id = :provider AND event_starts_at <= :now"
+_FILTERS: Final = f"{_PAST} AND status = :status AND booking_method = :method AND event_starts_at >= :since"
+_BEYOND: Final = "event_starts_at <= :start AND (event_starts_at < :start OR id > :id)"
+_NEWEST: Final = "event_starts_at DESC, id"
+
+
+def _query(where: str, order: str, limit: str, more: str = "") -> str:
+    """The page and its total in one statement; `more` narrows the page alone."""
+    total = f"(SELECT count(*) FROM {TABLE} WHERE {where}) AS total"
+    return f"SELECT {', '.join(REPORTED)}, {total} FROM {TABLE} WHERE {where}{more} ORDER BY {order} LIMIT {limit}"
+
+
+QUERIES: Final = {
+    FIRST: _query(_PAST, _NEWEST, "50"),
+    FILTERED: _query(_FILTERS, f"{FOLDED_NAME}, customer_name, id", "100"),
+    SYNC: _query("provider_id = :provider AND id > :id", "id", "100"),
+    OFFSET: _query(_PAST, _NEWEST, f"{DEEP_PAGE} OFFSET :offset"),
+    CURSOR: _query(_PAST, _NEWEST, str(DEEP_PAGE), f" AND {_BEYOND}"),
+    CSV: _query(_PAST, _NEWEST, "100"),
+}
+
+
+class Datasette:
+    """See the module."""
+
+    name = "Datasette"
+
+    def version(self) -> str:
+        return f"{version('datasette')} on SQLite {sqlite3.sqlite_version}"
+
+    def build(self, data: DataSet) -> None:
+        path = _path(data)
+        if path.exists():
+            return
+        made = path.with_suffix(".part")
+        made.unlink(missing_ok=True)
+        with closing(sqlite3.connect(made, isolation_level=None)) as target, closing(rows_of(data.database)) as source:
+            target.execute("PRAGMA journal_mode = off")
+            target.execute("PRAGMA synchronous = off")
+            target.execute("PRAGMA cache_size = -1000000")
+            found = source.execute(selection(_INSTANT))
+            columns = ", ".join(f"{name} {_affinity(str(kind))}" for name, kind, *_ in found.description)
+            target.execute(f"CREATE TABLE {TABLE} ({columns})")
+            target.execute("BEGIN")
+            insert = f"INSERT INTO {TABLE} VALUES ({', '.join('?' * len(found.description))})"
+            done = 0
+            while rows := found.fetchmany(_BATCH):
+                target.executemany(insert, rows)
+                done += len(rows)
+                say(f"Building Datasette's file: {done:,} of {data.rows:,} rows", passing=True)
+            for number, index in enumerate(INDEXES):
+                say(f"Building Datasette's file: index {number + 1} of {len(INDEXES)}", passing=True)
+                target.execute(f"CREATE INDEX index_{number} ON {TABLE} ({index})")
+            target.execute("COMMIT")
+            target.execute("ANALYZE")
+        made.rename(path)
+        say(f"Built Datasette's file of {data.rows:,} rows.")
+
+    def size(self, data: DataSet) -> int:
+        return _path(data).stat().st_size
+
+    def serve(self, data: DataSet) -> AbstractContextManager[Server]:
+        port = free_port()
+        metadata = data.directory / "datasette.json"
+        queries = {_slug(kind): {"sql": sql} for kind, sql in QUERIES.items()}
+        metadata.write_text(json.dumps({"databases": {"rows": {"queries": queries}}}), "utf-8")
+        settings = {"sql_time_limit_ms": 60_000, "cache_size_kb": 262_144}
+        options = [word for name, value in settings.items() for word in ("--setting", name, str(value))]
+        command = [BIN / "datasette", "serve", "-i", _path(data), "-m", metadata, "-p", str(port), *options]
+        return running(command, data.directory / "datasette.log", {}, port)
+
+    def call(self, question: Question, moment: Moment) -> Call:
+        parameters = {"provider": question.size.provider, "now": moment.now}
+        match question.kind:
+            case "filtered":
+                parameters |= {"status": "attended", "method": "membership", "since": moment.since}
+            case "sync":
+                parameters = {"provider": question.size.provider, "id": question.size.rows // 2}
+            case "deep offset":
+                parameters |= {"offset": depth(question.size)}
+            case "deep cursor":
+                parameters |= {"start": moment.after_start, "id": moment.after_id}
+        form = "csv" if question.kind == CSV else "json"
+        return Call(question.name, (get(f"/rows/{_slug(question.kind)}.{form}?{urlencode(parameters)}", {}),))
+
+    def read(self, question: Question, bodies: tuple[bytes, ...]) -> Found:
+        if question.kind == CSV:
+            names, *rows = csv.reader(io.StringIO(bodies[0].decode(), newline=""))
+        else:
+            answer = json.loads(bodies[0])
+            names, rows = answer["columns"], answer["rows"]
+        id_, total = names.index("id"), names.index("total")
+        return Found([int(row[id_]) for row in rows], int(rows[0][total]))
+
+
+def _path(data: DataSet) -> Path:
+    return data.directory / "rows.db"
+
+
+def _slug(kind: str) -> str:
+    return kind.lower().replace(" ", "_")
+
+
+def _affinity(kind: str) -> str:
+    return "INTEGER" if kind in ("NUMBER", "BIGINT", "BOOLEAN", "bool") else "TEXT"

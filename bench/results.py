@@ -1,0 +1,95 @@
+"""What was measured, as data: kept as JSON in .bench, judged in `targets.py`, shown by `report.py` and `plot.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """Median and 99th percentile of so many times, in milliseconds."""
+
+    p50: float
+    p99: float
+    count: int
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest of the values that at least `share` of them do not exceed (nearest rank)."""
+    if not values:
+        raise ValueError("there are no values")
+    ordered = sorted(values)
+    rank = -(-len(ordered) * share // 1)
+    return ordered[max(int(rank), 1) - 1]
+
+
+def spread(milliseconds: Sequence[float]) -> Spread:
+    return Spread(percentile(milliseconds, 0.50), percentile(milliseconds, 0.99), len(milliseconds))
+
+
+class Served(msgspec.Struct, frozen=True):
+    """One question over HTTP: with one connection, and with sixteen, then also in calls per second."""
+
+    one: Spread
+    busy: Spread
+    rate: float
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One question for one provider. `phases` are medians in milliseconds, as the server's log has them."""
+
+    kind: str
+    size: str
+    turnout: Served
+    engine: Spread
+    web: Spread
+    phases: dict[str, float]
+    peers: dict[str, Served]
+
+
+class Program(msgspec.Struct, frozen=True):
+    """A program as a whole. Sizes are bytes, `started` the seconds to the first answer, `mix` calls per second."""
+
+    version: str
+    started: float
+    data: int
+    resident: int
+    mix: float
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What was measured on a number of rows."""
+
+    rows: int
+    sizes: dict[str, int]
+    merged_per_second: float
+    turnout: Program
+    peers: dict[str, Program]
+    asked: list[Asked]
+
+
+class ImportRun(msgspec.Struct, frozen=True):
+    """`turnout import` of a file. Sizes are bytes."""
+
+    form: str
+    rows: int
+    file: int
+    seconds: float
+    peak: int
+
+    @property
+    def rate(self) -> float:
+        return self.rows / self.seconds
+
+
+class Results(msgspec.Struct, frozen=True):
+    """Everything, with where and when it was measured."""
+
+    date: str
+    machine: dict[str, str]
+    imports: list[ImportRun]
+    runs: list[Run]

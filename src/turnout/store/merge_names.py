@@ -1,0 +1,81 @@
+"""Names without an id, and lists of {id, name}, in the second step of a merge (contract sections 5 and 9).
+
+A thing that comes with a name alone is the known one of that name, else a new one; its id is put into the staged rows,
+which from then on are as if they had come with it. Lists are looked at once for each distinct list, in the tables
+
+    lists_THING     number, people (the list as it came), seq (of its first row), stamp (of its newest row)
+    elements_THING  number, seq, position, id, name
+    rosters_THING   people, ids: the list as it came, and its distinct ids in order
+"""
+# ruff: noqa: S608 - the names in the SQL come from the catalogue, and its values are integers
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from turnout.catalog.types import MAX_ID
+from turnout.errors import TurnoutError
+from turnout.store.schema import HAS_BIT, LISTED, stamp
+
+if TYPE_CHECKING:
+    from turnout.catalog.types import Thing
+    from turnout.store.merge import Work
+
+
+def spread_lists(work: Work, thing: Thing) -> None:
+    """Make `lists` and `elements` of a thing that comes in lists."""
+    key, ref = stamp("updated_at", "id"), thing.reference
+    work.run(
+        f"CREATE TEMP TABLE lists_{thing.name} AS SELECT row_number() OVER () AS number, * FROM ("
+        f"SELECT {ref} AS people, min(seq) AS seq, max({key}) AS stamp "
+        f"FROM staged WHERE {ref} IS NOT NULL GROUP BY {ref})"
+    )
+    work.run(
+        f"CREATE TEMP TABLE elements_{thing.name} AS "
+        f"SELECT number, seq, position, person.id AS id, person.name AS name FROM ("
+        f"SELECT number, seq, unnest(people) AS person, generate_subscripts(people, 1) AS position "
+        f"FROM lists_{thing.name})"
+    )
+
+
+def gather_lists(work: Work, thing: Thing) -> None:
+    """Make `rosters` of a thing that comes in lists, when its names have ids."""
+    work.run(
+        f"CREATE TEMP TABLE rosters_{thing.name} AS SELECT people, coalesce(ids, []) AS ids "
+        f"FROM lists_{thing.name} LEFT JOIN ("
+        f"SELECT number, list(DISTINCT id ORDER BY id) AS ids FROM elements_{thing.name} GROUP BY number) "
+        f"USING (number)"
+    )
+
+
+def resolve_names(work: Work, thing: Thing) -> bool:
+    """Give an id to each name that came without one; return whether there was any.
+
+    To be done when what the input says with ids is known: names are compared with the truth after that. New things
+    get the ids after the largest one, in the order of the input. Raises `conflict` where there is no id left.
+    """
+    source, id_, name, first = f"elements_{thing.name}", "id", "name", "min((seq, position))"
+    nameless = "id IS NULL"
+    if thing.reference not in LISTED:
+        source, id_, name, first = "staged", thing.reference, thing.members[0].storage, "min(seq)"
+        nameless = f"{id_} IS NULL AND {name} IS NOT NULL AND has & {HAS_BIT[id_]} <> 0"
+    if not work.any(f"{source} WHERE {nameless}"):
+        return False
+    known = f"{thing.name} WHERE provider_id = {work.provider}"
+    truth = thing.members[0].storage
+    work.run(
+        f"CREATE OR REPLACE TEMP TABLE names AS SELECT said, first, known_id FROM ("
+        f"SELECT {name} AS said, {first} AS first FROM {source} WHERE {nameless} GROUP BY {name}) LEFT JOIN ("
+        f"SELECT {truth} AS truth, min(id) AS known_id FROM {known} GROUP BY {truth}) ON truth = said"
+    )
+    largest, new = work.one(
+        f"SELECT (SELECT coalesce(max(id), 0) FROM {known}), (SELECT count(*) FROM names WHERE known_id IS NULL)"
+    )
+    if largest + new > MAX_ID:
+        raise TurnoutError("conflict", f"No id is left for a new {thing.name.replace('_', ' ')}.")
+    work.run(
+        f"UPDATE {source} SET {id_} = given FROM (SELECT said, coalesce("
+        f"known_id, {largest} + row_number() OVER (PARTITION BY known_id IS NULL ORDER BY first)) AS given "
+        f"FROM names) WHERE {nameless} AND {name} = said"
+    )
+    return True

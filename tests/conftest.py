@@ -1,0 +1,52 @@
+"""What all tests share: one setting for generated cases, and servers that are started once for each worker."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from worlds import Calendar, Studio, World
+
+# The settings of whoever runs the tests are not those of the tests.
+for _name in [name for name in os.environ if name.startswith("TURNOUT_")]:
+    del os.environ[_name]
+
+# The same cases on every run, so that a failure is never somebody else's; HYPOTHESIS_PROFILE=explore tries new ones.
+settings.register_profile(
+    "repeatable", deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+settings.register_profile("explore", settings.get_profile("repeatable"), derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+# The program is imported when a fixture needs it, so that a fault in one part of it leaves the other tests alone.
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    from worlds import world_in  # noqa: PLC0415 - see above
+
+    with world_in(tmp_path_factory.mktemp("world")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def calendars(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Calendar, ...]]:
+    from worlds import calendars_in  # noqa: PLC0415 - see above
+
+    with calendars_in(tmp_path_factory.mktemp("calendars")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    from worlds import studio_in  # noqa: PLC0415 - see above
+
+    with studio_in(tmp_path_factory.mktemp("studio")) as made:
+        yield made

@@ -1,0 +1,79 @@
+"""What schemathesis has to be told: values that no pattern can describe, and what the document says in words only."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
+
+import schemathesis
+from hypothesis import strategies as st
+
+from turnout.catalog.attendances import ATTENDANCES
+from turnout.query.timeframe import PATTERN, resolve
+
+if TYPE_CHECKING:
+    from schemathesis import Case, HookContext
+
+NOW = 1_790_000_000_000_000
+
+
+def is_timeframe(text: str) -> bool:
+    """Whether a text of the right form also is one in the calendar: no 30th of February, no A after B."""
+    try:
+        resolve(text, UTC, "monday", NOW)
+    except ValueError:
+        return False
+    return True
+
+
+def local(moment: datetime) -> str:
+    return moment.isoformat(timespec="auto" if moment.second else "minutes")
+
+
+days = st.dates().map(str)
+schemathesis.openapi.format("iana-time-zone", st.sampled_from(sorted(available_timezones() - {"localtime"})))
+schemathesis.openapi.format("date-time-local", st.datetimes().map(local))
+schemathesis.openapi.format(
+    "timeframe",
+    st.one_of(
+        st.from_regex(PATTERN, fullmatch=True, alphabet=st.characters(codec="ascii")).filter(is_timeframe),
+        days,
+        st.tuples(days, days).map(sorted).map("..".join),
+    ),
+)
+
+
+@schemathesis.hook
+def map_case(context: HookContext, case: Case) -> Case:
+    """Make a request that is valid parameter by parameter valid as a whole. Requests with faults stay as they are."""
+    if case.meta and case.meta.generation.mode.is_positive:
+        if isinstance(case.query, dict):
+            case.query = agreeing(case.query)
+        case.body = with_integers(case.body)
+    return case
+
+
+def agreeing(query: dict[str, Any]) -> dict[str, Any]:
+    """The query without parameters that contradict others, and without a cursor, which only the server can make."""
+    query = {name: value for name, value in query.items() if name != "cursor"}
+    if "page" in query:
+        query.pop("offset", None)
+    if "limit" in query:
+        query.pop("page_size", None)
+    if isinstance(query.get("sort"), list):
+        query["sort"] = list({ATTENDANCES.by_name[key.removeprefix("-")]: key for key in query["sort"]}.values())
+    return query
+
+
+def with_integers(value: Any) -> Any:
+    """The value with 7 for 7.0: to JSON Schema both are integers, to a program that writes JSON only one is."""
+    match value:
+        case dict():
+            return {name: with_integers(member) for name, member in value.items()}
+        case list():
+            return [with_integers(item) for item in value]
+        case float() if value.is_integer():
+            return int(value)
+        case _:
+            return value

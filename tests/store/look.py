@@ -1,0 +1,55 @@
+"""Looking at what a store holds, through its own snapshots."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from store.rows import EPOCH, Row
+from turnout.catalog.attendances import THINGS
+from turnout.query.sql import Statement
+from turnout.store.base import Provider
+from turnout.store.schema import wide_columns
+
+if TYPE_CHECKING:
+    from turnout.store.base import Store
+
+STUDIO = Provider(1, "Studio", "Europe/Berlin")
+OTHER = Provider(2, "Other", "Europe/Berlin")
+
+
+def ask(store: Store, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    with store.snapshot() as snapshot:
+        return snapshot.rows(Statement(sql, values))
+
+
+def wide(store: Store, provider: Provider = STUDIO) -> dict[int, Row]:
+    """The complete wide rows of a provider, by id."""
+    columns = [column for column in wide_columns() if column != "provider_id"]
+    found = ask(store, f"SELECT {', '.join(columns)} FROM attendances WHERE provider_id = ?", provider.id)
+    rows = [dict(zip(columns, values, strict=True)) for values in found]
+    assert len({row["id"] for row in rows}) == len(rows), "a row is there twice"
+    return {row["id"]: row for row in rows}
+
+
+def facts(store: Store, provider: Provider = STUDIO) -> dict[tuple[str, int, str], tuple[int, int, Any]]:
+    """Everything that is known of a provider's things: (kind, id, member) -> (updated_at, row id, value)."""
+    known = {}
+    for thing in THINGS:
+        ids = [id_ for (id_,) in ask(store, f"SELECT id FROM {thing.name} WHERE provider_id = ?", provider.id)]
+        assert len(set(ids)) == len(ids), "a thing is there twice"
+        for member in thing.members:
+            m = member.storage
+            sql = f"SELECT id, {m}_stamp, {m} FROM {thing.name} WHERE provider_id = ? AND {m}_stamp IS NOT NULL"
+            for id_, stamp, value in ask(store, sql, provider.id):
+                known[thing.name, id_, m] = (*divmod(stamp, 2**63), _plain(value))
+    return known
+
+
+def _plain(value: Any) -> Any:
+    return _micros(value) if isinstance(value, datetime) else value
+
+
+def _micros(value: datetime) -> int:
+    since = value - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -1,0 +1,96 @@
+"""The SQL of a merge against the plain model, on random data in small id spaces, complete rows and facts."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from store.look import facts, wide
+from store.model import Model
+from store.rows import Row, batches
+from turnout.store.base import Merged, Provider
+from turnout.store.duckdb import DuckStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Namesakes under folding, ties by code point, and a blank.
+TEXTS = st.sampled_from(["Ann", "ann", "Änn", "Bo", "\u212bsa", "Straße", " ", "Z"])
+NAMES = st.none() | TEXTS
+INSTANTS = st.integers(0, 6)
+IDS = st.integers(1, 3)
+REFERENCES = st.none() | IDS
+PEOPLE = st.none() | st.lists(st.tuples(REFERENCES, NAMES).filter(lambda one: one != (None, None)), max_size=3)
+
+NEEDED = {
+    "id": st.integers(1, 5),
+    "updated_at": st.integers(-3, 9),
+    "customer_id": IDS,
+    "event_id": IDS,
+    "event_starts_at": INSTANTS,
+    "status": st.sampled_from(["attended", "attended", "registered", "no_show", "late_cancelled"]),
+}
+MAYBE: dict[str, st.SearchStrategy[Any]] = {
+    "booking_method": st.none() | st.sampled_from(["membership", "dropin", "free"]),
+    "checkin_ocurred_at": st.none() | INSTANTS,
+    "is_first_attendance": st.none() | st.booleans(),
+    "customer_name": NAMES,
+    "customer_email": NAMES,
+    "customer_thumbnail_url": NAMES,
+    "event_ends_at": st.none() | INSTANTS,
+    "event_name": NAMES,
+    "event_type": st.none() | st.sampled_from(["class", "appointment"]),
+    "instructor_ids": PEOPLE,
+    "venue_timezone": NAMES,
+    "customer_membership_id": REFERENCES,
+}
+# A reference and its name come together or alone; a name without its reference cannot be said.
+NAMED = {kind: (f"{kind}_id", f"{kind}_name") for kind in ("offering_type", "venue", "membership", "booking_source")}
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Row:
+    said = draw(st.fixed_dictionaries(NEEDED, optional=MAYBE))
+    for reference, name in NAMED.values():
+        shape = draw(st.sampled_from(["nothing", "id", "name", "both", "none"]))
+        if shape != "nothing":
+            said[reference] = draw(IDS) if shape in ("id", "both") else None
+        if shape in ("name", "both", "none"):
+            said[name] = None if shape == "none" else draw(TEXTS if shape == "name" else NAMES)
+    if "venue_id" not in said:
+        said.pop("venue_timezone", None)
+    if said.get("customer_membership_id") is None:
+        said.pop("membership_id", None)
+        said.pop("membership_name", None)
+    return said
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckStore]:
+    """One store for all examples: every example has two providers of its own."""
+    with closing(DuckStore(tmp_path_factory.mktemp("model") / "turnout.duckdb", threads=2)) as store:
+        yield store
+
+
+_numbers = count(1)
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+@given(inputs=st.lists(st.tuples(st.integers(0, 1), st.lists(rows(), max_size=8)), min_size=1, max_size=4))
+def test_any_merges_leave_what_the_model_says(shared: DuckStore, inputs: list[tuple[int, list[Row]]]) -> None:
+    providers = [Provider(next(_numbers), "Studio", "UTC") for _ in range(2)]
+    models = [Model(), Model()]
+    for which, rows_in in inputs:
+        expected = Merged(*models[which].merge(rows_in))
+        assert shared.merge(providers[which], batches(rows_in), dry_run=True) == expected
+        assert shared.merge(providers[which], batches(rows_in)) == expected
+        for provider, model in zip(providers, models, strict=True):
+            assert wide(shared, provider) == model.wide()
+            assert facts(shared, provider) == model.facts()

@@ -1,0 +1,248 @@
+"""The process: how it starts, what it says, and that it ends well and in time, whatever it is busy with."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from web.fakes import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCRIPT = Path(__file__).with_name("serving.py")
+REPORT = "/api/v2/reports/attendances/data"
+LIMIT = 10.0
+
+
+class Process:
+    """A server of `serving.py`, once it has said where it is."""
+
+    def __init__(self, directory: Path, *ways: str, stderr: int | Any = None, **settings: object) -> None:
+        self.file = directory / "t.duckdb"
+        self.log = (directory / "log").open("wb")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}
+        given = {"database": self.file, "port": 0, **settings}
+        self.process = subprocess.Popen(
+            [sys.executable, SCRIPT, *ways],
+            stdout=subprocess.PIPE,
+            stderr=self.log if stderr is None else stderr,
+            env={**clean, **{f"TURNOUT_{name.upper()}": str(value) for name, value in given.items()}},
+            cwd=directory,
+        )
+        self.url = self._line().removeprefix("Turnout serves ").strip()
+
+    def _line(self) -> str:
+        assert self.process.stdout
+        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+        return self.process.stdout.readline().decode() if ready else ""
+
+    def owner(self, **given: Any) -> httpx.Client:
+        transport = httpx.HTTPTransport(uds=f"{self.file}.sock")
+        return httpx.Client(base_url="http://owner", transport=transport, timeout=PATIENCE, **given)
+
+    def signal(self, number: int = signal.SIGTERM) -> float:
+        self.process.send_signal(number)
+        return time.monotonic()
+
+    def ends(self, since: float, within: float = LIMIT) -> None:
+        """Exit status 0, in time, with nothing more on standard output and no socket left."""
+        assert self.process.wait(PATIENCE) == 0, (self.file.parent / "log").read_text()
+        assert time.monotonic() - since < within
+        assert self.process.stdout
+        assert self.process.stdout.read() == b""
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdout, self.process.stderr, self.log):
+            if stream:
+                stream.close()
+
+
+@contextmanager
+def process(directory: Path, *ways: str, **given: Any) -> Iterator[Process]:
+    made = Process(directory, *ways, **given)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def asking(server: Process) -> Iterator[list[httpx.Response | Exception]]:
+    """A report that is being asked for; its answer is there at the end of the block."""
+    found: list[httpx.Response | Exception] = []
+
+    def ask() -> None:
+        try:
+            with server.owner() as client:
+                found.append(client.get(REPORT))
+        except httpx.HTTPError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    with server.owner() as client:
+        while "turnout_queries_active 1.0" not in client.get("/metrics").text:
+            assert thread.is_alive()
+    yield found
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_a_server_from_start_to_end(tmp_path: Path) -> None:
+    with process(tmp_path, "real") as server:
+        # It accepts requests as soon as it says so.
+        assert httpx.get(f"{server.url}/ready", timeout=PATIENCE).json() == {"status": "ready"}
+        assert stat.S_IMODE((tmp_path / "t.duckdb.sock").stat().st_mode) == 0o600
+        with server.owner() as client:
+            assert client.get("/admin/v1/owner").json() == {"pid": server.process.pid, "command": "turnout serve"}
+            status = client.get("/admin/v1/status").json()
+            assert status["store"]["location"] == str(server.file)
+            assert status["faults"] == []
+            new = {"id": 1, "name": "One", "timezone": "Europe/Berlin"}
+            assert client.post("/admin/v1/providers", json=new).status_code == 201
+            token = client.post("/admin/v1/tokens", json={"providers": [1]}).json()["token"]
+            asked = {"headers": {"Authorization": f"Token {token}"}, "params": {"format": "json"}, "timeout": PATIENCE}
+            answer = httpx.get(server.url + REPORT, **asked)
+            assert (answer.status_code, answer.json()["total"]) == (200, 0)
+            assert client.delete("/admin/v1/tokens/1").status_code == 204
+            assert httpx.get(server.url + REPORT, **asked).status_code == 401
+        server.ends(server.signal())
+        assert [one.name for one in tmp_path.glob("*.sock")] == []
+        lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+        assert lines[0]["message"] == "serving"
+        assert sum(line["message"] == "request" for line in lines) == 8
+        assert lines[-1]["message"] == "stopping"
+        assert token not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_running_request_is_finished(tmp_path: Path, number: int) -> None:
+    with process(tmp_path, "fake", "hold", query_timeout=1) as server:
+        with asking(server) as found:
+            since = server.signal(number)
+        server.ends(since)
+        # This query hangs, so that its own limit ends it: what counts is that it was waited for, and answered.
+        assert isinstance(found[0], httpx.Response)
+        assert (found[0].status_code, found[0].json()["code"]) == (503, "query_timeout")
+
+
+def test_a_request_that_runs_too_long_is_cancelled_and_answered(tmp_path: Path) -> None:
+    with process(tmp_path, "fake", "hold", shutdown_timeout=0.1) as server:
+        with asking(server) as found:
+            since = server.signal()
+        server.ends(since)
+        assert isinstance(found[0], httpx.Response)
+        assert (found[0].status_code, found[0].json()["code"]) == (503, "overloaded")
+        assert found[0].headers["retry-after"]
+
+
+def test_work_that_cannot_be_stopped_does_not_keep_the_process(tmp_path: Path) -> None:
+    with process(tmp_path, "fake", "deaf", shutdown_timeout=0.1) as server:
+        with asking(server):
+            since = server.signal()
+        server.ends(since)
+
+
+def test_a_store_that_cannot_be_closed_does_not_keep_the_process(tmp_path: Path) -> None:
+    with process(tmp_path, "fake", "stuck", "late") as server:
+        server.ends(server.signal())
+        assert "the process ends with requests unfinished" in (tmp_path / "log").read_text()
+
+
+def test_idle_and_stuck_clients_do_not_keep_the_process(tmp_path: Path) -> None:
+    with process(tmp_path, "fake", shutdown_timeout=0.2) as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as new, socket.create_connection((host, int(port))) as idle:
+            idle.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert idle.recv(15) == b"HTTP/1.1 200 OK"
+            new.sendall(b"GET /live HT")
+            with (
+                socket.create_connection((host, int(port))) as body,
+                socket.create_connection((host, int(port))) as deaf,
+            ):
+                body.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
+                # Answers that are not read fill the buffers of both sides.
+                deaf.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
+                with server.owner() as client:
+                    assert client.get("/live").status_code == 200
+                server.ends(server.signal())
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with process(tmp_path, "fake", "deaf") as server, asking(server):
+        since = server.signal()
+        while "stopping" not in (tmp_path / "log").read_text():
+            assert server.process.poll() is None
+        server.signal()
+        server.ends(since, within=5)
+
+
+def test_an_address_that_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with process(tmp_path, "fake", port=taken.getsockname()[1]) as server:
+            assert server.process.wait(PATIENCE) == 1
+            assert "Address already in use" in (tmp_path / "log").read_text()
+            assert not server.file.exists()
+
+
+def test_a_second_server_on_the_same_file(tmp_path: Path) -> None:
+    (tmp_path / "second").mkdir()
+    with process(tmp_path, "real") as first:
+        with process(tmp_path / "second", "real", database=first.file) as second:
+            assert second.process.wait(PATIENCE) == 1
+            assert f"process {first.process.pid}" in (tmp_path / "second" / "log").read_text()
+        # The first one's socket is not touched.
+        with first.owner() as client:
+            assert client.get("/live").status_code == 200
+
+
+def test_a_killed_server_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    with process(tmp_path, "real") as first:
+        first.process.kill()
+        first.process.wait()
+    assert (tmp_path / "t.duckdb.sock").exists()
+    with process(tmp_path, "real") as second, second.owner() as client:
+        assert client.get("/ready").status_code == 200
+
+
+def test_without_a_socket_it_serves_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "t.duckdb.sock").mkdir()
+    with process(tmp_path, "fake") as server:
+        assert httpx.get(f"{server.url}/live", timeout=PATIENCE).status_code == 200
+        server.ends(server.signal())
+        assert "cannot reach this server" in (tmp_path / "log").read_text()
+        assert (tmp_path / "t.duckdb.sock").is_dir()
+
+
+def test_a_log_that_nobody_reads_does_not_hold_up_the_server(tmp_path: Path) -> None:
+    with process(tmp_path, "fake", stderr=subprocess.PIPE) as server:
+        with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
+            # Each line has more than 150 bytes; a pipe holds 64 KiB.
+            assert all(client.get("/live").status_code == 200 for _ in range(1500))
+        server.ends(server.signal())
+
+
+@pytest.mark.parametrize("host", ["localhost", "0.0.0.0"])  # noqa: S104 - for a moment, on a free port
+def test_hosts_by_name_and_all_of_them(tmp_path: Path, host: str) -> None:
+    with process(tmp_path, "fake", host=host) as server:
+        assert httpx.get(f"{server.url}/live", timeout=PATIENCE).status_code == 200
+        server.ends(server.signal())

@@ -1,0 +1,131 @@
+"""The owner's socket: where it is, who may open it, how it comes and goes (contract section 5)."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from turnout.errors import TurnoutError
+from turnout.settings import Settings
+from turnout.web import unix
+from turnout.web.server import owner
+from turnout.web.unix import bind_socket, short_path, socket_of
+from web.fakes import PATIENCE, FakeStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(params=["short", "long directory", "long name"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    if request.param == "short":
+        yield tmp_path / "t.duckdb.sock"
+    elif request.param == "long directory":
+        deep = tmp_path / ("d" * 120) / ("e" * 120)
+        deep.mkdir(parents=True)
+        yield deep / "t.duckdb.sock"
+    else:
+        yield tmp_path / ("n" * 200 + ".sock")
+
+
+def test_it_is_beside_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert socket_of("x.duckdb") == tmp_path / "x.duckdb.sock"
+    assert socket_of(str(tmp_path / "x")) == tmp_path / "x.sock"
+    (tmp_path / "link").symlink_to(tmp_path / "x")
+    assert socket_of("link") == socket_of("x")
+
+
+def test_only_its_owner_may_open_it(path: Path) -> None:
+    owned = bind_socket(path)
+    with owned.socket:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert [one.name for one in path.parent.iterdir()] == [path.name]
+        with short_path(path) as short, socket.socket(socket.AF_UNIX) as client:
+            with pytest.raises(ConnectionRefusedError):
+                client.connect(short)
+            owned.socket.listen()
+            client.connect(short)
+    owned.remove()
+    assert not path.exists()
+
+
+def test_a_stale_socket_is_replaced(path: Path) -> None:
+    bind_socket(path).socket.close()
+    assert path.exists()
+    owned = bind_socket(path)
+    owned.socket.listen()
+    with owned.socket, short_path(path) as short, socket.socket(socket.AF_UNIX) as client:
+        client.connect(short)
+    owned.remove()
+
+
+def test_what_is_no_socket_is_left_alone(path: Path) -> None:
+    path.write_text("precious")
+    with pytest.raises(TurnoutError, match="is no socket"):
+        bind_socket(path)
+    assert path.read_text() == "precious"
+
+
+def test_the_socket_of_a_later_owner_is_not_removed(path: Path) -> None:
+    first, second = bind_socket(path), bind_socket(path)
+    first.remove()
+    assert path.exists()
+    second.remove()
+    assert not path.exists()
+    second.remove()
+    first.socket.close()
+    second.socket.close()
+
+
+def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(TurnoutError, match="cannot be made"):
+        bind_socket(tmp_path / "missing" / "x.sock")
+    with pytest.raises(OSError, match="No such file"), short_path(tmp_path / ("n" * 200)):
+        pass
+
+
+def test_where_long_paths_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unix, "_HANDLES", tmp_path / "no-proc")
+    with pytest.raises(TurnoutError, match="too long for a socket"):
+        bind_socket(tmp_path / ("d" * 100 + ".sock"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_owns_the_store_answers_others_meanwhile(path: Path) -> None:
+    settings = Settings(database=str(path.with_suffix("")))
+    store = FakeStore(1)
+    with owner(store, settings, command="turnout import") as found:
+        assert found == path
+        with (
+            short_path(path) as short,
+            httpx.Client(base_url="http://x", transport=httpx.HTTPTransport(uds=short), timeout=PATIENCE) as client,
+        ):
+            assert client.get("/admin/v1/owner").json() == {"pid": os.getpid(), "command": "turnout import"}
+            made = client.post("/admin/v1/tokens", json={"providers": [1]})
+            assert made.status_code == 201
+            assert client.get("/admin/v1/status").json()["settings"]["database"] == settings.database
+    assert not path.exists()
+    assert len(store.tokens()) == 1
+
+
+def test_an_owner_ends_with_a_client_still_connected(tmp_path: Path) -> None:
+    settings = Settings(database=str(tmp_path / "t"))
+    with socket.socket(socket.AF_UNIX) as idle:
+        idle.settimeout(PATIENCE)
+        with owner(FakeStore(1), settings, command="turnout report") as found:
+            idle.connect(str(found))
+        assert idle.recv(10) == b""
+
+
+def test_an_error_in_the_block_comes_through_and_leaves_no_socket(tmp_path: Path) -> None:
+    settings = Settings(database=str(tmp_path / "t"))
+    with pytest.raises(KeyError), owner(FakeStore(1), settings, command="turnout report"):
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
