@@ -5,11 +5,10 @@
 //
 // BASE_URL and TOKEN may also come from TURNOUT_URL and TURNOUT_TOKEN.
 
-const [
-  base = process.env.TURNOUT_URL ?? "http://127.0.0.1:8000",
-  token = process.env.TURNOUT_TOKEN ?? "",
-  timeframe = "last_30_days",
-] = process.argv.slice(2);
+const given = process.argv.slice(2);
+const base = given[0] || process.env.TURNOUT_URL || "http://127.0.0.1:8000";
+const token = given[1] || process.env.TURNOUT_TOKEN || "";
+const timeframe = given[2] || "last_30_days";
 
 async function* attended() {
   let url = new URL(`${base.replace(/\/$/, "")}/api/v2/reports/attendances/data`);

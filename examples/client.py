@@ -19,7 +19,7 @@ def arguments():
     given = dict(enumerate(sys.argv[1:]))
     base = given.get(0) or os.environ.get("TURNOUT_URL", "http://127.0.0.1:8000")
     token = given.get(1) or os.environ.get("TURNOUT_TOKEN", "")
-    return base, token, given.get(2, "last_30_days")
+    return base, token, given.get(2) or "last_30_days"
 
 
 def get(connection, url, token):

@@ -18,7 +18,7 @@ next="${base%/}/api/v2/reports/attendances/data?format=csv&status=attended&event
 skip=0 # the header row is wanted once
 
 while [ -n "$next" ]; do
-    # The token goes through a file descriptor, so that a list of processes does not show it.
+    # The token goes through standard input, so that a list of processes does not show it.
     if ! curl --silent --show-error --fail-with-body --dump-header "$work/headers" --output "$work/page" \
         --config - "$next" <<END
 header = "Authorization: Token $token"

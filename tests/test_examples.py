@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from live import Server, environment, served, turnout
+from inside import MAX_TEXT, Inside, import_file, new_store, token
+from live import TURNOUT, Answer, Server, environment, served
+from turnout.imports import import_rows
+from turnout.store.base import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,21 +28,41 @@ if TYPE_CHECKING:
 EXAMPLES = Path(__file__).parent.parent / "examples"
 JSON_FILES = ("document.json", "array.json", "rows.ndjson", "rows.ndjson.gz")
 CSV_FILES = ("keys.csv", "labels.csv", "other_names.csv")
+NOW = 1_796_000_000_000_000  # late in 2026, after the last of the bookings
 COLUMNS = ",".join(header["key"] for header in json.loads((EXAMPLES / "document.json").read_bytes())["column_headers"])
 
 
-def new_database(directory: Path) -> Path:
-    database = directory / "turnout.duckdb"
-    turnout(
-        *("provider", "add", "--id", "1", "--name", "Harbour Studio", "--timezone", "Europe/Berlin"),
-        database=database,
-    )
-    return database
+class Studio:
+    """A store with the examples' provider, and a client that reads it back."""
+
+    def __init__(self, directory: Path) -> None:
+        self.store = new_store(directory)
+        self.store.put_provider(Provider(1, "Harbour Studio", "Europe/Berlin"))
+        self.inside = Inside(self.store, NOW)
+        self.client = self.inside.as_(token(self.store, 1))
+
+    def take(self, name: str) -> tuple[int, int, int]:
+        """Import a file; how many rows it created, updated, and left unchanged."""
+        with (EXAMPLES / name).open("rb") as file:
+            done = import_rows(self.store, 1, file, name, max_text=MAX_TEXT)
+        assert done.rejected == ()
+        return done.created, done.updated, done.unchanged
+
+    def report(self, **parameters: str) -> Answer:
+        answer = self.client.get({"columns": COLUMNS, **parameters})
+        assert answer.status == 200
+        return answer
+
+    def close(self) -> None:
+        self.inside.close()
+        self.store.close()
 
 
-def exported(database: Path, form: str, *options: str) -> bytes:
-    arguments = ("--include-future", "true", "--columns", COLUMNS, "--format", form, *options)
-    return turnout("report", "--provider", "1", *arguments, database=database).stdout
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Studio]:
+    made = Studio(tmp_path)
+    yield made
+    made.close()
 
 
 def without_instructor_ids(document: dict[str, Any]) -> dict[str, Any]:
@@ -50,34 +73,47 @@ def without_instructor_ids(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def counts(done: subprocess.CompletedProcess[bytes]) -> tuple[int, int, int]:
-    said = json.loads(done.stdout)
-    assert said["rejected"] == []
-    return said["created"], said["updated"], said["unchanged"]
-
-
 @pytest.mark.parametrize("name", [*JSON_FILES, *CSV_FILES])
-def test_every_file_imports_to_the_same_rows(name, tmp_path):
-    database = new_database(tmp_path)
-    again = ("import", str(EXAMPLES / name), "--provider", "1", "--json")
-    assert counts(turnout(*again, database=database)) == (8, 0, 0)
+def test_every_file_imports_to_the_same_rows(fresh, name):
+    assert fresh.take(name) == (8, 0, 0)
     document = json.loads((EXAMPLES / "document.json").read_bytes())
-    found = json.loads(exported(database, "json"))
+    found = fresh.report(format="json").json
     if name in CSV_FILES:
         assert without_instructor_ids(found) == without_instructor_ids(document)
     else:
         assert found == document
-    assert counts(turnout(*again, database=database)) == (0, 0, 8)
+    assert fresh.take(name) == (0, 0, 8)
 
 
-def test_the_files_are_what_the_report_writes(tmp_path):
-    database = new_database(tmp_path)
-    turnout("import", str(EXAMPLES / "document.json"), "--provider", "1", database=database)
-    assert exported(database, "csv") == (EXAMPLES / "labels.csv").read_bytes()
-    assert exported(database, "csv", "--csv-header", "key") == (EXAMPLES / "keys.csv").read_bytes()
+def test_the_files_are_what_the_report_writes(fresh):
+    assert fresh.take("document.json") == (8, 0, 0)
+    assert fresh.report(format="csv").body == (EXAMPLES / "labels.csv").read_bytes()
+    assert fresh.report(format="csv", csv_header="key").body == (EXAMPLES / "keys.csv").read_bytes()
     for name in (*JSON_FILES, *CSV_FILES):
-        done = turnout("import", str(EXAMPLES / name), "--provider", "1", "--json", database=database)
-        assert counts(done) == (0, 0, 8), name
+        assert fresh.take(name) == (0, 0, 8), name
+    assert fresh.report(format="json").json == json.loads((EXAMPLES / "document.json").read_bytes())
+
+
+def test_the_commands_of_the_readme_work(tmp_path):
+    readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    commands = next(block for block in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL) if "turnout import" in block)
+    program = tmp_path / "bin" / "turnout"
+    program.parent.mkdir()
+    program.symlink_to(TURNOUT)
+    done = subprocess.run(
+        ["sh", "-euc", commands],
+        check=False,
+        capture_output=True,
+        timeout=120,
+        cwd=EXAMPLES,
+        env={
+            **environment(database=tmp_path / "turnout.duckdb"),
+            "PATH": f"{program.parent}:{os.environ['PATH']}",
+            "COLUMNS": "400",
+        },
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert "Sean O'Brien, Jr." in done.stdout.decode()
 
 
 def test_the_compressed_rows_are_the_plain_ones():
@@ -116,12 +152,14 @@ def bookings() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
-    database = new_database(tmp_path_factory.mktemp("clients"))
-    lines = "".join(json.dumps(row) + "\n" for row in bookings())
-    turnout("import", "-", "--provider", "1", database=database, stdin=lines.encode())
-    token = turnout("token", "create", "--provider", "1", database=database).stdout.decode().strip()
-    with served(database) as running:
-        yield running, token
+    directory = tmp_path_factory.mktemp("programs")
+    store = new_store(directory)
+    store.put_provider(Provider(1, "Harbour Studio", "Europe/Berlin"))
+    import_file(store, 1, bookings())
+    credential = token(store, 1)
+    store.close()
+    with served(directory / "turnout.duckdb") as running:
+        yield running, credential
 
 
 def expected() -> list[list[str]]:
@@ -165,24 +203,24 @@ PROGRAMS = ("client.py", "client.sh", "client.mjs")
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_lists_every_attended_booking_of_a_timeframe(server, name):
-    running, token = server
-    done = run(name, running.url, token, "2026-03-01..2026-03-31")
+    running, credential = server
+    done = run(name, running.url, credential, "2026-03-01..2026-03-31")
     assert done.returncode == 0, done.stderr.decode()
     assert listed(name, done.stdout) == expected()
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_takes_server_and_token_from_the_environment(server, name):
-    running, token = server
-    done = run(name, "", "", "2025-01-01", TURNOUT_URL=running.url + "/", TURNOUT_TOKEN=token)
+    running, credential = server
+    done = run(name, "", "", "2025-01-01", TURNOUT_URL=running.url + "/", TURNOUT_TOKEN=credential)
     assert done.returncode == 0, done.stderr.decode()
     assert len(listed(name, done.stdout)) == 50
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_says_what_the_server_refused(server, name):
-    running, token = server
-    done = run(name, running.url, token, "fortnight")
+    running, credential = server
+    done = run(name, running.url, credential, "fortnight")
     assert done.returncode == 1
     assert done.stdout == b""
     assert b"is not a timeframe" in done.stderr

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import subprocess
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from starlette.applications import Starlette
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.catalog.types import Value
 from turnout.errors import ERRORS
+from turnout.web.app import REPORT_PATH, ROUTES
 from turnout.web.docs_page import docs_routes
 from turnout.web.openapi import openapi_document
 
@@ -81,9 +83,13 @@ def test_every_reference_leads_somewhere_and_every_component_is_used():
         for name in members
     }
     assert referred <= declared
-    assert declared - referred - {("examples", code) for code in ERRORS} <= {("headers", "X-Request-ID")} | {
-        ("headers", name) for name in DOCUMENT["components"]["headers"]
-    }
+    assert {name for section, name in declared - referred if section == "schemas"} == set()
+
+
+def test_every_route_is_documented():
+    served = {(path, method) for path, methods in ROUTES.items() for method in methods if path != "/"}
+    served |= {(REPORT_PATH, "GET"), (REPORT_PATH, "HEAD"), ("/openapi.json", "GET")}
+    assert {(path, method.upper()) for path, method, _ in operations()} == served
 
 
 def test_operation_ids_are_unique_and_tags_are_declared():
@@ -353,3 +359,33 @@ def test_the_files_of_others_are_unchanged_and_named():
 def test_our_own_files_fetch_nothing_from_elsewhere(name):
     text = STATIC.joinpath(name).read_text(encoding="utf-8")
     assert re.findall(r"https?://|//[\w-]+\.\w+", text) == []
+
+
+BROWSER = """
+globalThis.window = { matchMedia: () => ({ matches: false, addEventListener() {} }) };
+globalThis.document = {
+  baseURI: "http://turnout.test/behind/a/proxy/docs",
+  documentElement: { classList: { toggle() {} } },
+};
+globalThis.fetch = async () => ({ ok: true, json: async () => JSON.parse(require("fs").readFileSync(0)) });
+globalThis.SwaggerUIBundle = (options) => process.stdout.write(JSON.stringify(options.spec));
+SwaggerUIBundle.presets = { apis: [] };
+"""
+
+
+def test_the_page_sends_nothing_that_nobody_chose():
+    """Swagger UI fills defaults and examples in; the page's own script takes them out, and says them in words."""
+    script = BROWSER + STATIC.joinpath("docs.js").read_text(encoding="utf-8")
+    done = subprocess.run(
+        ["node", "--eval", script], input=json.dumps(DOCUMENT).encode(), capture_output=True, check=True, timeout=60
+    )
+    shown = json.loads(done.stdout)
+    assert shown["servers"] == [{"url": "/behind/a/proxy", "description": "This server"}]
+    parameters = {parameter["name"]: parameter for parameter in shown["paths"][PATH]["parameters"]}
+    assert set(parameters) == set(PARAMETERS)
+    for parameter in parameters.values():
+        assert not {"example", "examples", "allowEmptyValue"} & set(parameter)
+        assert "default" not in parameter["schema"]
+    assert parameters["limit"]["description"].endswith("Default: `50`.")
+    assert parameters["columns"]["description"].endswith("Example: `id,customer.name,status`.")
+    assert "date-time-local" in parameters["event_start_gte"]["description"]

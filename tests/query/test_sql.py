@@ -1,4 +1,4 @@
-"""SQL is reviewed text: one snapshot per kind of request. Update with TURNOUT_UPDATE_SNAPSHOTS=1."""
+"""SQL is reviewed text: one snapshot per kind of request. Update with UPDATE_SNAPSHOTS=1."""
 
 import os
 from pathlib import Path
@@ -40,7 +40,7 @@ def ask(query: str, *, scope: Scope = SCOPE) -> ReportRequest:
 
 def agree(name: str, text: str) -> None:
     file = SNAPSHOTS / f"{name}.sql"
-    if os.environ.get("TURNOUT_UPDATE_SNAPSHOTS"):
+    if os.environ.get("UPDATE_SNAPSHOTS"):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     assert text == file.read_text(encoding="utf-8")

@@ -66,7 +66,7 @@ class BackgroundHandler(logging.Handler):
         self._most_waiting = most_waiting
         self._waiting: deque[logging.LogRecord] = deque()
         self._something = threading.Event()
-        self._closed = threading.Event()
+        self._ending = threading.Event()
         self.dropped = 0
         self._thread = threading.Thread(target=self._write_all, name="turnout-log", daemon=True)
         self._thread.start()
@@ -82,16 +82,16 @@ class BackgroundHandler(logging.Handler):
 
     def close(self, timeout: float = 1.0) -> None:
         """Write what waits, for at most `timeout` seconds; the second time, do nothing."""
-        if not self._closed.is_set():
-            self._closed.set()
+        if not self._ending.is_set():
+            self._ending.set()
             self._something.set()
             self._thread.join(timeout)
         super().close()
 
     def _write_all(self) -> None:
-        while not self._closed.is_set():
+        while not self._ending.is_set():
             self._something.wait()
-            self._closed.wait(_MOMENT)
+            self._ending.wait(_MOMENT)
             self._something.clear()
             self._write()
         self._write()

@@ -39,7 +39,11 @@ def administration_schemas() -> dict[str, Json]:
             ["id", "name", "timezone"],
         ),
         "ProviderChange": closed(
-            {"name": _nullable(_NAME), "timezone": {"anyOf": [ZONE, {"type": "null"}]}, "week_start": _nullable(_WEEK_START)},
+            {
+                "name": _nullable(_NAME),
+                "timezone": {"anyOf": [ZONE, {"type": "null"}]},
+                "week_start": _nullable(_WEEK_START),
+            },
             description="What is missing or null stays as it is.",
         ),
         **_token_schemas(),

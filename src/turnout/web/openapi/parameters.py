@@ -17,8 +17,8 @@ EXTENSION: Final = "x-turnout-extension"
 _EXTENSION_NOTE: Final = "An extension of the published API."
 
 _LOCAL: Final = (
-    r"^(\d{3}[1-9]|\d{2}[1-9]0|\d[1-9]00|[1-9]000)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
-    r"T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?$"
+    "^([0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?$"
 )
 
 ID: Final[Json] = {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_ID}
@@ -40,7 +40,7 @@ _FIXED: Final[dict[Value, Json]] = {
     },
     Value.TIMEFRAME: {"type": "string", "format": "timeframe", "pattern": PATTERN},
     Value.ZONE: ZONE,
-    Value.CURSOR: {"type": "string", "format": "cursor", "pattern": r"^[\w-]+$"},
+    Value.CURSOR: {"type": "string", "format": "cursor", "pattern": "^[A-Za-z0-9_-]+$"},
 }
 
 

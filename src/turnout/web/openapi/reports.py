@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from turnout.web.openapi.parameters import header_parameters, query_parameters
-from turnout.web.openapi.responses import REPORT_ERRORS, error_responses, with_headers, without_bodies
+from turnout.web.openapi.responses import RATE_HEADERS, REPORT_ERRORS, error_responses, with_headers, without_bodies
 from turnout.web.openapi.schemas import ref
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def _report_ok(report: Report) -> Json:
             "Content-Disposition",
             "Preference-Applied",
             "X-Ignored-Parameters",
+            *RATE_HEADERS,
             required=("X-Total-Count", "ETag", "Cache-Control", "Vary"),
         ),
         "content": {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_INSTANT: Final = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{3}|\.\d{6})?[+-]\d{2}:\d{2}"
+_INSTANT: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3}|\.[0-9]{6})?[+-][0-9]{2}:[0-9]{2}"
 
 AUTHENTICATION: Final = ("not_authenticated", "authentication_failed")
 READING: Final = ("query_timeout", "overloaded", "storage_unavailable")
@@ -33,6 +33,13 @@ REPORT_ERRORS: Final = (
     *READING,
 )
 """What a report can be answered with besides rows."""
+
+_RATE: Final = {
+    "Limit": "How many requests the token may make.",
+    "Remaining": "How many of them are left.",
+    "Reset": "In how many seconds all of them are there again.",
+}
+RATE_HEADERS: Final = tuple(f"RateLimit-{name}" for name in _RATE)
 
 _EXAMPLE_FIELDS: Final = {
     "parameter_invalid": {"sort": ["'custmer.name' is not a column. Did you mean 'customer.name'?"]},
@@ -64,6 +71,10 @@ def headers() -> dict[str, Json]:
         "Preference-Applied": text("Present where `Prefer` changed the answer (RFC 7240)."),
         "X-Ignored-Parameters": text("The unknown parameters that were ignored."),
         "WWW-Authenticate": text("How to authenticate (RFC 9110)."),
+        **{
+            f"RateLimit-{name}": {"description": f"{meaning} Present where tokens have a rate.", "schema": count}
+            for name, meaning in _RATE.items()
+        },
         "Location": text("Where it is.", pattern="^/"),
         "Retry-After": {"description": "After how many seconds to try again.", "schema": count},
     }
@@ -99,11 +110,11 @@ def error_responses(codes: Iterable[str]) -> dict[str, Json]:
 
 
 def _error_response(status: int, codes: list[str]) -> Json:
-    extra = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}.get(status, ())
+    extra = {401: ("WWW-Authenticate",), 429: ("Retry-After", *RATE_HEADERS), 503: ("Retry-After",)}.get(status, ())
     listed = ", ".join(f"`{code}`" for code in codes)
     return {
         "description": f"{HTTPStatus(status).phrase}: {listed}.",
-        "headers": with_headers(*extra, required=extra),
+        "headers": with_headers(*extra, required=extra[:1]),
         "content": {
             "application/json": {
                 "schema": {"allOf": [ref("schemas", "Error")], "properties": {"code": {"enum": codes}}},

@@ -26,6 +26,9 @@ function describeInsteadOfFillIn(parameter) {
 }
 
 function prepare(spec) {
+  // Requests go to where the page came from, also behind a proxy that adds a prefix.
+  const base = new URL(".", document.baseURI).pathname;
+  spec.servers = [{ url: base === "/" ? base : base.replace(/\/$/, ""), description: "This server" }];
   for (const path of Object.values(spec.paths)) {
     const own = METHODS.flatMap((method) => path[method]?.parameters ?? []);
     for (const parameter of [...(path.parameters ?? []), ...own]) {
