@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format bench docs wheel clean
+.PHONY: help demo test check lint format bench docs pictures wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ bench: .stamp-bench ## Measure against the limits and the peers; writes docs/ben
 
 docs: .stamp-dev ## Write the generated reference pages
 	$(BIN)/python -m docs.generate
+
+pictures: .stamp-run ## Draw the picture of the README
+	$(BIN)/python -m docs.pictures
 
 wheel: .stamp-dev ## Build the wheel into dist/
 	$(PIP) install build

@@ -101,13 +101,13 @@ Every error, on every path, is JSON. All faults of a request are reported togeth
 
 
 def settings() -> str:
-    rows = ([code(s.name), s.type, code(s.default), s.help] for s in settings_reference())
+    rows = ([code(s.name), s.expects, code(s.default), s.meaning] for s in settings_reference())
     return f"""# Settings
 
 Given as `TURNOUT_NAME` in the environment, in `turnout.toml`, or as options of a command; the later in this list wins.
 `turnout doctor` shows each setting's value and where it came from.
 
-{table(["name", "type", "default", "meaning"], rows)}
+{table(["name", "value", "default", "meaning"], rows)}
 """
 
 
