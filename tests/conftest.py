@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from worlds import Calendar, Studio, World
 
+pytest.register_assert_rewrite("inside", "live", "oracle", "worlds")
+
 # The settings of whoever runs the tests are not those of the tests.
 for _name in [name for name in os.environ if name.startswith("TURNOUT_")]:
     del os.environ[_name]

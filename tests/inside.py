@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpx
 from live import Answer, Asking, joined, identity
 from turnout.admin import create_token
-from turnout.reports import import_rows
+from turnout.imports import import_rows
 from turnout.settings import Settings
 from turnout.store.base import Provider
 from turnout.store.open import open_store
@@ -42,7 +42,7 @@ def import_file(store: Store, provider_id: int, rows: Iterable[Row]) -> dict[str
 
 def load(store: Store, imports: Imports) -> None:
     add_provider(store, imports.tenant)
-    for file in imports.files:
+    for file in filter(None, imports.files):
         import_file(store, imports.tenant.id, file)
 
 

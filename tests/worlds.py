@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 JWT_KEY = "a shared key that is long enough for HS256"
 LATER = 4_102_444_800
-SIZES = (260, 60, 20, 3, 1, 0)
+SIZES = (260, 70, 20, 1, 180, 40, 3, 0)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def _an_instructor(data: DataSet) -> int:
 def world_in(directory: Path) -> Iterator[World]:
     """The real server, and data around the real today."""
     today = date.fromtimestamp(calendar.now_micros() / 1_000_000)  # noqa: DTZ012 - any day near now will do
-    imports = [make(number + 1, number, SIZES[number % len(SIZES)], today) for number in range(12)]
+    imports = [make(number + 1, number, size, today) for number, size in enumerate(SIZES)]
     data = tuple(map(_data_set, imports))
     store = new_store(directory)
     for one in imports:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from turnout.errors import TurnoutError
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-    import pyarrow as pa
-
-    from turnout.store.base import Store
+    from turnout.store.base import Merged, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ def load_demo(
     elif _has_rows(store, provider_id):
         raise TurnoutError("conflict", f"Provider {provider_id} has rows; the demo fills only one that has none.")
 
-    def counted() -> Iterator[pa.RecordBatch]:
+    def counted() -> Iterator[Any]:
         done = 0
         for batch in demo_batches(rows, seed, now, zone=provider.timezone):
             yield batch

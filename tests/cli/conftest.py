@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,16 +18,13 @@ ROWS = 250
 
 
 def row(number: int, **more: Any) -> dict[str, Any]:
-    """An attendance of provider 1; event `number` starts `number` minutes after 2026-01-01T18:00Z."""
+    """An attendance; its event starts `number` minutes after 2026-01-01T18:00Z."""
+    starts = datetime(2026, 1, 1, 18, tzinfo=UTC) + timedelta(minutes=number)
     return {
         "id": number,
         "updated_at": "2026-02-01T09:00:00Z",
         "customer": {"id": 1000 + number % 7, "name": f"Zoë {number % 7}", "email": None},
-        "event": {
-            "id": number,
-            "starts_at": f"2026-01-01T{18 + number // 60:02d}:{number % 60:02d}:00Z",
-            "name": "Vinyasa, Flow",
-        },
+        "event": {"id": number, "starts_at": starts.isoformat(), "name": "Vinyasa, Flow"},
         "status": ("attended", "no_show", "late_cancelled")[number % 3],
         **more,
     }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
+
 from turnout.cli.main import cli
 
 if TYPE_CHECKING:
@@ -40,19 +44,26 @@ class Shell:
         self.env = environment(TURNOUT_DATABASE=str(database), **env)
 
     def start(self, *arguments: str, **how: object) -> subprocess.Popen[bytes]:
+        """Start a command. A test that waits for it in vain ends with its death."""
         settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how}
-        return subprocess.Popen([TURNOUT, *arguments], env=self.env, cwd=self.database.parent, **settings)
-
-    def run(self, *arguments: str, stdin: bytes = b"", status: int = 0) -> subprocess.CompletedProcess[bytes]:
-        """Run a command to its end, which has to have this status."""
-        done = subprocess.run(
+        process = subprocess.Popen(
             [TURNOUT, *arguments],
-            input=stdin,
-            capture_output=True,
             env=self.env,
             cwd=self.database.parent,
-            timeout=PATIENCE,
+            # Tests that run in the background ignore interrupts, and what they start would as well.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads fork here
+            **settings,
         )
+        patience = threading.Timer(PATIENCE, process.kill)
+        patience.daemon = True
+        patience.start()
+        return process
+
+    def run(
+        self, *arguments: str, stdin: bytes = b"", status: int = 0, process: bool = False
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command to its end, which has to have this status; in this process unless that makes a difference."""
+        done = self._as_process(arguments, stdin) if stdin or process else self._here(arguments)
         assert done.returncode == status, (
             arguments,
             done.returncode,
@@ -60,6 +71,25 @@ class Shell:
             done.stderr.decode()[-4000:],
         )
         return done
+
+    def _as_process(self, arguments: tuple[str, ...], stdin: bytes) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [TURNOUT, *arguments],
+            input=stdin,
+            check=False,
+            capture_output=True,
+            env=self.env,
+            cwd=self.database.parent,
+            timeout=PATIENCE,
+        )
+
+    def _here(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+        env = {name: self.env.get(name) for name in {*os.environ, *self.env}}
+        with chdir(self.database.parent):
+            done = CliRunner().invoke(cli, list(arguments), env=env, prog_name="turnout")
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout_bytes, done.stderr_bytes)
 
     def out(self, *arguments: str, **how: object) -> str:
         """Its standard output."""

@@ -14,11 +14,13 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import ROWS
 from shell import PATIENCE, TURNOUT, Shell
+
+from conftest import ROWS, ndjson, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def test_providers(new_shell: Callable[..., Shell]) -> None:
@@ -84,7 +86,7 @@ def test_a_token_for_a_provider_that_is_not_there(shell: Shell) -> None:
         ("report", "--provider", "1"),
         ("token", "create", "--provider", "1"),
         ("token", "revoke", "1"),
-        ("import", "-", "--provider", "1"),
+        ("import", "/dev/null", "--provider", "1"),
     ],
     ids=" ".join,
 )
@@ -161,7 +163,7 @@ def test_who_reads_the_first_lines_alone_ends_it_quietly(shell: Shell) -> None:
 
 def test_help_into_a_closed_pipe_is_quiet(shell: Shell) -> None:
     command = f"{TURNOUT} report --help | true; echo ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, env=shell.env)
+    done = subprocess.run(["bash", "-c", command], check=True, capture_output=True, env=shell.env)
     assert (done.stdout, done.stderr) == (b"0\n", b"")
 
 
@@ -224,5 +226,19 @@ def test_a_terminal_has_colours_and_what_fits(shell: Shell) -> None:
 
 
 def test_names_that_an_output_cannot_show(shell: Shell) -> None:
-    latin = Shell(shell.database, PYTHONIOENCODING="ascii")
-    assert "Zo\\xeb 5" in latin.out("report", "--provider", "1", "--limit", "1", "--columns", "customer.name")
+    plain = Shell(shell.database, PYTHONIOENCODING="ascii")
+    arguments = ("report", "--provider", "1", "--limit", "1", "--columns", "customer.name")
+    assert plain.out(*arguments, process=True).split() == ["Customer", "Name", "-------------", "Zo\\xeb", "5"]
+    assert "\\u" not in plain.out("provider", "list", process=True)
+
+
+def test_progress_is_drawn_on_a_terminal_alone(shell: Shell, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.ndjson"
+    rows.write_bytes(ndjson([row(number) for number in range(1, 2000)]))
+    drawn = on_a_terminal(shell, "import", str(rows), "--provider", "2")
+    assert "Importing" in drawn
+    assert "Imported 1,999 rows" in drawn
+    assert shell.run("import", str(rows), "--provider", "2").stderr == b""
+    made = on_a_terminal(shell, "demo", "--rows", "500", "--provider", "9")
+    assert "Making demonstration data" in made
+    assert "Made 500 rows" in made

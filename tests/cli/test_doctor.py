@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import duckdb
-from conftest import ROWS
 from shell import Shell
+
+from conftest import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,10 +48,10 @@ def test_settings_are_shown_with_their_source_and_without_secrets(shell: Shell) 
         assert SECRET.encode() not in told
 
 
-def faults(shell: Shell) -> list[str]:
-    findings = json.loads(shell.out("doctor", "--json", status=1))
+def faults(shell: Shell, *, process: bool = False) -> list[str]:
+    findings = json.loads(shell.out("doctor", "--json", status=1, process=process))
     assert findings["ok"] is False
-    assert "Wrong: " in shell.out("doctor", status=1)
+    assert "Wrong: " in shell.out("doctor", status=1, process=process)
     return [" ".join(filter(None, fault.values())) for fault in findings["faults"]]
 
 
@@ -107,5 +108,5 @@ def test_settings_that_are_wrong_are_all_named(shell: Shell) -> None:
 
 def test_an_owner_that_does_not_answer(shell: Shell) -> None:
     with duckdb.connect(str(shell.database)):
-        (fault,) = faults(shell)
+        (fault,) = faults(shell, process=True)
     assert "is in use by process" in fault

@@ -1,4 +1,4 @@
-"""Help is reviewed text: a snapshot for each command. Update with TURNOUT_UPDATE_SNAPSHOTS=1."""
+"""Help is reviewed text: a snapshot for each command. Update with UPDATE_SNAPSHOTS=1."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import click
 import pytest
 from click.shell_completion import ShellComplete
 from shell import environment, typed
+
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.cli.main import cli
 from turnout.settings import settings_reference
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+HEAVY = {"duckdb", "pyarrow", "numpy", "httpx", "pydantic", "starlette", "uvicorn", "cryptography", "msgspec"}
 
 
 def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], click.Command]:
@@ -46,7 +48,7 @@ def the_help(*path: str) -> str:
 def test_the_help_of_a_command(path: tuple[str, ...]) -> None:
     text = the_help(*path)
     file = SNAPSHOTS / f"{'-'.join(('turnout', *path))}.txt"
-    if os.environ.get("TURNOUT_UPDATE_SNAPSHOTS"):
+    if os.environ.get("UPDATE_SNAPSHOTS"):
         file.write_text(text, encoding="utf-8")
     assert text == file.read_text(encoding="utf-8")
     assert max(map(len, text.splitlines())) <= 80
@@ -105,10 +107,11 @@ def test_help_loads_nothing_heavy(path: tuple[str, ...]) -> None:
         "from turnout.cli.main import cli\n"
         "try: cli.main(sys.argv[1:])\n"
         "except SystemExit as end: assert end.code == 0, end.code\n"
-        "heavy = {'duckdb', 'pyarrow', 'numpy', 'httpx', 'pydantic', 'starlette', 'uvicorn', 'cryptography', 'msgspec'}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        f"assert not {HEAVY} & set(sys.modules), {HEAVY} & set(sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, *path], capture_output=True, env=environment(), text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *path], check=False, capture_output=True, env=environment(), text=True
+    )
     assert done.stderr == ""
     assert done.returncode == 0
 
@@ -125,7 +128,9 @@ def test_without_a_command_the_help_goes_to_standard_error() -> None:
 
 
 def test_python_m_turnout_is_turnout() -> None:
-    done = subprocess.run([sys.executable, "-m", "turnout", "--version"], capture_output=True, env=environment())
+    done = subprocess.run(
+        [sys.executable, "-m", "turnout", "--version"], check=True, capture_output=True, env=environment()
+    )
     assert done.stdout.split()[0] == b"turnout"
 
 

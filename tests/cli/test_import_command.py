@@ -12,8 +12,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import ROWS, ndjson, row
 from shell import PATIENCE, Shell
+
+from conftest import ROWS, ndjson, row
 
 if TYPE_CHECKING:
     from pathlib import Path

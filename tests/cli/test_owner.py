@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import httpx
 import pytest
-from conftest import ROWS, ndjson, row
 from shell import PATIENCE, Shell
+
+from conftest import ROWS, ndjson, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,7 +67,7 @@ def test_commands_work_while_a_server_owns_the_store(shell: Shell) -> None:
         assert f"in use by process {process.pid} (turnout serve)" in said
         assert "Stop that process" in said
         assert f"process {process.pid} (turnout serve)" in shell.words("demo", status=1)
-        assert f"process {process.pid} (turnout serve)" in shell.words("serve", "--port", "0", status=1)
+        assert f"process {process.pid} (turnout serve)" in shell.words("serve", "--port", "0", status=1, process=True)
     assert [one["id"] for one in json.loads(shell.out("provider", "list", "--json"))] == [1, 2, 3]
 
 
@@ -139,7 +140,7 @@ def test_a_path_longer_than_a_socket_address(stocked: Path, tmp_path: Path) -> N
 
 def test_an_owner_that_is_no_turnout(shell: Shell) -> None:
     with duckdb.connect(str(shell.database)):
-        said = shell.words("provider", "list", status=1)
+        said = shell.words("provider", "list", status=1, process=True)
     assert f"in use by process {os.getpid()} (" in said
     assert "--server URL --token T" in said
     assert "turnout" not in said.partition(str(os.getpid()))[2].partition(")")[0]

@@ -45,7 +45,7 @@ def test_one_line_with_the_address_when_it_accepts_requests(
 def test_a_port_that_is_taken(new_shell: Callable[..., Shell]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = new_shell().run("serve", "--port", str(port), status=1)
+        done = new_shell().run("serve", "--port", str(port), status=1, process=True)
     assert done.stdout == b""
     assert done.stderr.decode() == f"Error: Cannot listen on 127.0.0.1, port {port}: Address already in use.\n"
 
@@ -57,11 +57,11 @@ def test_the_demo_of_a_server(new_shell: Callable[..., Shell]) -> None:
     process, (url, token, line) = begin(shell, "--port", "0", "--demo", "--rows", "300", lines=3)
     arguments = shlex.split(line)
     assert arguments[0] == "curl"
-    answer = subprocess.run(line, shell=True, capture_output=True, env=shell.env)  # noqa: S602 - as it is printed
+    answer = subprocess.run(line, check=True, shell=True, capture_output=True, env=shell.env)  # noqa: S602 - as it is printed
     document = json.loads(answer.stdout)
     assert document["total"] > 100
     assert document["rows"]
-    assert subprocess.run(arguments, capture_output=True, env=shell.env).stdout == answer.stdout
+    assert subprocess.run(arguments, check=True, capture_output=True, env=shell.env).stdout == answer.stdout
     assert token.split()[-1].startswith("tk_")
     assert url.split()[-1] in line
     status, more, said = end(process)
@@ -71,7 +71,7 @@ def test_the_demo_of_a_server(new_shell: Callable[..., Shell]) -> None:
 
     # Over rows that are there, it serves them.
     process, (_, _, line) = begin(shell, "--port", "0", "--demo", lines=3)
-    again = json.loads(subprocess.run(shlex.split(line), capture_output=True, env=shell.env).stdout)
+    again = json.loads(subprocess.run(shlex.split(line), check=True, capture_output=True, env=shell.env).stdout)
     status, _, said = end(process)
     assert status == 0
     assert again["total"] == document["total"]

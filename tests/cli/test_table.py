@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+
 from turnout.catalog.attendances import ATTENDANCES, BOOKING_METHODS, EVENT_TYPES, STATUSES
 from turnout.catalog.types import Kind
 from turnout.cli.render import visible
@@ -81,7 +82,7 @@ def test_columns_that_were_asked_for_are_all_shown() -> None:
     few = drawn(heads("id", "customer.name", "status"), [ROW], terminal=True)
     assert len(few.splitlines()) == 3
     many = drawn(ALL, [ROW, ROW], terminal=True)
-    assert "── 2 ──" in many
+    assert "-- 2 --" in many
     assert len(many.splitlines()) == 2 * (len(ALL) + 1)
 
 

@@ -19,7 +19,7 @@ WRONG = {
     "no id": (("report", "--provider", "x"), "'x' is not an id"),
     "id of zero": (("report", "--provider", "0"), "'0' is not an id"),
     "id too large": (("report", "--provider", str(2**63)), "is not an id"),
-    "id in other digits": (("report", "--provider", "٣"), "is not an id"),  # noqa: RUF001 - an Arabic three
+    "id in other digits": (("report", "--provider", "٣"), "is not an id"),
     "unknown zone": ((*ADD[:-1], "Europe/Lodon"), "Did you mean 'Europe/London'?"),
     "unknown day": ((*ADD, "--week-start", "mondey"), "Did you mean 'monday'?"),
     "empty name": ((*ADD[:5], " ", *ADD[6:]), "at least one character"),
@@ -41,6 +41,9 @@ WRONG = {
     "an unknown form": ((*REPORT, "--format", "xml"), "'xml' is not one of: table, csv, json"),
     "two forms": ((*REPORT, "--json", "--format", "csv"), "--json and --format csv"),
     "no server": ((*REPORT, "--server", "127.0.0.1:80"), "is not the address of a server"),
+    "a server with a password": ((*REPORT, "--server", "http://u:p@host"), "is not the address of a server"),
+    "a token in pieces": ((*REPORT, *SERVER[:2], "--token", "tk_a\ntk_b"), "characters that no token has"),
+    "a token of other letters": ((*REPORT, *SERVER[:2], "--token", "tk_é"), "characters that no token has"),
     "a server without a token": ((*REPORT, "--server", "http://127.0.0.1:9"), "needs a token"),
     "a token without a server": ((*REPORT, "--token", "tk_x"), "--token goes with --server"),
     "a server and a store": ((*REPORT, *SERVER, "--database", "x"), "cannot be given together"),

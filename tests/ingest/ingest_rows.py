@@ -18,6 +18,7 @@ from turnout.store.schema import HAS_BIT, STAGING
 if TYPE_CHECKING:
     import pyarrow as pa
 
+LIMITS = Limits()
 BERLIN = ZoneInfo("Europe/Berlin")
 _KINDS = {field.storage: field.kind for field in FIELDS}
 
@@ -102,9 +103,7 @@ class Result:
         return [(bad.line, fault.column) for bad in self.rejects.first for fault in bad.faults]
 
 
-def read(
-    data: bytes, *, partial: bool = True, limits: Limits = Limits(), block: int = 1 << 16, **kwargs: Any
-) -> Result:
+def read(data: bytes, *, partial: bool = True, limits: Limits = LIMITS, block: int = 1 << 16, **kwargs: Any) -> Result:
     out = io.BytesIO()
     rejects = Rejects("rows", out)
     batches = []

@@ -43,12 +43,15 @@ FILTERS = (*CHOICES, *IDS, *BOUNDS, "instructors", "id_gt", "timeframe")
 SHOWN_ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Africa/Cairo")
 
 
-@dataclass(frozen=True)
 class DataSet:
     """One provider as the oracle knows it."""
 
-    tenant: Tenant
-    rows: tuple[Row, ...]
+    def __init__(self, tenant: Tenant, rows: tuple[Row, ...]) -> None:
+        self.tenant, self.rows = tenant, rows
+
+    def __repr__(self) -> str:
+        # Not the rows: hypothesis prints every argument of a test that fails.
+        return f"<{self.tenant} with {len(self.rows)} rows>"
 
     @cached_property
     def values(self) -> dict[str, list[Any]]:
@@ -125,7 +128,7 @@ def timeframes(draw: Callable, data: DataSet, zone: str) -> str:
     if form == "to_date":
         return f"{unit}_to_date"
     if form == "rolling":
-        count = draw(st.one_of(st.integers(1, 9), st.integers(1, 999)))
+        count = draw(st.integers(1, 999))
         side, end = draw(st.sampled_from(("last", "next"))), draw(st.sampled_from(("s", "", "s_incl", "_incl")))
         return f"{side}_{count}_{draw(st.sampled_from(('day', unit)))}{end}"
     days = st.sampled_from(data.values["event.starts_at"]).map(lambda instant: calendar.local(instant, zone).date())

@@ -81,7 +81,7 @@ class Model:
             self._say(kind, row)
         for id_, name in row.get("instructor_ids") or []:
             if id_ is not None:
-                said = {} if name is None else {"instructor_name": name}
+                said = {"instructor_name": name} if name is not None or "instructor_name" in row else {}
                 self._learn("instructor", id_, said, (row["updated_at"], row["id"]))
 
     def _say(self, kind: str, row: Row) -> None:

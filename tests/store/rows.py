@@ -41,3 +41,24 @@ def _staged(seq: int, said: Row) -> Row:
     if values.get("instructor_ids"):
         values["instructor_ids"] = [{"id": id_, "name": name} for id_, name in values["instructor_ids"]]
     return {"seq": seq, "has": has, **values}
+
+
+def many(
+    count: int, *, updated_at: int = 1, first_id: int = 1, customers: int = 5_000, called: str = "Ann"
+) -> Iterator[pa.RecordBatch]:
+    """Plain rows in large batches: ids in sequence, twelve to an event; the customer's name is `called` and its id."""
+    for start in range(0, count, 50_000):
+        ids = range(first_id + start, first_id + min(start + 50_000, count))
+        said = {
+            "id": list(ids),
+            "updated_at": [updated_at] * len(ids),
+            "customer_id": [id_ % customers + 1 for id_ in ids],
+            "customer_name": [f"{called} {id_ % customers + 1}" for id_ in ids],
+            "event_id": [id_ // 12 + 1 for id_ in ids],
+            "event_starts_at": [(id_ // 12 * 7_919 % 10_007) * 1_000_000 for id_ in ids],
+            "status": ["attended"] * len(ids),
+        }
+        has = [sum(HAS_BIT[member] for member in said)] * len(ids)
+        columns = {"seq": list(range(start, start + len(ids))), "has": has, **said}
+        arrays = [pa.array(columns.get(field.name, [None] * len(ids)), field.type) for field in STAGING]
+        yield pa.RecordBatch.from_arrays(arrays, schema=STAGING)

@@ -64,6 +64,8 @@ def rows(draw: st.DrawFn) -> Row:
             said[name] = None if shape == "none" else draw(TEXTS if shape == "name" else NAMES)
     if "venue_id" not in said:
         said.pop("venue_timezone", None)
+    if said.get("instructor_ids") and draw(st.booleans()):
+        said["instructor_name"] = None  # each name is stated: a null one says 'none'
     if said.get("customer_membership_id") is None:
         said.pop("membership_id", None)
         said.pop("membership_name", None)
@@ -81,7 +83,7 @@ _numbers = count(1)
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(inputs=st.lists(st.tuples(st.integers(0, 1), st.lists(rows(), max_size=8)), min_size=1, max_size=4))
 def test_any_merges_leave_what_the_model_says(shared: DuckStore, inputs: list[tuple[int, list[Row]]]) -> None:
@@ -91,6 +93,7 @@ def test_any_merges_leave_what_the_model_says(shared: DuckStore, inputs: list[tu
         expected = Merged(*models[which].merge(rows_in))
         assert shared.merge(providers[which], batches(rows_in), dry_run=True) == expected
         assert shared.merge(providers[which], batches(rows_in)) == expected
-        for provider, model in zip(providers, models, strict=True):
-            assert wide(shared, provider) == model.wide()
-            assert facts(shared, provider) == model.facts()
+        assert wide(shared, providers[which]) == models[which].wide()
+        assert facts(shared, providers[which]) == models[which].facts()
+    for provider, model in zip(providers, models, strict=True):
+        assert wide(shared, provider) == model.wide()

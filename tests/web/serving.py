@@ -1,7 +1,8 @@
 """A server in a process of its own, with the real store, or with a fake one whose reads can be made to hang.
 
-`python serving.py real`, or `fake` with any of: `hold` (a read waits until its query is cancelled), `deaf` (it does not
-hear that), `stuck` (closing the store hangs), `late` (the end is forced half a second after the signal).
+`python serving.py real`, or `fake` with any of: `wait` (a read ends when there is a file `go`), `hold` (it ends when
+its query is cancelled), `deaf` (it never ends), `stuck` (closing the store hangs), `late` (the end is forced half a
+second after the signal).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -20,6 +21,7 @@ from turnout.web.app import create_app
 from web.fakes import PAGES, FakeSnapshot, FakeStore, who
 
 if TYPE_CHECKING:
+    from turnout.query.sql import Statement
     from turnout.store.base import Store
     from turnout.web.app import Application
 
@@ -31,12 +33,18 @@ class Deaf(FakeSnapshot):
         """Go on."""
 
 
+class Waiting(FakeSnapshot):
+    def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
+        while not Path("go").exists():
+            time.sleep(0.005)
+        return super().rows(statement)
+
+
 def store_that(ways: set[str]) -> FakeStore:
     store = FakeStore(1)
     if ways & {"hold", "deaf"}:
         store.free.clear()
-    if "deaf" in ways:
-        store.snapshot_class = Deaf
+    store.snapshot_class = Deaf if "deaf" in ways else Waiting if "wait" in ways else FakeSnapshot
     if "stuck" in ways:
         store.close = lambda: time.sleep(FOR_EVER)
     return store

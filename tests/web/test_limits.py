@@ -1,4 +1,4 @@
-"""Rates: exact to the request, bounded in memory, and by address (contract section 9, issue of 429)."""
+"""Rates: exact to the request, bounded in memory, and by address (contract sections 4 and 9)."""
 
 from __future__ import annotations
 

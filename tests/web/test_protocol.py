@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from turnout.web.protocol import split_target
+from turnout.web.server import Listener
 from web.fakes import PATIENCE, FakeStore, live, make_app, raw
 
 if TYPE_CHECKING:
@@ -212,10 +214,54 @@ def test_rubbish_after_a_good_request_ends_the_connection_after_its_answer(serve
         assert [status for status, _, _ in got] == [200]
 
 
-def test_a_request_split_into_single_bytes(server: Address) -> None:
-    data = get("/echo?a=1", "Content-Length: 3", method="POST") + b"abc"
-    ((status, _, body),) = answers(raw(server, *[data[n : n + 1] for n in range(len(data))]))
-    assert (status, json.loads(body)["body"]) == (200, "abc")
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_a_request_split_into_pieces(size: int) -> None:
+    """Each piece is parsed by itself: the protocol is driven without a socket, which would join them."""
+    data = b"\r\n" + get("/echo?a=1", "Content-Length: 3", method="POST") + b"abc"
+    assert pieces_parsed([data[n : n + size] for n in range(0, len(data), size)]) == [("POST", "/echo", b"a=1", b"abc")]
+    two = get("/a", close=False) + get("/b", close=False)
+    seen = pieces_parsed([two[n : n + size] for n in range(0, len(two), size)])
+    assert [path for _, path, _, _ in seen] == ["/a", "/b"]
+
+
+def pieces_parsed(pieces: list[bytes]) -> list[tuple[str, str, bytes, bytes]]:
+    """What an application gets to see when bytes arrive in these pieces."""
+    seen: list[tuple[str, str, bytes, bytes]] = []
+
+    class Transport(asyncio.Transport):
+        def write(self, data: bytes) -> None:
+            assert not data or data.startswith(b"HTTP/1.1 200"), data
+
+        def pause_reading(self) -> None:
+            """Pieces come all the same."""
+
+        resume_reading = close = pause_reading
+
+        def is_closing(self) -> bool:
+            return False
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while (message := await receive())["more_body"]:
+            body += message["body"]
+        seen.append((scope["method"], scope["path"], scope["query_string"], body + message["body"]))
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    async def run() -> None:
+        listener = Listener(make_app(FakeStore()), app, [], False)
+        listener.config.load()
+        protocol = listener.config.http_protocol_class(listener.config, listener.server_state, {})
+        protocol.connection_made(Transport())
+        for piece in pieces:
+            protocol.data_received(piece)
+            await asyncio.sleep(0)
+        while listener.server_state.tasks:
+            await asyncio.gather(*listener.server_state.tasks)
+        protocol.connection_lost(None)
+
+    asyncio.run(run())
+    return seen
 
 
 def test_an_empty_line_before_a_request_is_forgiven(server: Address) -> None:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from turnout.errors import TurnoutError
+from turnout.web.server import _bind, _url
 from web.fakes import PATIENCE
 
 if TYPE_CHECKING:
@@ -134,13 +136,28 @@ def test_a_server_from_start_to_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_running_request_is_finished(tmp_path: Path, number: int) -> None:
-    with process(tmp_path, "fake", "hold", query_timeout=1) as server:
+    with process(tmp_path, "fake", "wait") as server:
         with asking(server) as found:
             since = server.signal(number)
+            until_it_stops(server)
+            # Nobody new is let in.
+            with pytest.raises(httpx.ConnectError):
+                httpx.get(f"{server.url}/live", timeout=PATIENCE)
+            (tmp_path / "go").touch()
         server.ends(since)
-        # This query hangs, so that its own limit ends it: what counts is that it was waited for, and answered.
         assert isinstance(found[0], httpx.Response)
-        assert (found[0].status_code, found[0].json()["code"]) == (503, "query_timeout")
+        assert (found[0].status_code, found[0].json()["rows"]) == (200, [[1]])
+
+
+def until_it_stops(server: Process) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    while "stopping" not in (server.file.parent / "log").read_text():
+        assert server.process.poll() is None
+    for _ in range(10_000):
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))):
+                return
+    raise AssertionError("it goes on listening")
 
 
 def test_a_request_that_runs_too_long_is_cancelled_and_answered(tmp_path: Path) -> None:
@@ -188,8 +205,7 @@ def test_idle_and_stuck_clients_do_not_keep_the_process(tmp_path: Path) -> None:
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     with process(tmp_path, "fake", "deaf") as server, asking(server):
         since = server.signal()
-        while "stopping" not in (tmp_path / "log").read_text():
-            assert server.process.poll() is None
+        until_it_stops(server)
         server.signal()
         server.ends(since, within=5)
 
@@ -246,3 +262,35 @@ def test_hosts_by_name_and_all_of_them(tmp_path: Path, host: str) -> None:
     with process(tmp_path, "fake", host=host) as server:
         assert httpx.get(f"{server.url}/live", timeout=PATIENCE).status_code == 200
         server.ends(server.signal())
+
+
+def test_addresses_that_this_machine_does_not_have_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere, here = (
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in ("192.0.2.1", "127.0.0.1")
+    )
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [elsewhere, here, here])
+    (bound,) = _bind("somewhere", 0)
+    with bound:
+        assert bound.getsockname()[0] == "127.0.0.1"
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [elsewhere])
+    with pytest.raises(TurnoutError, match="Cannot listen on somewhere, port 0"):
+        _bind("somewhere", 0)
+
+
+def test_a_name_that_is_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(TurnoutError, match="Cannot listen on nowhere, port 80: Name or service not known"):
+        _bind("nowhere", 80)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("fe80::1", "[fe80::1]")],  # noqa: S104 - how it is shown
+)
+def test_the_address_that_is_shown_can_be_opened(host: str, shown: str) -> None:
+    (bound,) = _bind("127.0.0.1", 0)
+    with bound:
+        assert _url(bound, host) == f"http://{shown}:{bound.getsockname()[1]}"

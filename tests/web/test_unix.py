@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import threading
 from typing import TYPE_CHECKING
 
 import httpx
@@ -122,6 +123,38 @@ def test_an_owner_ends_with_a_client_still_connected(tmp_path: Path) -> None:
         with owner(FakeStore(1), settings, command="turnout report") as found:
             idle.connect(str(found))
         assert idle.recv(10) == b""
+
+
+def test_who_connects_before_the_end_is_answered(tmp_path: Path) -> None:
+    """A command that has found the owner, and is slower to ask than the owner is to end."""
+    settings = Settings(database=str(tmp_path / "t"))
+    request = (
+        b"POST /admin/v1/tokens HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n"
+    )
+    store = FakeStore(1)
+    clients = [socket.socket(socket.AF_UNIX) for _ in range(20)]
+    ended = threading.Event()
+
+    def ask() -> None:
+        # The path is removed when the end begins.
+        while (tmp_path / "t.sock").exists():
+            pass
+        for client in clients:
+            client.sendall(request + b'{"providers":[1]}')
+        ended.set()
+
+    asking = threading.Thread(target=ask)
+    with owner(store, settings, command="turnout report") as found:
+        for client in clients:
+            client.settimeout(PATIENCE)
+            client.connect(str(found))
+        asking.start()
+    asking.join(PATIENCE)
+    assert ended.is_set()
+    for client in clients:
+        with client:
+            assert client.recv(65536).startswith(b"HTTP/1.1 201 Created\r\n")
+    assert len(store.tokens()) == 20
 
 
 def test_an_error_in_the_block_comes_through_and_leaves_no_socket(tmp_path: Path) -> None:

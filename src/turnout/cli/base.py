@@ -56,10 +56,12 @@ class Where:
             if self.token:
                 raise click.UsageError("--token goes with --server: a store of this machine needs no token.")
             return None
-        token = self.token or os.environ.get("TURNOUT_TOKEN")
+        token = (self.token or os.environ.get("TURNOUT_TOKEN") or "").strip()
         if not token:
             raise click.UsageError(f"{server} needs a token: give --token, or set TURNOUT_TOKEN.")
-        return server, token.strip()
+        if not (token.isascii() and token.isprintable()) or " " in token:
+            raise click.UsageError("The token has characters that no token has; is it whole, and nothing more?")
+        return server, token
 
     def local_only(self, command: str) -> None:
         """Refuse a server for a command that works on the store's own machine."""

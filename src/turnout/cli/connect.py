@@ -32,8 +32,13 @@ if TYPE_CHECKING:
 HOW_TO_BEGIN: Final = "'turnout provider add' makes a store; 'turnout demo' makes one with demonstration data."
 
 _TIMEOUT: Final = httpx.Timeout(120.0, connect=5.0)
-_PATIENCE: Final = 3.0
+# How many seconds the other process may take to listen, or to end: a command that listens is soon done, one that works
+# on the file alone is not, and of another program nothing is known.
+_PATIENCE: Final = 30.0
+_PATIENCE_WITH: Final = {"turnout import": 1.0, "turnout demo": 1.0}
+_PATIENCE_WITH_STRANGERS: Final = 2.0
 _PAUSE: Final = 0.02
+_OWNERS: Final = 20
 
 
 @contextmanager
@@ -103,8 +108,8 @@ def _open(settings: Settings) -> Store:
 class _Owner(httpx.BaseTransport):
     """Carries requests to the owner of the store, whoever that is at the moment; where there is none, becomes it.
 
-    An owner that is a command ends with its work. Whoever finds it gone looks again: a request that did not reach it
-    is sent to the next one.
+    An owner that is a command ends with its work: it answers the requests that it took, and takes no more. Whoever
+    finds it gone looks again, and sends the request to the next one.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -113,35 +118,29 @@ class _Owner(httpx.BaseTransport):
         self._inner: httpx.BaseTransport | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        if self._inner is None:
-            self._inner = self._find()
-        try:
-            return self._inner.handle_request(request)
-        except httpx.ConnectError:
-            pass
-        except (httpx.RemoteProtocolError, httpx.ReadError):
-            # It was closed while the request was on its way. Only what changes nothing can be asked twice.
-            if request.method != "GET":
-                raise
-        self.close()
-        self._inner = self._find()
-        return self._inner.handle_request(request)
+        for _ in range(_OWNERS):
+            if self._inner is None:
+                self._inner = self._find()
+            try:
+                return self._inner.handle_request(request)
+            except (httpx.NetworkError, httpx.RemoteProtocolError):
+                self.close()
+        raise Failure("The store changes hands all the time; try again when fewer commands run at once.")
 
     def close(self) -> None:
         self._inner = None
         self._stack.close()
 
     def _find(self) -> httpx.BaseTransport:
-        deadline = time.monotonic() + _PATIENCE
+        began = time.monotonic()
         while True:
             found = self._reach()
             if found:
                 return found
             try:
-                return self._become(_open(self._settings))
+                return self._become()
             except StoreOwned as owned:
-                # The other process may be just about to listen, or to end.
-                if time.monotonic() > deadline:
+                if time.monotonic() - began > _patience_with(owned):
                     raise Failure(_out_of_reach(owned, self._settings)) from owned
                 time.sleep(_PAUSE)
 
@@ -155,9 +154,11 @@ class _Owner(httpx.BaseTransport):
             return None
         return self._stack.enter_context(_over(path))
 
-    def _become(self, store: Store) -> httpx.BaseTransport:
+    def _become(self) -> httpx.BaseTransport:
+        # Before the store is opened, so that others do not find it owned and nobody listening for longer than need be.
         from turnout.web.server import owner  # noqa: PLC0415 - where there is an owner, no server is needed here
 
+        store = _open(self._settings)
         self._stack.callback(store.close)
         context = click.get_current_context(silent=True)
         command = " ".join(["turnout", *context.command_path.split()[1:2]]) if context else "turnout"
@@ -171,8 +172,16 @@ def _over(path: str) -> httpx.HTTPTransport:
     return httpx.HTTPTransport(uds=path, verify=False, trust_env=False)
 
 
+def _is_turnout(owned: StoreOwned) -> bool:
+    return owned.command is not None and owned.command.split()[0] == "turnout"
+
+
+def _patience_with(owned: StoreOwned) -> float:
+    return _PATIENCE_WITH.get(owned.command or "", _PATIENCE) if _is_turnout(owned) else _PATIENCE_WITH_STRANGERS
+
+
 def _out_of_reach(owned: StoreOwned, settings: Settings) -> str:
-    if owned.pid is not None and owned.command and owned.command.split()[0] == "turnout":
+    if _is_turnout(owned):
         rest = f"It does not answer on {socket_of(settings.database)}; wait for it to end, or give the address of its"
         return f"{owned.message} {rest} server: --server URL --token T."
     return f"{owned.message} If that is a server elsewhere, give its address: --server URL --token T."

@@ -82,13 +82,19 @@ def write_bytes(data: bytes) -> None:
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A small table on standard output, with a header; nothing is cut where it does not go to a terminal."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
     for head in heads:
         table.add_column(Text(head), overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if cell is None else visible(str(cell))) for cell in row))
     console = out()
-    (console if console.is_terminal else out(_UNBOUNDED)).print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    console = out(_UNBOUNDED)
+    with console.capture() as drawn:
+        console.print(table)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
 
 
 def print_facts(title: str, facts: Mapping[str, object]) -> None:

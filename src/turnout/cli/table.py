@@ -81,7 +81,7 @@ class Table:
         self._console = console
         self._best = best
         self._whole = not console.is_terminal
-        self._icons = console.is_terminal and console.encoding.startswith("utf")
+        self._plain = not console.encoding.startswith("utf")
         self._columns: list[_Drawn] = []
         self._count = 0
 
@@ -92,7 +92,9 @@ class Table:
             self._settle(rows)
             if not self._as_records:
                 lines += [self._line([(column.head.label, "bold") for column in self._columns])]
-                lines += [self._line([("─" * column.width, "dim") for column in self._columns])]
+                lines += [
+                    self._line([(("-" if self._plain else "─") * column.width, "dim") for column in self._columns])
+                ]
         for row in rows:
             self._count += 1
             cells = [self._cell(row, column) for column in self._columns]
@@ -137,14 +139,14 @@ class Table:
         if self._whole or column.kind is not Kind.CHOICE:
             return text, ""
         icon, style = _LOOKS.get(text, ("", ""))
-        return (icon if self._icons else "") + text, style
+        return ("" if self._plain else icon) + text, style
 
     def _line(self, cells: Sequence[tuple[str, str]]) -> Text | str:
         parts = []
         for (text, style), column in zip(cells, self._columns, strict=True):
             length = cell_len(text)
             if length > column.width and not self._whole:
-                text, length = set_cell_size(text, column.width - 1) + "…", column.width  # noqa: PLW2901 - cut to fit
+                text, length = set_cell_size(text, column.width - 1) + (">" if self._plain else "…"), column.width  # noqa: PLW2901 - cut to fit
             room = " " * (column.width - length)
             parts.append((room + text if column.kind is Kind.INTEGER else text + room, style))
         last, style = parts[-1]
@@ -155,7 +157,7 @@ class Table:
 
     def _record(self, cells: Sequence[tuple[str, str]]) -> list[Text | str]:
         widest = max(cell_len(column.head.label) for column in self._columns)
-        lines: list[Text | str] = [Text(f"── {self._count} ──", "dim")]
+        lines: list[Text | str] = [Text(f"-- {self._count} --", "dim")]
         for (text, style), column in zip(cells, self._columns, strict=True):
             room = " " * (widest - cell_len(column.head.label))
             lines.append(Text.assemble((column.head.label + room, "bold"), _GAP, (text, style)))

@@ -111,7 +111,8 @@ class ServerUrl(click.ParamType[str]):
 
         try:
             parts = urlsplit(value.strip())
-            fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            plain = not (parts.username or parts.password or parts.query or parts.fragment)
+            fits = plain and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         except ValueError:
             fits = False
         if not fits:

@@ -11,14 +11,13 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.catalog.types import MAX_ID, Kind, Member
-from turnout.errors import did_you_mean, shown
-from turnout.ingest.faults import MOST_FAULTS
+from turnout.errors import shown
+from turnout.ingest.faults import MOST_FAULTS, nearest
 from turnout.ingest.fields import PERSON, TEXT_OR_OBJECT, ZONES
 from turnout.query.instants import load_zone, parse_instant
 from turnout.query.values import boolean, choice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
     from turnout.ingest.faults import Limits
@@ -80,11 +79,6 @@ class CellChecker:
     def __init__(self, zone: ZoneInfo, limits: Limits) -> None:
         self._zone = zone
         self._limits = limits
-        self._from_text: dict[Kind, Callable[[str, Member], Any]] = {
-            Kind.TEXT: lambda text, member: self.text(text, zone=member.storage in ZONES),
-            Kind.CHOICE: lambda text, member: choice(text, member.choices),
-            Kind.INSTANT: lambda text, _: self.instant(text),
-        }
 
     def json(self, value: object, member: Member) -> Any:
         """The value of a JSON member. Empty text is none."""
@@ -98,7 +92,7 @@ class CellChecker:
             case Kind.PEOPLE if isinstance(value, list):
                 return self._people(value)
             case Kind.TEXT | Kind.CHOICE | Kind.INSTANT if isinstance(value, str):
-                return self._from_text[member.kind](value, member) if value else None
+                return self._from_text(value, member) if value else None
         hint = _bare_boolean(value) if member.kind is Kind.BOOLEAN else ""
         raise ValueError(f"found {found(value)}; {expected(member)}.{hint}")
 
@@ -114,20 +108,32 @@ class CellChecker:
             case Kind.PEOPLE:
                 return [{"id": None, "name": self._name_in_list(name, text)} for name in text.split(BETWEEN_NAMES)]
             case _:
-                return self._from_text[member.kind](text, member)
+                return self._from_text(text, member)
 
-    def text(self, text: str, *, zone: bool = False) -> str:
+    def _from_text(self, text: str, member: Member) -> Any:
+        match member.kind:
+            case Kind.CHOICE:
+                # The nearest choice to a very long text takes very long to find.
+                return choice(text[: _MOST_SHOWN + 1], member.choices)
+            case Kind.INSTANT:
+                return self.instant(text)
+        self.text(text)
+        if member.storage in ZONES:
+            load_zone(text)
+        return text
+
+    def text(self, text: str) -> str:
+        """A text that may be stored as it is."""
         if "\0" in text:
             raise ValueError(f"{shown(text)} has a NUL character, which no text may have.")
         if _SURROGATE.search(text):
             raise ValueError(f"{shown(text)} has half a surrogate pair, which is no character.")
         if len(text) > self._limits.text:
             raise ValueError(f"{shown(text)} has {len(text)} characters; the most is {self._limits.text}.")
-        if zone:
-            load_zone(text)
         return text
 
     def instant(self, text: str) -> int:
+        """A date-time within the years that can be stored."""
         micros = parse_instant(text, self._zone)
         if not FIRST_INSTANT <= micros <= LAST_INSTANT:
             raise ValueError(f"{shown(text)} is outside the years 1 to 9999 in UTC.")
@@ -169,7 +175,7 @@ class CellChecker:
             elif key == "name":
                 stated[key] = self._name(said)
             else:
-                hint = did_you_mean(key[:_MOST_SHOWN], PERSON)
+                hint = nearest(key, PERSON)
                 raise ValueError(f"{shown(key)} is not one of its members: {', '.join(PERSON)}.{hint}")
         return stated
 

@@ -1,7 +1,7 @@
 """Whole chunks of rows, checked column by column.
 
 Whatever is not plainly right raises `UnfitError`, and `rows.py` decides; what passes here is, to the last bit, what
-`rows.py` makes of the same rows (tests/ingest/test_agreement.py).
+`rows.py` makes of the same rows (tests/ingest/test_rows_agree.py).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from turnout.ingest.source import line_blocks
+from turnout.ingest.source import line_blocks, line_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def csv_blocks(blocks: Iterator[bytes], limit: int) -> Iterator[CsvBlock]:
             end = sum(len(record.data) for record in each_record(held, line, limit))
         if end:
             yield CsvBlock(line, held[:end], fine)
-            line += held.count(b"\n", 0, end)
+            line += line_ends(held, end)
             held = held[end:]
     if held:
         # A quote was never closed.

@@ -64,6 +64,7 @@ def read_file(
     transaction that it undoes. A file that cannot be read to its end raises `rows_rejected` in both cases.
 
     `on_progress` is called now and then with the bytes of the file read so far, packed as they are, and the rows.
+    `block` bytes are read at once; what stands in front of a document's rows has to be among the first of them.
     """
     source = Source(file, block)
     checking = _Checking(provider_zone, limits, rejects)
@@ -95,9 +96,7 @@ def _chunks(blocks: Iterator[bytes], limit: int) -> Iterator[Chunk]:
             return document(whole, limit)
         if not text.partition(b"\n")[0].strip(BLANK + b"{"):
             line = 1 + leading_lines(first)
-            raise FileFaultError(
-                line, Fault("", "an object goes over several lines, outside a list of rows. " + FORMS)
-            )
+            raise FileFaultError(line, Fault("", "an object goes over several lines, outside a list of rows. " + FORMS))
         return ndjson(whole, limit)
     return iter(())
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from turnout.ingest.faults import Fault, FileFaultError
 from turnout.ingest.json_rows import BLANK, JsonChunk, leading_lines
-from turnout.ingest.source import line_blocks, refuse_longer
+from turnout.ingest.source import line_blocks, line_ends, refuse_longer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -84,7 +84,7 @@ def _elements(
                     for row, number in zip(rows, chunk.numbers(), strict=True):
                         refuse_longer(len(row), limit, number)
                 yield chunk
-            line += held.count(b"\n", 0, cuts[-1])
+            line += line_ends(held, cuts[-1])
             if end is not None:
                 if held[end] != _CLOSING:
                     raise FileFaultError(line, Fault("", "the JSON is malformed: '}' closes the list of rows."))
@@ -108,8 +108,9 @@ def _cuts(text: bytes) -> tuple[list[int], int | None]:
     places = np.flatnonzero(np.frombuffer(text.translate(_STRUCTURE), np.bool_))
     kinds = np.frombuffer(text, np.uint8)[places]
     quotes = kinds == _QUOTE
-    outside = (np.cumsum(quotes) & 1 == 0) & ~quotes
-    places, kinds = places[outside], kinds[outside]
+    # Only the lowest bit counts, so a sum of bytes may run over.
+    outside = (np.cumsum(quotes, dtype=np.uint8) & 1 == 0) & ~quotes
+    places, kinds = np.compress(outside, places), np.compress(outside, kinds)
     depth = np.cumsum(_DEPTH[kinds], dtype=np.int64)
     cuts = (depth == 0) & (kinds == _COMMA)
     ends = np.flatnonzero(depth < 0)

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    _Given = tuple[pa.Array, NDArray[np.bool_] | None]
+    """Values as Arrow has them, null for empty text, and where they are given at all; None means everywhere."""
+
+# So many rows at once stay in the processor's cache from decoding until they are columns: a third faster than many.
+_HOT: Final = 1_024
+
 
 def _struct(name: str, members: Sequence[tuple[str, Any, Any]]) -> type[Struct]:
     # Rows are no cycles: without the garbage collector's book-keeping, decoding is a third faster.
@@ -89,17 +95,37 @@ def from_json(rows: Sequence[bytes]) -> Columns:
     """The columns of rows in their nested form, one JSON value each. Raises `UnfitError`."""
     columns = Columns(len(rows))
     try:
-        # Each by itself: a decoder of lines would take two rows on one line, or a row on two.
-        values = dict(_values(list(map(_decode, rows)), _ROW))
-        _unpack(values)
-        for field in FIELDS:
-            if field.kind is Kind.PEOPLE:
-                _put_people(field.storage, values[field.storage], columns)
-            else:
-                _put(field.storage, values[field.storage], _ARROW.get(field.kind, pa.string()), columns)
+        parts = [_part(rows[n : n + _HOT]) for n in range(0, len(rows), _HOT)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, pa.ArrowInvalid, OverflowError) as fault:
         raise UnfitError(str(fault)) from None
+    for storage in parts[0] if parts else ():
+        given = [part[storage][1] for part in parts]
+        if any(each is None or each.any() for each in given):
+            columns.put(storage, pa.concat_arrays([part[storage][0] for part in parts]), _joined(parts, storage))
     return columns
+
+
+def _part(rows: Sequence[bytes]) -> dict[str, _Given]:
+    # Each by itself: a decoder of lines would take two rows on one line, or a row on two.
+    values = dict(_values(list(map(_decode, rows)), _ROW))
+    _unpack(values)
+    part = {}
+    for field in FIELDS:
+        if field.kind is Kind.PEOPLE:
+            part[field.storage], part[PERSON_NAME] = _people(values[field.storage])
+        else:
+            part[field.storage] = _array(values[field.storage], _ARROW.get(field.kind, pa.string()))
+    return part
+
+
+def _joined(parts: Sequence[dict[str, _Given]], storage: str) -> NDArray[np.bool_] | None:
+    if all(part[storage][1] is None for part in parts):
+        return None
+    masks = []
+    for part in parts:
+        array, given = part[storage]
+        masks.append(np.ones(len(array), np.bool_) if given is None else given)
+    return np.concatenate(masks)
 
 
 def _values(structs: Sequence[Struct], group: _Group) -> Iterator[tuple[str, list[Any]]]:
@@ -129,27 +155,18 @@ def _agreed(one: Any, other: Any) -> Any:
     raise UnfitError("two ids of one thing")
 
 
-def _put(storage: str, values: list[Any], type_: pa.DataType, columns: Columns) -> None:
-    array, given = _array(values, type_)
-    if given is None or given.any():
-        columns.put(storage, array, given)
-
-
-def _put_people(storage: str, values: list[Any], columns: Columns) -> None:
-    if values.count(UNSET) == len(values):
-        return
+def _people(values: list[Any]) -> tuple[_Given, _Given]:
+    """The lists of people, and where each list has a name with everybody."""
     lists = [value or () for value in values]
     everybody = list(chain.from_iterable(lists))
     sizes = np.fromiter(map(len, lists), np.int64, len(lists))
     ids, _ = _array([each.id for each in everybody], pa.int64())
     names, named = _array([each.name for each in everybody], pa.string())
     given = _given(values) if UNSET in values else None
-    columns.put(storage, people(ids, names, sizes), given)
-    columns.put(PERSON_NAME, pa.nulls(len(values)), _all_named(named, sizes))
+    return (people(ids, names, sizes), given), (pa.nulls(len(values)), _all_named(named, sizes))
 
 
-def _array(values: list[Any], type_: pa.DataType) -> tuple[pa.Array, NDArray[np.bool_] | None]:
-    """Values as Arrow has them, null for empty text, and where they are given at all; None means everywhere."""
+def _array(values: list[Any], type_: pa.DataType) -> _Given:
     given = None
     try:
         array = pa.array(values, type_)

@@ -59,7 +59,7 @@ class DuckStore:
         with engine_errors("Reading the store"):
             self._cursor = cursor_of(self._connection)
             self._snapshots = Snapshots(self._connection)
-            self._providers = {row[0]: Provider(*row) for row in self._read("provider", Provider)}
+            self._providers = {row[0]: Provider(*row) for row in sorted(self._read("provider", Provider))}
             self._tokens = {row[1]: replace(Token(*row), providers=tuple(row[3])) for row in self._read("token", Token)}
             self._secrets = {name: bytes(value) for name, value in self._query("SELECT name, value FROM secret")}
 
@@ -132,12 +132,9 @@ class DuckStore:
         with engine_errors("Merging"):
             cursor = cursor_of(self._connection)
             try:
-                cursor.execute("BEGIN TRANSACTION")
-                outcome = merge(Work(cursor, provider.id), batches, dry_run=dry_run)
-                cursor.execute("COMMIT" if outcome.written else "ROLLBACK")
+                return merge(Work(cursor, provider.id), batches, dry_run=dry_run)
             finally:
                 cursor.close()  # undoes what was not committed
-        return outcome
 
     def status(self) -> StoreStatus:
         """What the store is and holds, and what is wrong with it."""

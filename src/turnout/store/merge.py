@@ -35,7 +35,7 @@ _CHUNK_BYTES: Final = 64 << 20
 
 @dataclass(frozen=True)
 class Work:
-    """The transaction of one merge: its cursor, and the one provider whose rows it may see or change."""
+    """What one merge works with: a cursor of its own, and the one provider whose rows it may see or change."""
 
     cursor: duckdb.DuckDBPyConnection
     provider: int
@@ -61,22 +61,26 @@ class Outcome:
 
 
 def merge(work: Work, batches: Iterable[pa.RecordBatch], *, dry_run: bool) -> Outcome:
-    """Merge `batches` of `schema.STAGING` within the transaction that is open on the cursor.
+    """Merge `batches` of `schema.STAGING`, in one transaction; with `dry_run`, only count.
 
-    With `dry_run`, only count. Leaves temporary tables behind: end the transaction and close the cursor afterwards.
+    Leaves temporary tables behind, and where it raises an open transaction: close the cursor afterwards.
     """
     count = f"SELECT count(*) FROM attendances WHERE provider_id = {work.provider}"
+    # Not in the transaction: the engine keeps what was registered during one in memory until it ends.
     total = _stage(work, batches)
+    work.run("BEGIN TRANSACTION")
     merged = _accept(work, total)
     if dry_run or merged.unchanged == total:
+        work.run("ROLLBACK")
         return Outcome(merged, 0)
     (before,) = work.one(count)
     changed = settle_things(work)
     written = Rows(work).write(changed)
     (after,) = work.one(count)
     _must_equal(after, before + merged.created)
-    for table in ("staged", "stored", "fresh"):
+    for table in ("stored", "fresh"):
         work.run(f"DROP TABLE {table}")  # a commit would copy their rows once more
+    work.run("COMMIT")
     return Outcome(merged, written)
 
 

@@ -3,8 +3,9 @@
 A thing that comes with a name alone is the known one of that name, else a new one; its id is put into the staged rows,
 which from then on are as if they had come with it. Lists are looked at once for each distinct list, in the tables
 
-    lists_THING     number, people (the list as it came), seq (of its first row), stamp (of its newest row)
-    elements_THING  number, seq, position, id, name
+    lists_THING     number, people (the list as it came)
+    elements_THING  number, position, id, name, and of the list: named (whether it states each name, null being
+                    'none'), seq (of its first row), stamp (of its newest row)
     rosters_THING   people, ids: the list as it came, and its distinct ids in order
 """
 # ruff: noqa: S608 - the names in the SQL come from the catalogue, and its values are integers
@@ -25,15 +26,16 @@ if TYPE_CHECKING:
 def spread_lists(work: Work, thing: Thing) -> None:
     """Make `lists` and `elements` of a thing that comes in lists."""
     key, ref = stamp("updated_at", "id"), thing.reference
+    named = f"has & {HAS_BIT[thing.members[0].storage]} <> 0"
     work.run(
         f"CREATE TEMP TABLE lists_{thing.name} AS SELECT row_number() OVER () AS number, * FROM ("
-        f"SELECT {ref} AS people, min(seq) AS seq, max({key}) AS stamp "
-        f"FROM staged WHERE {ref} IS NOT NULL GROUP BY {ref})"
+        f"SELECT {ref} AS people, {named} AS named, min(seq) AS seq, max({key}) AS stamp "
+        f"FROM staged WHERE {ref} IS NOT NULL GROUP BY {ref}, {named})"
     )
     work.run(
         f"CREATE TEMP TABLE elements_{thing.name} AS "
-        f"SELECT number, seq, position, person.id AS id, person.name AS name FROM ("
-        f"SELECT number, seq, unnest(people) AS person, generate_subscripts(people, 1) AS position "
+        f"SELECT * EXCLUDE (person), person.id AS id, person.name AS name FROM ("
+        f"SELECT * EXCLUDE (people), unnest(people) AS person, generate_subscripts(people, 1) AS position "
         f"FROM lists_{thing.name})"
     )
 
@@ -41,7 +43,7 @@ def spread_lists(work: Work, thing: Thing) -> None:
 def gather_lists(work: Work, thing: Thing) -> None:
     """Make `rosters` of a thing that comes in lists, when its names have ids."""
     work.run(
-        f"CREATE TEMP TABLE rosters_{thing.name} AS SELECT people, coalesce(ids, []) AS ids "
+        f"CREATE TEMP TABLE rosters_{thing.name} AS SELECT DISTINCT people, coalesce(ids, []) AS ids "
         f"FROM lists_{thing.name} LEFT JOIN ("
         f"SELECT number, list(DISTINCT id ORDER BY id) AS ids FROM elements_{thing.name} GROUP BY number) "
         f"USING (number)"

@@ -139,11 +139,11 @@ def _said(thing: Thing) -> str:
     if thing.reference in LISTED:
         (name,) = thing.members
         return (
-            f"SELECT id AS thing, CASE WHEN name IS NULL THEN 0 ELSE {HAS_BIT[name.storage]} END AS has, "
-            f"stamp, name AS {name.storage} FROM lists_{thing.name} JOIN ("
+            f"SELECT id AS thing, CASE WHEN named OR name IS NOT NULL THEN {HAS_BIT[name.storage]} ELSE 0 END AS has, "
             # Twice in one list with two names: the first stays.
-            f"SELECT number, id, arg_min(name, position) AS name FROM elements_{thing.name} "
-            f"WHERE id IS NOT NULL GROUP BY number, id) USING (number)"
+            f"stamp, name AS {name.storage} FROM (SELECT id, named, stamp, CASE WHEN named "
+            f"THEN arg_min_null(name, position) ELSE arg_min(name, position) END AS name "
+            f"FROM elements_{thing.name} WHERE id IS NOT NULL GROUP BY number, id, named, stamp)"
         )
     values, joins = [], []
     for member in thing.members:

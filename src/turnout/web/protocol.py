@@ -27,6 +27,8 @@ _log: Final = logging.getLogger("turnout.request")
 
 _HEAD_TIMEOUT: Final = 30.0
 _LINGER: Final = 1.0
+# How long a client that has connected, and has not asked yet, may take to do so when the server ends.
+_LAST_CHANCE: Final = 1.0
 # What may arrive at once, beside what a head may hold.
 _MOST_READ: Final = 256 * 1024
 _MOST_HEADERS: Final = 256
@@ -49,9 +51,11 @@ class Protocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._unread = 0
         self._pending = 0
+        self._blank = True
         self._messages = 0
         self._method = ""
         self._closing = False
+        self._last = False
         self._refusal: TurnoutError | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._expect_head()
@@ -65,11 +69,11 @@ class Protocol(HttpToolsProtocol):
     def _expect_head(self) -> None:
         """Give the client some time to send a request's head, so that slow ones do not collect."""
         self._head_done()
-        self._head_timer = self.loop.call_later(_HEAD_TIMEOUT, self._head_timed_out)
+        self._head_timer = self.loop.call_later(_LAST_CHANCE if self._last else _HEAD_TIMEOUT, self._head_timed_out)
 
     def _head_timed_out(self) -> None:
         if self._pending:
-            self.send_400_response(f"Its head did not arrive within {_HEAD_TIMEOUT:g} seconds")
+            self.send_400_response("Its head did not arrive in time")
         else:
             self.transport.close()
 
@@ -112,6 +116,8 @@ class Protocol(HttpToolsProtocol):
         self.scope["query_string"] = query
         if self._method:
             self.scope["method"], self._method = self._method, ""
+        if self._last:
+            self.cycle.keep_alive = False
 
     def _checked_head(self) -> tuple[bytes, bytes]:
         """The path and the query, where the head is as RFC 9112 wants it."""
@@ -130,6 +136,14 @@ class Protocol(HttpToolsProtocol):
         """Stop parsing; `send_400_response` then answers with this error."""
         self._refusal = error
         raise error
+
+    def shutdown(self) -> None:
+        """Close an idle connection, but not one that was just made to ask something: it is answered, once."""
+        if self.cycle is None and not self._closing:
+            self._last = True
+            self._expect_head()
+        else:
+            super().shutdown()
 
     # A request's body
 
@@ -175,12 +189,16 @@ class Protocol(HttpToolsProtocol):
         return b""
 
     def _measure_head(self, data: bytes) -> None:
-        """Refuse a head that goes on and on: the parser keeps an unfinished line to itself."""
-        self._pending = self._pending + len(data) if self._head_timer else 0
+        """Refuse a head that goes on and on: the parser keeps an unfinished line to itself, and empty ones nowhere."""
+        if not self._head_timer:
+            self._pending, self._blank = 0, True
+            return
+        self._pending += len(data)
+        self._blank = self._blank and not data.strip(b"\r\n")
         if self._pending > 2 * self._most_url + _MOST_READ:
             self._refusal = TurnoutError("request_too_large", "The head of the request is too long.")
             self.send_400_response("")
-        elif self._pending > len(b"\r\n") and not data.strip(b"\r\n"):
+        elif self._blank and self._pending > len(b"\r\n"):
             self.send_400_response("Empty lines are no request")
 
     def _new_parser(self) -> None:

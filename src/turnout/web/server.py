@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import logging
 import os
@@ -10,7 +11,7 @@ import socket
 import sys
 import threading
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
@@ -86,6 +87,8 @@ class Listener(uvicorn.Server):
         """Accept no more connections, close the idle ones, and wait until the requests that run are answered."""
         if self._ticking:
             self._ticking.cancel()
+        # Whoever has connected before now waits to be let in.
+        await asyncio.sleep(_LOOK_AGAIN)
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
@@ -123,6 +126,7 @@ def serve(
         stack.callback(application.services.workers.close)
         owned = _bind_owner(application)
         if owned:
+            # At the latest; see `_serve`.
             stack.callback(owned.remove)
         # What was made so far stays: it need not be looked through each time that garbage is collected.
         gc.collect()
@@ -155,10 +159,14 @@ async def _serve(
     ending.when_asked(asyncio.get_running_loop(), asked)
     for listener in listeners:
         await listener.begin()
-    announce(_url(sockets[0], settings.host))
-    _log.info("serving", extra={"fields": {"pid": os.getpid()}})
+    url = _url(sockets[0], settings.host)
+    announce(url)
+    _log.info("serving", extra={"fields": {"url": url, "pid": os.getpid()}})
     await asked.wait()
     _log.info("stopping")
+    if owned:
+        # Before the last ones are let in, so that nobody comes after them.
+        owned.remove()
     await _finish(application, listeners, settings.shutdown_timeout)
 
 
@@ -176,7 +184,8 @@ async def _finish(application: Application, listeners: Sequence[Listener], patie
         await asyncio.wait([done], timeout=_ABORTED_WITHIN)
     done.cancel()
     with suppress(asyncio.CancelledError):
-        await done
+        for error in filter(None, await done):
+            _log.error("a listener did not end well", exc_info=error)
 
 
 @contextmanager
@@ -186,13 +195,20 @@ def owner(store: Store, settings: Settings, *, command: str) -> Iterator[Path]:
     So a command that owns the store answers the commands that run meanwhile, and asks itself the way it would ask a
     server. `command` is what it calls itself: `turnout import`. Raises `storage_unavailable` where there is no socket.
     """
-    application = create_app(store, settings, command=command, metrics=False, pages=[])
     owned = bind_socket(socket_of(settings.database))
+    # Commands that come from here on wait to be let in, instead of being told that the store is taken.
+    owned.socket.listen(_BACKLOG)
     try:
+        application = create_app(store, settings, command=command, metrics=False, pages=[])
         with in_thread(application, application.trusted, [owned.socket]):
-            yield owned.path
+            try:
+                yield owned.path
+            finally:
+                # Before the last ones are let in, so that nobody comes after them.
+                owned.remove()
     finally:
         owned.remove()
+        owned.socket.close()
 
 
 @contextmanager
@@ -253,24 +269,42 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 def _bind(host: str, port: int) -> list[socket.socket]:
-    """Bind every address of `host`; with port 0, the same free port on all of them."""
+    """Bind every address of `host` that this machine has; with port 0, the same free port on all of them."""
     bound: list[socket.socket] = []
+    missing: OSError | None = None
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, kind, protocol, _, address in dict.fromkeys(found):
-            listening = socket.socket(family, kind, protocol)
-            bound.append(listening)
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                # The address :: alone takes IPv4 as well; beside others, each family has its own.
-                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
-            listening.bind((address[0], port or bound[0].getsockname()[1], *address[2:]))
+        for family, _, _, _, address in dict.fromkeys(found):
+            chosen = bound[0].getsockname()[1] if bound else port
+            try:
+                bound.append(_bind_one(family, (address[0], chosen, *address[2:]), alone=host == "::"))
+            except OSError as error:
+                # A name may stand for addresses that this machine does not have: ::1 in many containers.
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                missing = error
+        if missing and not bound:
+            raise missing
     except OSError as error:
         for listening in bound:
             listening.close()
         reason = error.strerror or str(error)
         raise TurnoutError("conflict", f"Cannot listen on {host}, port {port}: {reason}.") from error
     return bound
+
+
+def _bind_one(family: int, address: tuple[Any, ...], *, alone: bool) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # The address :: alone takes IPv4 as well; beside others, each family has its own.
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not alone))
+        listening.bind(address)
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 def _url(listening: socket.socket, host: str) -> str:

@@ -42,11 +42,14 @@ def command(*, as_json: bool) -> None:
 
 
 def _tell(findings: Findings) -> None:
+    from rich import filesize  # noqa: PLC0415 - as above
+
     from turnout import __version__  # noqa: PLC0415 - as above
     from turnout.cli.render import print_facts, print_table, visible  # noqa: PLC0415 - as above
 
     print_facts("Turnout", {"version": __version__, **findings.program})
-    print_facts("Store", findings.store)
+    size = {"size": filesize.decimal(findings.store["size"])} if "size" in findings.store else {}
+    print_facts("Store", {**findings.store, **size})
     if findings.settings:
         rows = [[name, _shown(value), source] for name, (value, source) in findings.settings.items()]
         print_table(["Setting", "Value", "From"], rows)

@@ -108,7 +108,7 @@ def as_document(result: ImportResult) -> dict[str, Any]:
         "created": result.created,
         "updated": result.updated,
         "unchanged": result.unchanged,
-        "rejected": [{"line": bad.line, "column": bad.column, "reason": bad.reason} for bad in result.rejected],
+        "rejected": [bad.document(with_row=False) for bad in result.rejected],
         "rejected_count": result.rejected_count,
     }
 
@@ -119,13 +119,12 @@ def _rows(count: int) -> str:
 
 @contextmanager
 def _source(file: str) -> Iterator[BinaryIO]:
-    if file == STDIN:
-        if sys.stdin.isatty():
-            click.echo("Reading rows from the terminal; Ctrl-D ends them.", err=True)
-        yield sys.stdin.buffer
-        return
+    """The file, without a buffer, whose filling an interrupt would have to wait for."""
+    from_stdin = file == STDIN
+    if from_stdin and sys.stdin.isatty():
+        click.echo("Reading rows from the terminal; Ctrl-D ends them.", err=True)
     try:
-        opened = Path(file).open("rb")  # noqa: SIM115 - closed below; only opening may fail with these words
+        opened = open(sys.stdin.fileno() if from_stdin else file, "rb", buffering=0, closefd=not from_stdin)  # noqa: SIM115 - a descriptor, closed below
     except OSError as error:
         raise Failure(f"{file} cannot be read: {error.strerror}.") from error
     with opened:

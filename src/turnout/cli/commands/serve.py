@@ -88,8 +88,9 @@ class _Trial:
         from turnout.admin import create_token  # noqa: PLC0415 - the help needs no administration
         from turnout.cli.render import say  # noqa: PLC0415 - as above
 
-        if store.status().attendances:
-            self.provider = min(store.providers())
+        filled = _first_with_rows(store)
+        if filled is not None:
+            self.provider = filled
         else:
             say(f"Making {self.rows:,} rows of demonstration data ...")
             load(store, self.provider, self.rows, SEED)
@@ -103,3 +104,11 @@ class _Trial:
         click.echo(f"Turnout serves {url}")
         click.echo(f"Token: {self.token}")
         click.echo(shlex.join(asked))
+
+
+def _first_with_rows(store: Store) -> int | None:
+    """The provider with the smallest id that has rows."""
+    from turnout.query.sql import any_statement  # noqa: PLC0415 - as above
+
+    with store.snapshot() as snapshot:
+        return next((id_ for id_ in sorted(store.providers()) if snapshot.rows(any_statement(id_))), None)

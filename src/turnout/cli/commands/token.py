@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import rich_click as click
@@ -83,8 +84,8 @@ def list_(*, as_json: bool) -> None:
     if as_json:
         write_json(tokens)
     elif tokens:
-        heads = ["ID", "Token", "Providers", "Role", "Instructor", "Created", "Expires", "Revoked"]
-        print_table(heads, [_cells(token) for token in tokens])
+        now = datetime.now(UTC)
+        print_table(["ID", "Token", "Providers", "Role", "Created", "State"], [_cells(token, now) for token in tokens])
 
 
 @command.command("revoke", examples="turnout token revoke 3")
@@ -100,7 +101,24 @@ def revoke(*, id_: int) -> None:
     say(f"Token {id_} is revoked.")
 
 
-def _cells(token: dict[str, Any]) -> list[object]:
-    times = [str(token.get(key) or "")[:16].replace("T", " ") for key in ("created_at", "expires_at", "revoked_at")]
+def _cells(token: dict[str, Any], now: datetime) -> list[object]:
     providers = ", ".join(map(str, token["providers"]))
-    return [token["id"], token.get("hint"), providers, token["role"], token.get("instructor_id"), *times]
+    instructor = f" ({token['instructor_id']})" if token["instructor_id"] else ""
+    return [
+        token["id"],
+        token["hint"],
+        providers,
+        token["role"] + instructor,
+        token["created_at"][:10],
+        _state(token, now),
+    ]
+
+
+def _state(token: dict[str, Any], now: datetime) -> str:
+    """What has become of a token, with the day in UTC."""
+    if token["revoked_at"]:
+        return f"revoked {token['revoked_at'][:10]}"
+    if not token["expires_at"]:
+        return "valid"
+    expires = datetime.fromisoformat(token["expires_at"])
+    return f"{'expires' if expires > now else 'expired'} {token['expires_at'][:10]}"

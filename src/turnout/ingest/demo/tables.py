@@ -1,13 +1,13 @@
-"""Records as batches of `STAGING`."""
+"""Bookings as batches of `STAGING`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 
-from turnout.catalog.attendances import BOOKING_METHODS, EVENT_TYPES, STATUSES
+from turnout.catalog.attendances import BOOKING_METHODS, EVENT_TYPES, ROW, STATUSES, THINGS
 from turnout.ingest.demo import people
 from turnout.ingest.demo.days import MINUTE
 from turnout.ingest.demo.outcomes import NO_CHECKIN
@@ -15,11 +15,12 @@ from turnout.ingest.demo.studio import CLASSES, MEMBERSHIPS, OFFERING_TYPES, SOU
 from turnout.store.schema import HAS_BIT, STAGING
 
 if TYPE_CHECKING:
+    from turnout.catalog.types import Member
     from turnout.ingest.demo.chance import Bools, Ints
     from turnout.ingest.demo.records import Records
     from turnout.ingest.demo.world import World
 
-_ALL: Final = sum(HAS_BIT.values()) & ~HAS_BIT["is_first_attendance"]
+_STYLE: Final = pa.array([style.name for style in STYLES])
 _TYPE: Final = tuple(
     EVENT_TYPES.index("class" if number < len(CLASSES) else "appointment") for number in range(len(STYLES))
 )
@@ -27,13 +28,15 @@ _OFFERING_TYPE: Final = tuple(
     OFFERING_TYPES.index(style.offering_type) if style.offering_type else -1 for style in STYLES
 )
 _LENGTH: Final = tuple(style.minutes * MINUTE for style in STYLES)
-# A row that has none of such a thing says so by its reference alone.
-_SAID_BY_REFERENCE: Final = {
-    "offering_type_id": ("offering_type_name",),
-    "venue_id": ("venue_name", "venue_timezone"),
-    "customer_membership_id": ("membership_id", "membership_name"),
-    "booking_source_id": ("booking_source_name",),
-}
+
+
+def _leaves(members: tuple[Member, ...]) -> dict[str, str]:
+    """Map the last words of the members' paths to their columns; references are said with the thing they lead to."""
+    return {member.path.rpartition(".")[2]: member.storage for member in members if not member.names}
+
+
+_THINGS: Final = {thing.name: (thing, _leaves(thing.members)) for thing in THINGS}
+_ROW: Final = _leaves(ROW)
 
 
 def _integers(values: Ints, missing: Bools | None = None) -> pa.Array:
@@ -49,8 +52,44 @@ def _texts(pool: pa.StringArray, place: Ints, missing: Bools | None = None) -> p
     return pool.take(pa.array(np.ascontiguousarray(place, dtype=np.int32), mask=missing))
 
 
+class _Said:
+    """What the rows of a batch say, by column of `STAGING`."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, pa.Array] = {}
+
+    def row(self, **members: pa.Array) -> None:
+        """Say members of the rows themselves, by the last word of their path."""
+        self._columns.update({_ROW[leaf]: values for leaf, values in members.items()})
+
+    def thing(self, kind: str, reference: pa.Array, /, **members: pa.Array) -> None:
+        """Say which thing of a kind each row names, null for none, and the thing's members, in the same way."""
+        thing, leaves = _THINGS[kind]
+        self._columns[thing.reference] = reference
+        self._columns.update({leaves[leaf]: values for leaf, values in members.items()})
+
+    def batch(self, first: int, size: int) -> pa.RecordBatch:
+        """Make the batch of `size` rows that begins with number `first`; what nobody said is not stated."""
+        self._columns["seq"] = _integers(np.arange(first, first + size))
+        self._columns["has"] = _integers(self._has(size))
+        arrays = [self._columns.get(field.name, pa.nulls(size, field.type)) for field in STAGING]
+        return pa.RecordBatch.from_arrays(arrays, schema=STAGING)
+
+    def _has(self, size: int) -> Ints:
+        """Return the bits of what is stated. A row that names none of a kind states nothing of its members."""
+        has = np.full(size, self._bits(ROW), dtype=np.int64)
+        for thing in THINGS:
+            named = self._columns[thing.reference].is_valid().to_numpy(zero_copy_only=False)
+            has[named] |= self._bits(thing.members)
+        return has
+
+    def _bits(self, members: tuple[Member, ...]) -> int:
+        # A member without a column of its own stands inside the list of its things.
+        return sum(HAS_BIT[m.storage] for m in members if m.storage in self._columns or m.storage not in STAGING.names)
+
+
 class Tables:
-    """Turns bookings into batches; holds the texts of all things but people."""
+    """Turns bookings into batches; holds the texts of all things but customers."""
 
     def __init__(self, world: World) -> None:
         venues = world.venues
@@ -58,54 +97,59 @@ class Tables:
         self._online = venues.online
         self._venue = pa.array(venues.names)
         self._zone = pa.array(world.calendar.zones).take(pa.array(venues.zone))
-        self._style = pa.array([style.name for style in STYLES])
         self._instructor = people.instructor_names(world.seed, np.arange(1, world.timetable.instructors + 1))
 
     def batch(self, bookings: Records, first: int) -> pa.RecordBatch:
         """Make one batch of the bookings from number `first` on, counted from 0."""
-        number = np.arange(first, first + len(bookings))
-        columns = {
-            "seq": _integers(number),
-            "id": _integers(number + 1),
-            "updated_at": _instants(bookings["updated"]),
-            "checkin_ocurred_at": _instants(bookings["checkin"], bookings["checkin"] == NO_CHECKIN),
-            "status": _texts(pa.array(STATUSES), bookings["status"]),
-            "booking_method": _texts(pa.array(BOOKING_METHODS), bookings["method"]),
-            "is_first_attendance": pa.nulls(len(bookings), pa.bool_()),
-            **self._customer(bookings["customer"]),
-            **self._event(bookings),
-            **self._payment(bookings),
-        }
-        columns["has"] = _integers(self._has(columns))
-        return pa.RecordBatch.from_arrays([columns[name] for name in STAGING.names], schema=STAGING)
+        said = _Said()
+        said.row(
+            id=_integers(np.arange(first + 1, first + 1 + len(bookings))),
+            updated_at=_instants(bookings["updated"]),
+            booking_method=_texts(pa.array(BOOKING_METHODS), bookings["method"]),
+            status=_texts(pa.array(STATUSES), bookings["status"]),
+            ocurred_at=_instants(bookings["checkin"], bookings["checkin"] == NO_CHECKIN),
+        )
+        self._say_customer(said, bookings["customer"])
+        self._say_event(said, bookings)
+        self._say_payment(said, bookings)
+        return said.batch(first, len(bookings))
 
-    def _customer(self, ids: Ints) -> dict[str, pa.Array]:
+    def _say_customer(self, said: _Said, ids: Ints) -> None:
         known, place = np.unique(ids, return_inverse=True)
         texts = people.customers(self._seed, known)
-        return {
-            "customer_id": _integers(ids),
-            "customer_name": _texts(texts.names, place),
-            "customer_email": _texts(texts.emails, place),
-            "customer_thumbnail_url": _texts(texts.pictures, place),
-        }
+        said.thing(
+            "customer",
+            _integers(ids),
+            name=_texts(texts.names, place),
+            email=_texts(texts.emails, place),
+            thumbnail_url=_texts(texts.pictures, place),
+        )
 
-    def _event(self, bookings: Records) -> dict[str, pa.Array]:
+    def _say_event(self, said: _Said, bookings: Records) -> None:
         style, venue = bookings["style"], bookings["venue"]
-        offering_type = np.array(_OFFERING_TYPE)[style]
-        untyped, online = offering_type < 0, venue == self._online
-        return {
-            "event_id": _integers(bookings["event"]),
-            "event_starts_at": _instants(bookings["starts"]),
-            "event_ends_at": _instants(bookings["starts"] + np.array(_LENGTH)[style]),
-            "event_name": _texts(self._style, style),
-            "event_type": _texts(pa.array(EVENT_TYPES), np.array(_TYPE)[style]),
-            "offering_type_id": _integers(offering_type + 1, untyped),
-            "offering_type_name": _texts(pa.array(OFFERING_TYPES), offering_type, untyped),
-            "venue_id": _integers(venue.astype(np.int64) + 1, online),
-            "venue_name": _texts(self._venue, venue, online),
-            "venue_timezone": _texts(self._zone, venue, online),
-            "instructor_ids": self._instructors(bookings["lead"], bookings["second"]),
-        }
+        said.thing(
+            "event",
+            _integers(bookings["event"]),
+            starts_at=_instants(bookings["starts"]),
+            ends_at=_instants(bookings["starts"] + np.array(_LENGTH)[style]),
+            name=_texts(_STYLE, style),
+            type=_texts(pa.array(EVENT_TYPES), np.array(_TYPE)[style]),
+        )
+        offered = np.array(_OFFERING_TYPE)[style]
+        untyped = offered < 0
+        said.thing(
+            "offering_type",
+            _integers(offered + 1, untyped),
+            name=_texts(pa.array(OFFERING_TYPES), offered, untyped),
+        )
+        online = venue == self._online
+        said.thing(
+            "venue",
+            _integers(venue + 1, online),
+            name=_texts(self._venue, venue, online),
+            timezone=_texts(self._zone, venue, online),
+        )
+        said.thing("instructor", self._instructors(bookings["lead"], bookings["second"]))
 
     def _instructors(self, lead: Ints, second: Ints) -> pa.ListArray:
         both = np.stack([lead, second], axis=1)
@@ -115,21 +159,13 @@ class Tables:
         named = pa.StructArray.from_arrays([pa.array(ids), _texts(self._instructor, ids - 1)], names=["id", "name"])
         return pa.ListArray.from_arrays(pa.array(ends), named)
 
-    def _payment(self, bookings: Records) -> dict[str, pa.Array]:
-        membership, source = bookings["membership"].astype(np.int64), bookings["source"].astype(np.int64)
+    def _say_payment(self, said: _Said, bookings: Records) -> None:
+        membership, source = bookings["membership"], bookings["source"]
         unpaid, direct = membership < 0, source < 0
-        return {
-            "customer_membership_id": _integers(bookings["instance"], unpaid),
-            "membership_id": _integers(membership + 1, unpaid),
-            "membership_name": _texts(pa.array(MEMBERSHIPS), membership, unpaid),
-            "booking_source_id": _integers(source + 1, direct),
-            "booking_source_name": _texts(pa.array(SOURCES), source, direct),
-        }
-
-    @staticmethod
-    def _has(columns: dict[str, pa.Array]) -> Ints:
-        has = np.full(len(columns["seq"]), _ALL, dtype=np.int64)
-        for reference, members in _SAID_BY_REFERENCE.items():
-            missing: Any = columns[reference].is_null().to_numpy(zero_copy_only=False)
-            has[missing] &= ~sum(HAS_BIT[member] for member in members)
-        return has
+        said.thing("customer_membership", _integers(bookings["instance"], unpaid))
+        said.thing(
+            "membership", _integers(membership + 1, unpaid), name=_texts(pa.array(MEMBERSHIPS), membership, unpaid)
+        )
+        said.thing(
+            "booking_source", _integers(source + 1, direct), booking_source=_texts(pa.array(SOURCES), source, direct)
+        )

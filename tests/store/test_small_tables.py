@@ -1,0 +1,73 @@
+"""Providers, tokens and secrets: kept on disk first, answered from memory."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from turnout.errors import TurnoutError
+from turnout.store.base import Provider, Token
+from turnout.store.duckdb import DuckStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOKEN = Token(0, "a" * 64, "tk_ab…", (1, 2), "attendances", None, 1_000, None, None)
+
+
+def test_providers(path: Path) -> None:
+    two, one = Provider(2, 'Zoë\'s "Hall"', "Asia/Tokyo", "sunday"), Provider(1, "Studio", "UTC")
+    with closing(DuckStore(path)) as store:
+        assert store.providers() == {}
+        store.put_provider(two)
+        store.put_provider(one)
+        store.put_provider(replace(one, name="Studio One"))
+        expected = {1: replace(one, name="Studio One"), 2: two}
+        assert store.providers() == expected
+        assert list(store.providers()) == [1, 2]
+        store.providers().clear()
+        assert store.providers() == expected
+    with closing(DuckStore(path)) as store:
+        assert store.providers() == expected
+        assert list(store.providers()) == [1, 2]
+
+
+def test_tokens(path: Path) -> None:
+    other = replace(TOKEN, sha256="b" * 64, providers=(), instructor_id=2**63 - 1, expires_at=5_000)
+    with closing(DuckStore(path)) as store:
+        first, second = store.add_token(TOKEN), store.add_token(other)
+        assert (first, second) == (replace(TOKEN, id=1), replace(other, id=2))
+        assert store.token(TOKEN.sha256) == first
+        assert store.token("c" * 64) is None
+        with pytest.raises(TurnoutError) as caught:
+            store.add_token(TOKEN)
+        assert caught.value.code == "conflict"
+    with closing(DuckStore(path)) as store:
+        assert list(store.tokens()) == [first, second]
+        assert store.token(other.sha256) == second
+        assert store.add_token(replace(TOKEN, sha256="d" * 64)).id == 3
+
+
+def test_a_revoked_token_is_known_at_once_and_for_good(path: Path) -> None:
+    with closing(DuckStore(path)) as store:
+        store.add_token(TOKEN)
+        assert store.revoke_token(1, 7_000)
+        revoked = replace(TOKEN, id=1, revoked_at=7_000)
+        assert store.token(TOKEN.sha256) == revoked
+        assert not store.revoke_token(1, 8_000)
+        assert not store.revoke_token(2, 8_000)
+    with closing(DuckStore(path)) as store:
+        assert list(store.tokens()) == [revoked]
+
+
+def test_secrets_are_made_once(path: Path) -> None:
+    with closing(DuckStore(path)) as store:
+        made = store.secret("cursor")
+        assert len(made) == 32
+        assert store.secret("cursor") == made
+        assert store.secret("links") != made
+    with closing(DuckStore(path)) as store:
+        assert store.secret("cursor") == made
