@@ -1,1 +1,1 @@
-"""The benchmark: `make bench`, or `python -m bench --help`. What it measures and how: docs/benchmarks.md, which it writes."""
+"""The benchmark: `make bench`, or `python -m bench --help`. It writes docs/benchmarks.md, which says how."""

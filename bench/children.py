@@ -33,9 +33,9 @@ class Server:
     """When it was started, on the clock of `time.perf_counter`."""
 
     def resident(self) -> int:
-        """The bytes of memory that it has now, without those of files that are merely mapped."""
+        """The bytes of memory that it has now."""
         for line in Path(f"/proc/{self.process.pid}/status").read_text("ascii").splitlines():
-            if line.startswith("RssAnon:"):
+            if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         raise BenchError("this system does not tell the memory of a process")
 
@@ -71,7 +71,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(arguments: Sequence[str | Path], log: Path, environment: Mapping[str, str], port: int = 0) -> Iterator[Server]:
+def running(
+    arguments: Sequence[str | Path], log: Path, environment: Mapping[str, str], port: int = 0
+) -> Iterator[Server]:
     """A server for the length of a block. With port 0 it says its address in its first line of output."""
     started = time.perf_counter()
     with log.open("wb") as errors:
@@ -99,7 +101,9 @@ def running(arguments: Sequence[str | Path], log: Path, environment: Mapping[str
 
 def _own_environment() -> dict[str, str]:
     """The environment without anybody's settings of the programs that are measured."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("TURNOUT_", "DATASETTE_", "RUST_"))}
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("TURNOUT_", "DATASETTE_", "RUST_"))
+    }
 
 
 def _announced(process: subprocess.Popen[bytes], log: Path) -> int:

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from bench.children import BIN, free_port, running
 from bench.client import Call
 from bench.peers import FOLDED_NAME, REPORTED, TABLE, Found, Moment, rows_of, selection
-from bench.questions import CSV, CURSOR, DEEP_PAGE, FILTERED, FIRST, OFFSET, SYNC, depth, get
+from bench.questions import DEEP_PAGE, Kind, depth, get
 from bench.say import say
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def _query(where: str, order: str, limit: str, more: str = "") -> str:
 
 
 QUERIES: Final = {
-    FIRST: _query(_PAST, _NEWEST, "50"),
-    FILTERED: _query(_FILTERS, f"{FOLDED_NAME}, customer_name, id", "100"),
-    SYNC: _query("provider_id = :provider AND id > :id", "id", "100"),
-    OFFSET: _query(_PAST, _NEWEST, f"{DEEP_PAGE} OFFSET :offset"),
-    CURSOR: _query(_PAST, _NEWEST, str(DEEP_PAGE), f" AND {_BEYOND}"),
-    CSV: _query(_PAST, _NEWEST, "100"),
+    Kind.FIRST: _query(_PAST, _NEWEST, "50"),
+    Kind.FILTERED: _query(_FILTERS, f"{FOLDED_NAME}, customer_name, id", "100"),
+    Kind.SYNC: _query("provider_id = :provider AND id > :id", "id", "100"),
+    Kind.OFFSET: _query(_PAST, _NEWEST, f"{DEEP_PAGE} OFFSET :offset"),
+    Kind.CURSOR: _query(_PAST, _NEWEST, str(DEEP_PAGE), f" AND {_BEYOND}"),
+    Kind.CSV: _query(_PAST, _NEWEST, "100"),
 }
 
 
@@ -110,22 +110,22 @@ class Datasette:
         command = [BIN / "datasette", "serve", "-i", _path(data), "-m", metadata, "-p", str(port), *options]
         return running(command, data.directory / "datasette.log", {}, port)
 
-    def call(self, question: Question, moment: Moment) -> Call:
+    def ways(self, question: Question, moment: Moment) -> tuple[Call, ...]:
         parameters = {"provider": question.size.provider, "now": moment.now}
         match question.kind:
-            case "filtered":
+            case Kind.FILTERED:
                 parameters |= {"status": "attended", "method": "membership", "since": moment.since}
-            case "sync":
+            case Kind.SYNC:
                 parameters = {"provider": question.size.provider, "id": question.size.rows // 2}
-            case "deep offset":
+            case Kind.OFFSET:
                 parameters |= {"offset": depth(question.size)}
-            case "deep cursor":
+            case Kind.CURSOR:
                 parameters |= {"start": moment.after_start, "id": moment.after_id}
-        form = "csv" if question.kind == CSV else "json"
-        return Call(question.name, (get(f"/rows/{_slug(question.kind)}.{form}?{urlencode(parameters)}", {}),))
+        form = "csv" if question.kind == Kind.CSV else "json"
+        return (Call(question.name, (get(f"/rows/{_slug(question.kind)}.{form}?{urlencode(parameters)}", {}),)),)
 
     def read(self, question: Question, bodies: tuple[bytes, ...]) -> Found:
-        if question.kind == CSV:
+        if question.kind == Kind.CSV:
             names, *rows = csv.reader(io.StringIO(bodies[0].decode(), newline=""))
         else:
             answer = json.loads(bodies[0])

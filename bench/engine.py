@@ -23,7 +23,6 @@ from turnout.catalog.attendances import ATTENDANCES
 from turnout.output.formats import FORMATS
 from turnout.query.raw import pairs_of
 from turnout.query.request import Scope, parse
-from turnout.query.sql import Statement
 from turnout.reports import cursor_box, report_page
 from turnout.store.duckdb_file import attach, cursor_of
 from turnout.store.open import open_store
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from turnout.query.sql import Statement
     from turnout.store.base import Snapshot, Store
 
 

@@ -60,8 +60,8 @@ class Peer(Protocol):
 
     def serve(self, data: DataSet) -> AbstractContextManager[Server]: ...
 
-    def call(self, question: Question, moment: Moment) -> Call:
-        """The question in the peer's words."""
+    def ways(self, question: Question, moment: Moment) -> tuple[Call, ...]:
+        """The question in the peer's words; where there are several, the fastest counts."""
 
     def read(self, question: Question, bodies: tuple[bytes, ...]) -> Found: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
@@ -19,22 +20,33 @@ DEEPEST: Final = 500_000
 DEEP_PAGE: Final = 50
 _YEAR: Final = 365 * 86_400 * SECOND
 
-FIRST, FILTERED, SYNC, OFFSET, CURSOR, CSV = "first page", "filtered", "sync", "deep offset", "deep cursor", "CSV"
-QUESTIONS: Final[dict[str, str]] = {
-    FIRST: "50 rows in the default order",
-    FILTERED: "three filters (status, booking method, the last year), 100 rows by the customer's name",
-    SYNC: "100 rows from the middle of the ids on (`id_gt`)",
-    OFFSET: f"50 rows at offset {DEEPEST:,}, or in the middle of a provider that has fewer rows",
-    CURSOR: "the same 50 rows by the cursor that the page before them links to",
-    CSV: "100 rows in the default order, as CSV",
+
+class Kind(StrEnum):
+    """The kinds of questions."""
+
+    FIRST = "first page"
+    FILTERED = "filtered"
+    SYNC = "sync"
+    OFFSET = "deep offset"
+    CURSOR = "deep cursor"
+    CSV = "CSV"
+
+
+MEANING: Final = {
+    Kind.FIRST: "50 rows in the default order",
+    Kind.FILTERED: "three filters (status, booking method, the last year), 100 rows by the customer's name",
+    Kind.SYNC: "100 rows from the middle of the ids on (`id_gt`)",
+    Kind.OFFSET: f"50 rows at offset {DEEPEST:,}, or in the middle of a provider that has fewer rows",
+    Kind.CURSOR: "the same 50 rows by the cursor that the page before them links to",
+    Kind.CSV: "100 rows in the default order, as CSV",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question for one provider. `target` is the address without the cursor, which only an answer has."""
+    """One question for one provider. A cursor is not among the parameters: only an answer has one."""
 
-    kind: str
+    kind: Kind
     size: Size
     parameters: Mapping[str, str]
 
@@ -57,17 +69,17 @@ def questions(data: DataSet) -> tuple[Question, ...]:
     """Every question for every size; those by cursor without their cursor."""
     return tuple(
         Question(kind, size, parameters)
-        for kind in QUESTIONS
+        for kind in Kind
         for size in data.sizes
         for parameters in [_parameters(kind, size, data.day)]
     )
 
 
-def _parameters(kind: str, size: Size, day: int) -> dict[str, str]:
+def _parameters(kind: Kind, size: Size, day: int) -> dict[str, str]:
     match kind:
-        case "first page":
+        case Kind.FIRST:
             return {"format": "json", "limit": "50"}
-        case "filtered":
+        case Kind.FILTERED:
             return {
                 "format": "json",
                 "limit": "100",
@@ -76,13 +88,13 @@ def _parameters(kind: str, size: Size, day: int) -> dict[str, str]:
                 "event_start_gte": format_utc(year_start(day)),
                 "sort": "customer.name",
             }
-        case "sync":
+        case Kind.SYNC:
             return {"format": "json", "limit": "100", "id_gt": str(size.rows // 2), "include_future": "true"}
-        case "deep offset":
+        case Kind.OFFSET:
             return {"format": "json", "limit": str(DEEP_PAGE), "offset": str(depth(size))}
-        case "deep cursor":
+        case Kind.CURSOR:
             return {"format": "json", "limit": str(DEEP_PAGE)}
-        case _:
+        case Kind.CSV:
             return {"format": "csv", "limit": "100"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bench.questions import CURSOR, FIRST
+from bench.questions import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,12 +68,12 @@ def targets(results: Results) -> list[Target]:
 
 def _of(run: Run) -> Iterator[Target]:
     at = f"{run.rows:,} rows"
-    first = {asked.size: asked.turnout.one.p50 for asked in run.asked if asked.kind == FIRST}
+    first = {asked.size: asked.turnout.one.p50 for asked in run.asked if asked.kind == Kind.FIRST}
     for asked in run.asked:
         about, served = f"{at}: {asked.kind}, {asked.size}", asked.turnout
         yield Target(NEAR_ENGINE, about, served.one.p50, limit(asked), "ms")
         yield Target(SHORT_TAIL, about, served.busy.p99, TAIL * served.busy.p50, "ms")
-        if asked.kind == CURSOR:
+        if asked.kind == Kind.CURSOR:
             yield Target(EVEN_CURSOR, about, served.one.p50, CURSOR_SHARE * first[asked.size], "ms")
         if asked.peers:
             name, best = max(asked.peers.items(), key=lambda item: item[1].rate)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from bench.children import BIN, Answer, ask, running
 from bench.client import BenchError, Call
 from bench.peers import Found
-from bench.questions import CSV, CURSOR, DEEP_PAGE, depth, get, target
+from bench.questions import DEEP_PAGE, Kind, depth, get, target
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -44,7 +44,7 @@ def headers(data: DataSet, question: Question) -> dict[str, str]:
 
 def address(server: Server, data: DataSet, question: Question) -> str:
     """The question's path and query; a cursor is taken from the page before."""
-    if question.kind != CURSOR:
+    if question.kind != Kind.CURSOR:
         return target(question.parameters)
     before = {**question.parameters, "offset": str(max(depth(question.size) - DEEP_PAGE, 0))}
     link = ask(server, "GET", target(before), headers(data, question)).headers.get("link", "")
@@ -64,14 +64,14 @@ def call(data: DataSet, question: Question, path: str, label: str) -> Call:
 def read(question: Question, answer: Answer) -> Found:
     """What an answer says."""
     total = int(answer.headers["x-total-count"])
-    if question.kind == CSV:
+    if question.kind == Kind.CSV:
         rows = csv.DictReader(io.StringIO(answer.body.decode(), newline=""))
         return Found([int(row["ID"]) for row in rows], total)
     return Found([row["id"] for row in json.loads(answer.body)["rows"]], total)
 
 
 def phases(data: DataSet) -> dict[str, dict[str, list[float]]]:
-    """The milliseconds of each phase of the requests with one connection, by question (without blanks), from the log."""
+    """Of the requests with one connection, by question (without blanks): each phase's milliseconds, from the log."""
     found: dict[str, dict[str, list[float]]] = {}
     for line in log_of(data).read_text("utf-8").splitlines():
         noted = json.loads(line)

@@ -46,7 +46,9 @@ def load(store: Store, imports: Imports) -> None:
         import_file(store, imports.tenant.id, file)
 
 
-def token(store: Store, *providers: int, role: str = "attendances", instructor: int | None = None, **given: object) -> str:
+def token(
+    store: Store, *providers: int, role: str = "attendances", instructor: int | None = None, **given: object
+) -> str:
     """A new token's text. With `now` and `expires_in`, one that may have expired."""
     now = given.pop("now", 0)
     fields = {"providers": list(providers), "role": role, "instructor_id": instructor, **given}
@@ -67,7 +69,9 @@ class Inside(Asking):
         """The same application, asked by someone."""
         return _Someone(self, identity(token, provider))
 
-    def send(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Answer:
+    def send(
+        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
         request = self._client.build_request(method, target, headers=self._sent(headers), content=body)
         response = self._runner.run(self._client.send(request))
         return Answer(response.status_code, joined(response.headers.multi_items()), response.content)
@@ -81,7 +85,9 @@ class _Someone(Asking):
     def __init__(self, inside: Inside, base: dict[str, str]) -> None:
         self.inside, self.base = inside, base
 
-    def send(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Answer:
+    def send(
+        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
         return self.inside.send(method, target, self._sent(headers), body)
 
 

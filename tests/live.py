@@ -31,7 +31,9 @@ def environment(**settings: object) -> dict[str, str]:
     return clean | {f"TURNOUT_{name.upper()}": str(value) for name, value in settings.items()}
 
 
-def turnout(*arguments: str, database: Path, stdin: bytes = b"", check: bool = True) -> subprocess.CompletedProcess[bytes]:
+def turnout(
+    *arguments: str, database: Path, stdin: bytes = b"", check: bool = True
+) -> subprocess.CompletedProcess[bytes]:
     """Run one command to its end."""
     done = subprocess.run(
         [TURNOUT, *arguments, "--database", str(database)],
@@ -90,7 +92,9 @@ class Asking:
 
     base: Mapping[str, str]
 
-    def send(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Answer:
+    def send(
+        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
         """One request for a target as it stands. A header of `base` is left out where it is given as ''."""
         raise NotImplementedError
 
@@ -127,7 +131,9 @@ class Client(Asking):
         self.base = identity(token, provider)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)
 
-    def send(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Answer:
+    def send(
+        self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
         for last in (False, True):
             try:
                 self._connection.request(method, target, body=body, headers=self._sent(headers))

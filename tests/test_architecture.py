@@ -53,7 +53,9 @@ def _lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 def test_only_the_catalogue_lists_columns_and_filters(file: Path) -> None:
     """A list, a tuple, a set, a dictionary or a call that names several columns is a second catalogue."""
     lists = {
-        node.lineno: names for node in ast.walk(ast.parse(file.read_text("utf-8"))) if len(names := _named(node)) > MOST_NAMES
+        node.lineno: names
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if len(names := _named(node)) > MOST_NAMES
     }
     assert not lists
 

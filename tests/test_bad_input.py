@@ -52,7 +52,19 @@ def each(name: str, *values: str) -> list[Wrong]:
 
 COLUMNS = [
     *each("columns", "foo", "Id", "ID", "-id", "id;status", "id%20status", "customer.id.name", "event.*", "*", "."),
-    *each("columns", "%00", "id%00", "%ff", "id%ff", "%C3%28", "%ED%A0%80", "Customer%20ID", "status[]", "count", "x" * 5000),
+    *each(
+        "columns",
+        "%00",
+        "id%00",
+        "%ff",
+        "id%ff",
+        "%C3%28",
+        "%ED%A0%80",
+        "Customer%20ID",
+        "status[]",
+        "count",
+        "x" * 5000,
+    ),
     wrong("columns=customer.names", columns="'customer.name'"),
     wrong("columns=custmer.name", columns="Did you mean 'customer.name'?"),
     wrong("columns=id,foo,status,bar", columns="bar"),
@@ -77,7 +89,9 @@ SORT = [
     wrong("sort=customer_id,status,-customer.id", "sort"),
 ]
 CHOICES = [
-    *each("status", "done", "Attended", "ATTENDED", "no-show", "none", "null", "attended;no_show", "%FF", "attended,foo"),
+    *each(
+        "status", "done", "Attended", "ATTENDED", "no-show", "none", "null", "attended;no_show", "%FF", "attended,foo"
+    ),
     *each("attendance_status", "foo", "checked_in"),
     *each("booking_methods", "drop-in", "none", "Free", "membership%00"),
     *each("event_types", "classes", "Class", "course"),
@@ -90,8 +104,35 @@ CHOICES = [
     wrong("format=csv&format=json", "format"),
 ]
 IDS = [
-    *each("customers", "abc", "-1", "1.0", "1e3", "0x10", "1_000", "%2B1", "none", "null", "true", "1%202", "1;2", "%FF", "%00"),
-    *each("customers", str(TOO_LARGE), "9" * 400, "%EF%BC%91", "%D9%A3", "%C2%B2", "%E2%91%A0", "1,2,x", "-0", "%E2%88%921"),
+    *each(
+        "customers",
+        "abc",
+        "-1",
+        "1.0",
+        "1e3",
+        "0x10",
+        "1_000",
+        "%2B1",
+        "none",
+        "null",
+        "true",
+        "1%202",
+        "1;2",
+        "%FF",
+        "%00",
+    ),
+    *each(
+        "customers",
+        str(TOO_LARGE),
+        "9" * 400,
+        "%EF%BC%91",
+        "%D9%A3",
+        "%C2%B2",
+        "%E2%91%A0",
+        "1,2,x",
+        "-0",
+        "%E2%88%921",
+    ),
     *each("customer_memberships", "x", str(TOO_LARGE)),
     *each("memberships", "1.5"),
     *each("offering_types", "Yoga", "none"),
@@ -104,13 +145,41 @@ IDS = [
     wrong("&".join(["venues[]=5"] * 1001), "venues"),
 ]
 DATE_TIMES = [
-    *each("event_start_gte", "foo", "yesterday", "2024", "2024-05", "20240101", "2024-001", "2024-W05-1", "1700000000", "1.7e9"),
-    *each("event_start_gte", "2024-13-01", "2024-00-01", "2024-02-30", "2023-02-29", "2024-1-1", "24-01-01", "0000-01-01"),
+    *each(
+        "event_start_gte",
+        "foo",
+        "yesterday",
+        "2024",
+        "2024-05",
+        "20240101",
+        "2024-001",
+        "2024-W05-1",
+        "1700000000",
+        "1.7e9",
+    ),
+    *each(
+        "event_start_gte", "2024-13-01", "2024-00-01", "2024-02-30", "2023-02-29", "2024-1-1", "24-01-01", "0000-01-01"
+    ),
     *each("event_start_gte", "2024-01-01T24:00", "2024-01-01T24:00:00Z", "2024-01-01T10:60", "2024-01-01T23:59:60Z"),
-    *each("event_start_gte", "2024-01-01T10", "2024-01-01T", "2024-01-01T1:00", "2024-01-01TT10:00", "2024-01-01T10:00:00,5Z"),
-    *each("event_start_gte", "2024-01-01T10:00:00.Z", "2024-01-01T10:00:00ZZ", "2024-01-01T10:00:00%20UTC", "2024-01-01Z"),
+    *each(
+        "event_start_gte",
+        "2024-01-01T10",
+        "2024-01-01T",
+        "2024-01-01T1:00",
+        "2024-01-01TT10:00",
+        "2024-01-01T10:00:00,5Z",
+    ),
+    *each(
+        "event_start_gte", "2024-01-01T10:00:00.Z", "2024-01-01T10:00:00ZZ", "2024-01-01T10:00:00%20UTC", "2024-01-01Z"
+    ),
     *each("event_start_gte", "2024-01-01T10:00:00%2B0200", "2024-01-01T10:00:00%2B02", "2024-01-01T10:00:00%2B24:00"),
-    *each("event_start_gte", "2024-01-01T10:00:00%2B02:60", "2024-01-01T10:00:00%E2%88%9202:00", "2024/01/01", "01-02-2024"),
+    *each(
+        "event_start_gte",
+        "2024-01-01T10:00:00%2B02:60",
+        "2024-01-01T10:00:00%E2%88%9202:00",
+        "2024/01/01",
+        "01-02-2024",
+    ),
     *each("event_start_gte", "%2B12024-01-01", "-2024-01-01", "%EF%BC%92024-01-01", "2024-01-01%00", "%ff", "1" * 3000),
     *each("event_start_lte", "2024-01-32", "now"),
     *each("updated_at_gte", "2024-01-01T10:00:00Europe/London", "today"),
@@ -120,14 +189,55 @@ DATE_TIMES = [
 ]
 TIMEFRAMES = [
     *each("event_timeframe", "foo", "todayy", "_today", "today_", "all", "this_day", "last_day", "day_to_date", "now"),
-    *each("event_timeframe", "last_0_days", "last_1000_days", "last_07_days", "last_-1_days", "last_1.5_days", "last_days"),
-    *each("event_timeframe", "last__7_days", "last_7__days", "last_-_7_days", "last_7", "7_days", "last_7_dayss", "last7days"),
-    *each("event_timeframe", "last_%D9%A7_days", "last_week_incl", "this_week_incl", "last_7_days_inclusive", "next_7_hours"),
-    *each("event_timeframe", "week_to_date_incl", "last_7_days_incl_incl", "next_99999999999999999999_years", "%FF", "%00"),
+    *each(
+        "event_timeframe", "last_0_days", "last_1000_days", "last_07_days", "last_-1_days", "last_1.5_days", "last_days"
+    ),
+    *each(
+        "event_timeframe",
+        "last__7_days",
+        "last_7__days",
+        "last_-_7_days",
+        "last_7",
+        "7_days",
+        "last_7_dayss",
+        "last7days",
+    ),
+    *each(
+        "event_timeframe",
+        "last_%D9%A7_days",
+        "last_week_incl",
+        "this_week_incl",
+        "last_7_days_inclusive",
+        "next_7_hours",
+    ),
+    *each(
+        "event_timeframe", "week_to_date_incl", "last_7_days_incl_incl", "next_99999999999999999999_years", "%FF", "%00"
+    ),
     *each("event_timeframe", "2026-Q5", "2026-Q0", "2026-13", "2026-00", "2026-W54", "2026-W00", "2025-W53", "2026-W1"),
-    *each("event_timeframe", "2026-10-32", "2026-02-29", "2026-1", "26", "0000", "02026", "2026-W41-1", "2026_10", "2026%20Q3"),
-    *each("event_timeframe", "2026-10-05..2026-10-04", "2026..2027", "2026-10..2026-11", "2026-10-05...2026-10-06", "."),
-    *each("event_timeframe", "...", "..2026", "today..tomorrow", "2026-10-05..x", "2026-10-05..2026-02-30", "2026-10-05T10:00.."),
+    *each(
+        "event_timeframe",
+        "2026-10-32",
+        "2026-02-29",
+        "2026-1",
+        "26",
+        "0000",
+        "02026",
+        "2026-W41-1",
+        "2026_10",
+        "2026%20Q3",
+    ),
+    *each(
+        "event_timeframe", "2026-10-05..2026-10-04", "2026..2027", "2026-10..2026-11", "2026-10-05...2026-10-06", "."
+    ),
+    *each(
+        "event_timeframe",
+        "...",
+        "..2026",
+        "today..tomorrow",
+        "2026-10-05..x",
+        "2026-10-05..2026-02-30",
+        "2026-10-05T10:00..",
+    ),
     wrong("event_timeframe=lastweek", event_timeframe="last_"),
     wrong("event_timeframe=today&event_timeframe=tomorrow", "event_timeframe"),
     wrong("event_timeframe[]=today", "event_timeframe[]"),
@@ -136,8 +246,28 @@ SCALARS = [
     *each("include_future", "yes", "on", "2", "t", "01", "truee", "none", "true%00", "%ff", "true,true"),
     *each("csv_escape", "maybe", "no"),
     *each("bom", "x", "2"),
-    *each("timezone", "Mars/Phobos", "%2B02:00", "europe/berlin", "EUROPE/BERLIN", "../etc/passwd", "/etc/localtime", "Europe"),
-    *each("timezone", "Europe/", "UTC%2B1", "%00", "UTC%00", "%ff", "x" * 5000, "Europe/Berlin,UTC", "../Europe/Berlin", "."),
+    *each(
+        "timezone",
+        "Mars/Phobos",
+        "%2B02:00",
+        "europe/berlin",
+        "EUROPE/BERLIN",
+        "../etc/passwd",
+        "/etc/localtime",
+        "Europe",
+    ),
+    *each(
+        "timezone",
+        "Europe/",
+        "UTC%2B1",
+        "%00",
+        "UTC%00",
+        "%ff",
+        "x" * 5000,
+        "Europe/Berlin,UTC",
+        "../Europe/Berlin",
+        ".",
+    ),
     wrong("timezone=Europe/Berln", timezone="Europe/Berlin"),
     wrong("include_future=true&include_future=false", "include_future"),
     wrong("include_future=true&include_future=1", "include_future"),
@@ -414,7 +544,9 @@ def test_random_queries_are_answered_in_the_envelope(studio: Studio, query: str)
 def test_random_bytes_in_the_target(studio: Studio, data: bytes) -> None:
     """Bytes that no client would send as they are, straight on the wire."""
     token = studio.tokens["one"].encode()
-    head = b"\r\nHost: x\r\nConnection: close\r\nAuthorization: Token " + token + b"\r\nAccept: application/json\r\n\r\n"
+    head = (
+        b"\r\nHost: x\r\nConnection: close\r\nAuthorization: Token " + token + b"\r\nAccept: application/json\r\n\r\n"
+    )
     answer = parsed(raw(studio.server.url, b"GET " + REPORT.encode() + b"?" + data + b" HTTP/1.1" + head))
     assert answer.status == 200 or answer.error()[:2] == INVALID
 
@@ -434,7 +566,9 @@ def test_random_header_values(studio: Studio, headers: list[tuple[str, bytes]]) 
     named = {name for name, _ in headers}
     lines += b"" if "Host" in named else b"Host: x\r\n"
     lines += b"" if "Authorization" in named else b"Authorization: Token " + studio.tokens["one"].encode() + b"\r\n"
-    found = raw(studio.server.url, b"GET " + REPORT.encode() + b"?limit=2 HTTP/1.1\r\n" + lines + b"Connection: close\r\n\r\n")
+    found = raw(
+        studio.server.url, b"GET " + REPORT.encode() + b"?limit=2 HTTP/1.1\r\n" + lines + b"Connection: close\r\n\r\n"
+    )
     if found.startswith(b"HTTP/1.1 1"):
         found = found.partition(b"\r\n\r\n")[2]
     answer = parsed(found)

@@ -65,7 +65,9 @@ def served(p50: float, *, p99: float = 20.0, rate: float = 100.0) -> Served:
     return Served(Spread(p50, p50 * 2, 200), Spread(10.0, p99, 100), rate)
 
 
-def results(*, http: float = 5.0, engine: float = 4.0, p99: float = 20.0, rate: float = 100.0, mix: float = 300.0) -> Results:
+def results(
+    *, http: float = 5.0, engine: float = 4.0, p99: float = 20.0, rate: float = 100.0, mix: float = 300.0
+) -> Results:
     asked = [
         Asked(
             kind=kind,

@@ -130,7 +130,11 @@ def test_every_parameter_sees_the_own_provider_alone(house: House, query: str, m
     answer = asked(client, query)
     assert answer.status == 200, answer.body
     other = SECRETS[theirs].encode()
-    for seen in (answer.body, asked(client, query, "csv").body, asked(client, f"{query}&columns={EVERY}" if "columns" not in query else query).body):
+    for seen in (
+        answer.body,
+        asked(client, query, "csv").body,
+        asked(client, f"{query}&columns={EVERY}" if "columns" not in query else query).body,
+    ):
         assert other not in seen
         assert f"Hall {theirs}".encode() not in seen
         assert f"Teacher {theirs}".encode() not in seen
@@ -139,7 +143,9 @@ def test_every_parameter_sees_the_own_provider_alone(house: House, query: str, m
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_answers_do_not_change_with_another_providers_data(tmp_path_factory: pytest.TempPathFactory, query: str, lone: LoneHouse) -> None:
+def test_answers_do_not_change_with_another_providers_data(
+    tmp_path_factory: pytest.TempPathFactory, query: str, lone: LoneHouse
+) -> None:
     """The bytes, the ETag, the links and the total of provider 2 are the same, whether provider 1 has data or not."""
     for form in ("json", "csv"):
         alone, together = lone.before[query, form], asked(lone.client, query, form)
@@ -173,7 +179,9 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneHouse]:
     store.close()
 
 
-@pytest.mark.parametrize("sort", ["", "id", "-customer.name", "event.name,-status", "booking_source", "-checkin.ocurred_at"])
+@pytest.mark.parametrize(
+    "sort", ["", "id", "-customer.name", "event.name,-status", "booking_source", "-checkin.ocurred_at"]
+)
 def test_cursors_of_one_are_errors_at_the_other(house: House, sort: str) -> None:
     """The same request at both: each goes on from its own cursors only, and says the same of every other one."""
     query = f"sort={sort}&limit=4&format=json"
@@ -268,7 +276,16 @@ def test_a_cursor_made_with_more_rights_shows_no_more(house: House) -> None:
 
 def test_error_texts_tell_nothing_of_data(house: House) -> None:
     """Wrong requests are answered alike by a provider with data, by another, and by an empty one."""
-    for query in ("sort=Hall", "customers=x", "venues=Hall%201", "booking_sources=App%202", "foo=1", "cursor=abc", "event_timeframe=x", "limit=-1"):
+    for query in (
+        "sort=Hall",
+        "customers=x",
+        "venues=Hall%201",
+        "booking_sources=App%202",
+        "foo=1",
+        "cursor=abc",
+        "event_timeframe=x",
+        "limit=-1",
+    ):
         bodies = {house.client(name).get(query).body for name in ("one", "two", "three", "teacher")}
         assert len(bodies) == 1
 

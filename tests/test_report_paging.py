@@ -91,7 +91,12 @@ def test_pages_of_the_real_server(world: World, number: int, data: st.DataObject
     who, limited = world.instructors[number]
     instructor, client = data.draw(st.sampled_from(((None, world.clients[number]), (who, limited))))
     rows, tenant = list(world.data[number].rows), world.data[number].tenant
-    ask = Ask(sort=data.draw(sorts()), include_future=True, limit=data.draw(st.sampled_from((13, 40, 99))), instructor=instructor)
+    ask = Ask(
+        sort=data.draw(sorts()),
+        include_future=True,
+        limit=data.draw(st.sampled_from((13, 40, 99))),
+        instructor=instructor,
+    )
     found = report.all_rows(rows, ask, 0, tenant)
     first = start(client, ask, (), data.draw(st.randoms()), "json")
     pages = [first, *walk(client, first, "next")]
@@ -103,7 +108,9 @@ def test_pages_of_the_real_server(world: World, number: int, data: st.DataObject
 @pytest.mark.parametrize("number", range(9))
 @settings(max_examples=12)
 @given(st.data())
-def test_limit_and_columns_may_change_on_the_way(calendars: tuple[Calendar, ...], number: int, data: st.DataObject) -> None:
+def test_limit_and_columns_may_change_on_the_way(
+    calendars: tuple[Calendar, ...], number: int, data: st.DataObject
+) -> None:
     one = calendars[number]
     client = one.ask()
     ask = Ask(sort=data.draw(sorts()), include_future=True, limit=data.draw(st.integers(1, 20)))
@@ -197,7 +204,9 @@ def test_rows_that_arrive_and_leave_meanwhile(tmp_path: Path, sort: str) -> None
             break
         new, gone = next(arriving, None), next(leaving, None)
         bring([_row(new, new, (new * 7) % 40)] if new else [])
-        bring([_row(gone, gone, (gone * 7) % 40, booking_method=None, updated_at="2026-05-02T00:00:00Z")] if gone else [])
+        bring(
+            [_row(gone, gone, (gone * 7) % 40, booking_method=None, updated_at="2026-05-02T00:00:00Z")] if gone else []
+        )
         answer = client.follow(answer.links["next"])
     levels = tuple((name.removeprefix("-"), name.startswith("-")) for name in sort.split(",") if name)
     order = [row["id"] for row in report.ordered(truth.flat(), Ask(sort=levels)) if row["id"] in stay]
@@ -230,7 +239,9 @@ def test_a_cursor_whose_row_has_gone_still_works(tmp_path: Path) -> None:
 @pytest.fixture
 def second_page(calendars: tuple[Calendar, ...]) -> tuple[Asking, str]:
     client = calendars[0].ask()
-    answer = client.get({"sort": "customer.name", "limit": 2, "include_future": "1", "format": "json", "status": "attended,no_show"})
+    answer = client.get(
+        {"sort": "customer.name", "limit": 2, "include_future": "1", "format": "json", "status": "attended,no_show"}
+    )
     return client, answer.links["next"]
 
 
@@ -277,7 +288,9 @@ def test_a_damaged_cursor_is_an_error(second_page: tuple[Asking, str]) -> None:
     """Every single character of it counts."""
     client, link = second_page
     cursor = dict(parse_qsl(urlsplit(link).query))["cursor"]
-    damaged = [cursor[:place] + ("A" if cursor[place] != "A" else "B") + cursor[place + 1 :] for place in range(len(cursor))]
+    damaged = [
+        cursor[:place] + ("A" if cursor[place] != "A" else "B") + cursor[place + 1 :] for place in range(len(cursor))
+    ]
     damaged += [cursor[:-1], cursor + "A", cursor[1:], cursor * 2, cursor.swapcase(), cursor[::-1]]
     for one in damaged:
         assert client.follow(changed(link, cursor=one)).error() == (400, "parameter_invalid", {"cursor"}), one
@@ -287,7 +300,11 @@ def test_a_cursor_tells_nothing(calendars: tuple[Calendar, ...]) -> None:
     """It is opaque: neither the names nor the ids of the rows at its edge can be read from it."""
     import base64  # noqa: PLC0415 - nowhere else
 
-    answer = calendars[0].ask().get({"sort": "customer.name", "limit": 1, "include_future": "1", "format": "json", "columns": "customer"})
+    answer = (
+        calendars[0]
+        .ask()
+        .get({"sort": "customer.name", "limit": 1, "include_future": "1", "format": "json", "columns": "customer"})
+    )
     cursor = dict(parse_qsl(urlsplit(answer.links["next"]).query))["cursor"]
     plain = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     name = answer.json["rows"][0]["customer"]["name"]

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 NOW = calendar.micros("2026-06-01T12:00:00Z")
 EVERYTHING = Ask(columns=tuple(column.key for column in TABLE), sort=(("id", False),), include_future=True, limit=100)
-QUERY = {"columns": ",".join(EVERYTHING.columns), "sort": "id", "include_future": "true", "limit": 100, "format": "json"}
+QUERY = {
+    "columns": ",".join(EVERYTHING.columns),
+    "sort": "id",
+    "include_future": "true",
+    "limit": 100,
+    "format": "json",
+}
 
 
 class Desk:
@@ -318,7 +324,10 @@ def test_all_things_that_may_come_by_name(pair: Pair) -> None:
         row(2, 1, event={"id": 2}, instructors=[{"name": "Al"}], booking_source={"name": "App"}),
     )  # fmt: skip
     assert _column(pair, "offering_type") == [{"id": 1, "name": "Yoga"}, None]
-    assert _column(pair, "instructors") == [[{"id": 2, "name": "Al"}, {"id": 1, "name": "Bea"}], [{"id": 2, "name": "Al"}]]
+    assert _column(pair, "instructors") == [
+        [{"id": 2, "name": "Al"}, {"id": 1, "name": "Bea"}],
+        [{"id": 2, "name": "Al"}],
+    ]
     assert _column(pair, "booking_source_id") == [1, 1]
     assert _column(pair, "customer_membership.membership.id") == [1, None]
 
@@ -358,5 +367,3 @@ def test_every_text_of_a_document_is_utf8(desk: Desk) -> None:
     pair.bring(row(1, 1, customer={"name": "Zoë \U0001f9d8"}))
     body = pair.client.get(QUERY).body
     assert json.loads(body.decode("utf-8"))["rows"][0]["customer"]["name"] == "Zoë \U0001f9d8"
-
-

@@ -70,6 +70,7 @@ def import_rows(
 def load_demo(
     store: Store,
     provider_id: int,
+    *,
     rows: int,
     seed: int,
     now: int,

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from turnout.ingest.demo import DEMO_PROVIDER, demo_batches
-from turnout.store.schema import STAGING
+from turnout.store.staging import STAGING
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = 24 * 3600 * 10**6

@@ -13,7 +13,8 @@ from turnout.errors import TurnoutError
 from turnout.ingest.faults import Limits, Rejects
 from turnout.ingest.fields import FIELDS
 from turnout.ingest.files import read_file
-from turnout.store.schema import HAS_BIT, STAGING
+from turnout.store.schema import HAS_BIT
+from turnout.store.staging import STAGING
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -25,7 +25,8 @@ from turnout.ingest.demo.crowd import founders
 from turnout.ingest.demo.events import fill, make_events
 from turnout.ingest.demo.people import customers
 from turnout.ingest.demo.world import make_world
-from turnout.store.schema import HAS_BIT, MEMBERS, STAGING, staged_members
+from turnout.store.schema import HAS_BIT, MEMBERS, staged_members
+from turnout.store.staging import STAGING
 
 ZONES = ("Europe/Berlin", "Europe/London", "America/New_York", "Pacific/Auckland", "America/Havana", "Asia/Kathmandu")
 TRUTHS = [

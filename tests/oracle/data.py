@@ -91,7 +91,9 @@ class _World:
         kind = chance.random()
         if kind < 0.45:
             day = calendar.local(self.start_of_today, self.tenant.zone).date()
-            day += timedelta(days=chance.choice((-400, -370, -95, -62, -31, -30, -15, -8, -7, -6, -2, -1, 0, 1, 2, 7, 31)))
+            day += timedelta(
+                days=chance.choice((-400, -370, -95, -62, -31, -30, -15, -8, -7, -6, -2, -1, 0, 1, 2, 7, 31))
+            )
             edge = calendar.start_of_day(day, self.tenant.zone)
             return edge + chance.choice((-SECOND, -1, 0, 0, 0, 1, 1500, 18 * 3600 * SECOND))
         if kind < 0.9:

@@ -108,7 +108,9 @@ def _bound(draw: Callable, data: DataSet, name: str, zone: str) -> tuple[int, st
         return instant, calendar.text_of(instant)
     if form == "offset":
         return instant, calendar.text_of(instant, draw(st.sampled_from(SHOWN_ZONES)))
-    naive = calendar.local(instant, zone).replace(tzinfo=None) + draw(st.sampled_from((timedelta(), timedelta(hours=1))))
+    naive = calendar.local(instant, zone).replace(tzinfo=None) + draw(
+        st.sampled_from((timedelta(), timedelta(hours=1)))
+    )
     if form == "local":
         return calendar.from_local(naive, zone), naive.isoformat()
     if name.endswith("gte"):
@@ -139,9 +141,7 @@ def timeframes(draw: Callable, data: DataSet, zone: str) -> str:
         return draw(st.sampled_from((f"{left}..{right}", f"{left}..", f"..{right}", "..")))
     year, week, _ = day.isocalendar()
     quarter = f"{day.year:04}-q{(day.month + 2) // 3}"
-    return draw(
-        st.sampled_from((f"{day.year:04}", quarter, f"{day:%Y-%m}", f"{year:04}-w{week:02}", day.isoformat()))
-    )
+    return draw(st.sampled_from((f"{day.year:04}", quarter, f"{day:%Y-%m}", f"{year:04}-w{week:02}", day.isoformat())))
 
 
 @st.composite

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from turnout.store.schema import HAS_BIT, STAGING
+from turnout.store.schema import HAS_BIT
+from turnout.store.staging import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,8 @@ from turnout.catalog.types import Kind, Member
 from turnout.ingest.cells import BETWEEN_NAMES, FIRST_INSTANT, LAST_INSTANT
 from turnout.ingest.fields import DEFAULTED, FIELDS, PERSON_NAME, RELATION_OF, RELATIONS, ZONES, Relation
 from turnout.query.instants import load_zone, parse_instant
-from turnout.store.schema import HAS_BIT, STAGING
+from turnout.store.schema import HAS_BIT
+from turnout.store.staging import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -54,7 +54,7 @@ def read_file(
     on_progress: Callable[[int, int], None] = lambda _bytes, _rows: None,
     block: int = BLOCK,
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a file as batches of `store.schema.STAGING`, whatever of the accepted forms it has.
+    """The rows of a file as batches of `store.staging.STAGING`, whatever of the accepted forms it has.
 
     The form is told by the content: gzip or not; a document of the API, an array of rows, NDJSON, or CSV. The file
     need not be seekable; memory does not grow with it. Naive date-times are local in `provider_zone`.

@@ -25,7 +25,8 @@ from turnout.ingest.fields import (
     Relation,
     Tree,
 )
-from turnout.store.schema import HAS_BIT, STAGING
+from turnout.store.schema import HAS_BIT
+from turnout.store.staging import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,6 @@ from turnout.errors import TurnoutError
 from turnout.store.base import Merged, Provider, StoreStatus, Token
 from turnout.store.duckdb_file import attach, cursor_of, engine_errors
 from turnout.store.duckdb_snapshot import Snapshots
-from turnout.store.merge import Outcome, Work, merge
 from turnout.store.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from turnout.store.base import Snapshot
+    from turnout.store.merge import Outcome
 
 _SECRET_BYTES: Final = 32
 # From so many written rows on, the file is put in its final, compact form at once instead of some time later.
@@ -129,6 +129,8 @@ class DuckStore:
         return outcome.merged
 
     def _merge(self, provider: Provider, batches: Iterable[pa.RecordBatch], *, dry_run: bool) -> Outcome:
+        from turnout.store.merge import Work, merge  # noqa: PLC0415 - a server that only reads starts without pyarrow
+
         with engine_errors("Merging"):
             cursor = cursor_of(self._connection)
             try:

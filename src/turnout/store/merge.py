@@ -22,6 +22,7 @@ from turnout.store import schema
 from turnout.store.base import Merged
 from turnout.store.merge_rows import Rows
 from turnout.store.merge_things import settle_things
+from turnout.store.staging import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,7 +62,7 @@ class Outcome:
 
 
 def merge(work: Work, batches: Iterable[pa.RecordBatch], *, dry_run: bool) -> Outcome:
-    """Merge `batches` of `schema.STAGING`, in one transaction; with `dry_run`, only count.
+    """Merge `batches` of `staging.STAGING`, in one transaction; with `dry_run`, only count.
 
     Leaves temporary tables behind, and where it raises an open transaction: close the cursor afterwards.
     """
@@ -107,10 +108,10 @@ def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         held.append(batch)
         rows, size = rows + batch.num_rows, size + batch.nbytes
         if rows >= _CHUNK_ROWS or size >= _CHUNK_BYTES:
-            yield pa.Table.from_batches(held, schema.STAGING)
+            yield pa.Table.from_batches(held, STAGING)
             held, rows, size = [], 0, 0
     if held:
-        yield pa.Table.from_batches(held, schema.STAGING)
+        yield pa.Table.from_batches(held, STAGING)
 
 
 def _must_equal(found: int, expected: int) -> None:

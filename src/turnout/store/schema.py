@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import pyarrow as pa
-
 from turnout.catalog.attendances import COLUMNS, ROW, THINGS
 from turnout.catalog.types import FOLDED, MAX_ID, Kind, Member, Thing
 
@@ -23,16 +21,6 @@ MEMBERS: Final[tuple[Member, ...]] = (*ROW, *(m for thing in THINGS for m in thi
 """Every member that a row may state, in the order of the bits of the staging column `has`."""
 
 HAS_BIT: Final[dict[str, int]] = {member.storage: 1 << n for n, member in enumerate(MEMBERS)}
-
-_PEOPLE = pa.list_(pa.struct([("id", pa.int64()), ("name", pa.string())]))
-_ARROW: Final = {
-    Kind.INTEGER: pa.int64(),
-    Kind.INSTANT: pa.timestamp("us"),
-    Kind.TEXT: pa.string(),
-    Kind.CHOICE: pa.string(),
-    Kind.BOOLEAN: pa.bool_(),
-    Kind.PEOPLE: _PEOPLE,
-}
 
 LISTED: Final[dict[str, Thing]] = {
     member.storage: thing
@@ -50,14 +38,6 @@ def staged_members() -> Iterator[Member]:
     """The members that have a staging column of their own: a listed thing's name travels inside its list."""
     return (m for m in MEMBERS if m.storage not in _IN_LISTS)
 
-
-STAGING: Final = pa.schema(
-    [("seq", pa.int64()), ("has", pa.int64()), *((m.storage, _ARROW[m.kind]) for m in staged_members())]
-)
-"""What a checked row looks like on its way into a store: `seq` counts the accepted rows of the input from 0; bit
-`HAS_BIT[storage]` of `has` is set where the row states that member (null then means 'none'). Instants are UTC. A thing
-that has a name and no id has null in its reference column, with the reference's bit set. `instructor_ids` is a list of
-{id, name}; an id or a name of one may be null, not both; a null name says 'none' where the bit of the name is set."""
 
 NEVER_SAID: Final = {"event_type": "'class'", "instructor_ids": "[]"}
 """What a report shows where nobody ever said a member (or said 'none'), as SQL; null for the others (section 9)."""

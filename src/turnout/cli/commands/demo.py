@@ -58,4 +58,5 @@ def load(store: Store, provider: int, rows: int, seed: int) -> Merged:
     from turnout.imports import load_demo  # noqa: PLC0415 - as above
 
     with progress("Making demonstration data", rows) as report:
-        return load_demo(store, provider, rows, seed, time.time_ns() // 1000, lambda done, _: report(done))
+        now = time.time_ns() // 1000
+        return load_demo(store, provider, rows=rows, seed=seed, now=now, progress=lambda done, _: report(done))

@@ -12,7 +12,8 @@ from turnout.ingest.demo import people
 from turnout.ingest.demo.days import MINUTE
 from turnout.ingest.demo.outcomes import NO_CHECKIN
 from turnout.ingest.demo.studio import CLASSES, MEMBERSHIPS, OFFERING_TYPES, SOURCES, STYLES
-from turnout.store.schema import HAS_BIT, STAGING
+from turnout.store.schema import HAS_BIT
+from turnout.store.staging import STAGING
 
 if TYPE_CHECKING:
     from turnout.catalog.types import Member

@@ -1,0 +1,90 @@
+"""`python -m bench`: measure, print, and write docs/benchmarks.md with its picture."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bench.client import BenchError
+from bench.data import ROOT, data_set
+from bench.datasette import Datasette
+from bench.imports import QUICK_ROWS as QUICK_IMPORT
+from bench.imports import ROWS as IMPORT
+from bench.imports import import_runs
+from bench.machine import machine
+from bench.measure import QUICK, WHOLE, run
+from bench.plot import draw
+from bench.report import PICTURE, page, terminal
+from bench.results import Results
+from bench.roapi import Roapi
+from bench.say import say
+
+DOCS: Final = Path("docs")
+KEPT: Final = ROOT / "results.json"
+ROWS: Final = (1_000_000, 10_000_000)
+QUICK_ROWS: Final = (100_000,)
+PEERS: Final = (Datasette(), Roapi())
+
+
+def main() -> int:
+    """Run the command line."""
+    given = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if given.data:
+        for rows in given.rows or ROWS:
+            data = data_set(rows, time.time())
+            for peer in PEERS:
+                peer.build(data)
+        return 0
+    if given.again:
+        results = msgspec.json.decode(KEPT.read_bytes(), type=Results)
+    else:
+        try:
+            results = _measure(given)
+        except BenchError as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+        ROOT.mkdir(exist_ok=True)
+        KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
+    print(terminal(results))
+    if not given.quick:
+        (DOCS / PICTURE).parent.mkdir(parents=True, exist_ok=True)
+        (DOCS / "benchmarks.md").write_text(page(results), "utf-8")
+        draw(max(results.runs, key=lambda one: one.rows), DOCS / PICTURE)
+        say(f"Wrote {DOCS / 'benchmarks.md'} and {DOCS / PICTURE}.")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--rows", type=int, nargs="+", metavar="N", help=f"the sizes to measure on, of {ROWS} by default"
+    )
+    parser.add_argument("--quick", action="store_true", help=f"a short look at {QUICK_ROWS[0]:,} rows; writes no page")
+    parser.add_argument(
+        "--again", action="store_true", help="print and write what was measured last, without measuring"
+    )
+    parser.add_argument(
+        "--data", action="store_true", help="only build what is missing of the data, and measure nothing"
+    )
+    return parser.parse_args()
+
+
+def _measure(given: argparse.Namespace) -> Results:
+    began = time.time()
+    sizes = given.rows or (QUICK_ROWS if given.quick else ROWS)
+    runs = [run(data_set(rows, began), PEERS, QUICK if given.quick else WHOLE) for rows in sizes]
+    imports = import_runs(QUICK_IMPORT if given.quick else IMPORT, began)
+    say(f"Measured for {(time.time() - began) / 60:.0f} minutes.")
+    return Results(datetime.fromtimestamp(began, UTC).date().isoformat(), machine(), imports, runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""`turnout import` of files made from the report's own rows: the whole process, from its start to its end."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from bench.children import BIN
+from bench.client import BenchError
+from bench.data import ROOT, SEED, ZONE, monday
+from bench.results import ImportRun
+from bench.say import say
+from turnout.catalog.attendances import ATTENDANCES
+from turnout.ingest.demo import demo_batches
+from turnout.output.shape import csv_cells, csv_header, nester
+from turnout.query.plan import plan
+from turnout.query.request import Scope, parse
+from turnout.query.sql import all_statement
+from turnout.reports import cursor_box
+from turnout.store.base import Provider
+from turnout.store.open import open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS: Final = 1_000_000
+QUICK_ROWS: Final = 100_000
+_BATCH: Final = 20_000
+_PROVIDER: Final = Provider(1, "Studio", ZONE)
+_FORMS: Final = {"NDJSON": "rows.ndjson", "CSV": "rows.csv"}
+
+
+def import_runs(rows: int, now: float) -> list[ImportRun]:
+    """Import a file of each form into an empty store."""
+    directory = ROOT / f"import-{rows}"
+    if not (directory / "made").exists():
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        _make(directory, rows, monday(now))
+        (directory / "made").touch()
+    return [_import(directory, form, directory / name, rows) for form, name in _FORMS.items()]
+
+
+def _make(directory: Path, rows: int, day: int) -> None:
+    """Write the files: every column, by id."""
+    path = directory / "source.duckdb"
+    with closing(open_store(str(path))) as store:
+        store.put_provider(_PROVIDER)
+        store.merge(_PROVIDER, demo_batches(rows, SEED, day, zone=ZONE))
+        pairs = [
+            ("columns", ",".join(column.key for column in ATTENDANCES.columns)),
+            ("include_future", "true"),
+            ("sort", "id"),
+            ("csv_header", "key"),
+            ("csv_escape", "false"),
+        ]
+        request = parse(ATTENDANCES, pairs, Scope(_PROVIDER.id, ZoneInfo(ZONE)), now=day, box=cursor_box(store))
+        the_plan = plan(request)
+        nest, cells, encode = (
+            nester(request, the_plan),
+            csv_cells(request, the_plan),
+            msgspec.json.Encoder().encode_lines,
+        )
+        done = 0
+        with (
+            store.snapshot() as snapshot,
+            (directory / _FORMS["NDJSON"]).open("wb") as ndjson,
+            (directory / _FORMS["CSV"]).open("w", encoding="utf-8", newline="") as text,
+        ):
+            writer = csv.writer(text, lineterminator="\r\n")
+            writer.writerow(csv_header(request))
+            for batch in snapshot.stream(all_statement(the_plan), _BATCH):
+                ndjson.write(encode([nest(row) for row in batch]))
+                writer.writerows(map(cells, batch))
+                done += len(batch)
+                say(f"Writing the files to import: {done:,} of {rows:,} rows", passing=True)
+    path.unlink()
+    say(f"Wrote the files to import, of {rows:,} rows.")
+
+
+def _import(directory: Path, form: str, file: Path, rows: int) -> ImportRun:
+    say(f"Importing {form}", passing=True)
+    database = directory / "target.duckdb"
+    for left in directory.glob("target.duckdb*"):
+        left.unlink()
+    with closing(open_store(str(database))) as store:
+        store.put_provider(_PROVIDER)
+    command = [BIN / "turnout", "import", file, "--provider", "1", "--json", "--database", database]
+    began = time.perf_counter()
+    with subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, env=_clean()) as process:
+        output = process.stdout.read() if process.stdout else b""
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+    counts: dict[str, Any] = json.loads(output) if output else {}
+    if process.returncode or counts.get("created") != rows:
+        raise BenchError(f"turnout import of {file} ended with {process.returncode}: {counts}")
+    database.unlink()
+    return ImportRun(form, rows, file.stat().st_size, seconds, usage.ru_maxrss * 1024)
+
+
+def _clean() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}

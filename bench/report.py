@@ -1,0 +1,104 @@
+"""What is printed, and the page that is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bench import tables
+from bench.measure import CONNECTIONS, WHOLE
+from bench.notes import NOTES
+from bench.questions import MEANING
+from bench.targets import targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.results import Results, Run
+
+PICTURE: Final = "images/benchmarks.svg"
+
+_METHOD: Final = Path(__file__).with_name("method.md")
+
+
+def terminal(results: Results) -> str:
+    """Everything in plain text."""
+    parts = []
+    for run in results.runs:
+        parts += [
+            f"{run.rows:,} rows: {_providers(run)}",
+            "One connection, ms",
+            tables.latency(run).plain(),
+            f"{CONNECTIONS} connections",
+            tables.throughput(run).plain(),
+            "Where the time goes, ms",
+            tables.phases(run).plain(),
+            tables.programs(run).plain(),
+        ]
+    if results.imports:
+        parts += ["Import", tables.imports(results.imports).plain()]
+    parts += ["Targets", tables.reached(results).plain()]
+    return "\n\n".join(parts).replace("**", "") + "\n"
+
+
+def page(results: Results) -> str:
+    """The page in Markdown."""
+    return "\n\n".join(_parts(results)) + "\n"
+
+
+def _parts(results: Results) -> Iterator[str]:
+    yield "# Benchmarks"
+    yield f"*Written by `make bench` on {results.date}; do not edit.*"
+    yield "\n".join(f"- {name}: {value}" for name, value in results.machine.items())
+    yield f"![Medians by question and size, against the target and the peers]({PICTURE})"
+    yield "Below and inside the shaded area the target is met."
+    yield "## What is reached"
+    yield tables.reached(results).markdown()
+    yield from _missed(results)
+    for run in results.runs:
+        yield from _run(run)
+    if results.imports:
+        yield "## Import"
+        yield "`turnout import` of a file of the report's own rows, the whole process, every row checked."
+        yield tables.imports(results.imports).markdown()
+    yield (
+        _METHOD.read_text("utf-8")
+        .strip()
+        .format(
+            calls=WHOLE.calls,
+            one=WHOLE.one_seconds,
+            busy=WHOLE.busy_seconds,
+            mix=WHOLE.mix_seconds,
+            connections=CONNECTIONS,
+        )
+    )
+    yield "The questions, each asked of a small, a middle and a large provider:"
+    yield "\n".join(f"- **{kind}**: {meaning}" for kind, meaning in MEANING.items())
+
+
+def _missed(results: Results) -> Iterator[str]:
+    groups = dict.fromkeys(target.group for target in targets(results) if not target.met)
+    if not groups:
+        return
+    yield "## What is missed, and why"
+    yield "\n".join(f"- **{group}.** {NOTES[group]}" for group in groups)
+    yield tables.missed(results).markdown()
+
+
+def _run(run: Run) -> Iterator[str]:
+    yield f"## {run.rows:,} rows"
+    yield f"{_providers(run)}. The store's merge took {run.merged_per_second:,.0f} rows/s, provider after provider."
+    yield "### One connection, milliseconds"
+    yield tables.latency(run).markdown()
+    yield f"### {CONNECTIONS} connections"
+    yield tables.throughput(run).markdown()
+    yield "### Where the time goes, milliseconds"
+    yield "Medians of the phases that the server's log has of each request, beside the engine alone."
+    yield tables.phases(run).markdown()
+    yield "### The programs"
+    yield tables.programs(run).markdown()
+
+
+def _providers(run: Run) -> str:
+    sizes = ", ".join(f"{name} {rows:,}" for name, rows in run.sizes.items())
+    return f"Providers asked for: {sizes} rows"

@@ -1,0 +1,175 @@
+"""The tables, the same for the terminal and for the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from bench.targets import Target, limit, targets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.results import Asked, ImportRun, Program, Results, Run, Served
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of texts; the first `words` columns are words, the others figures."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: int = 1
+
+    def markdown(self) -> str:
+        rule = ["---"] * self.words + ["---:"] * (len(self.head) - self.words)
+        return "\n".join("| " + " | ".join(line) + " |" for line in (self.head, rule, *self.rows))
+
+    def plain(self) -> str:
+        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
+
+        def line(cells: Sequence[str]) -> str:
+            placed = (
+                cell.ljust(width) if number < self.words else cell.rjust(width)
+                for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
+            )
+            return "  ".join(placed).rstrip()
+
+        return "\n".join([line(self.head), line(["-" * width for width in widths]), *map(line, self.rows)])
+
+
+def figure(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def size(count: float) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
+
+
+def reached(results: Results) -> Table:
+    """How many of each group of targets are met, and the one that is missed by most."""
+    rows = []
+    for group, members in groupby(targets(results), key=lambda target: target.group):
+        found = list(members)
+        worst = max(found, key=lambda target: target.missed_by)
+        met = sum(target.met for target in found)
+        rows.append([group, f"{met} of {len(found)}", "" if worst.met else miss(worst)])
+    return Table(["target", "met", "missed by most"], rows, words=3)
+
+
+def missed(results: Results) -> Table:
+    rows = [
+        [target.group, target.about, figure(target.found), figure(target.bound), target.unit, f"{target.missed_by:.0%}"]
+        for target in targets(results)
+        if not target.met
+    ]
+    return Table(["target", "where", "found", "bound", "", "missed by"], rows, words=2)
+
+
+def miss(target: Target) -> str:
+    return f"{target.about}: {figure(target.found)} {target.unit}, bound {figure(target.bound)}"
+
+
+def latency(run: Run) -> Table:
+    """Medians with one connection, in milliseconds."""
+    peers = list(run.peers)
+
+    def row(asked: Asked) -> list[str]:
+        one, bound = asked.turnout.one, limit(asked)
+        verdict = "met" if one.p50 <= bound else f"missed by {figure(one.p50 - bound)}"
+        return [
+            f"{asked.kind}, {asked.size}",
+            figure(one.p50),
+            figure(one.p99),
+            figure(asked.engine.p50),
+            figure(asked.web.p50),
+            figure(one.p50 / asked.engine.p50),
+            figure(bound),
+            verdict,
+            *(figure(asked.peers[name].one.p50) for name in peers),
+        ]
+
+    head = ["question", "p50", "p99", "engine", "web alone", "p50 / engine", "target", "", *peers]
+    return Table(head, [row(asked) for asked in run.asked])
+
+
+def throughput(run: Run) -> Table:
+    """Sixteen connections: answers per second, and the tail."""
+    peers = list(run.peers)
+
+    def row(asked: Asked) -> list[str]:
+        busy = asked.turnout.busy
+        best = max((peer.rate for peer in asked.peers.values()), default=0.0)
+        return [
+            f"{asked.kind}, {asked.size}",
+            figure(asked.turnout.rate),
+            figure(busy.p50),
+            figure(busy.p99),
+            figure(busy.p99 / busy.p50),
+            *(_rate(asked.peers[name]) for name in peers),
+            figure(asked.turnout.rate / best) if best else "",
+        ]
+
+    mix = ["**the mix**", figure(run.turnout.mix), "", "", "", *(figure(run.peers[name].mix) for name in peers)]
+    best_mix = max((peer.mix for peer in run.peers.values()), default=0.0)
+    mix.append(figure(run.turnout.mix / best_mix) if best_mix else "")
+    head = ["question", "Turnout /s", "p50", "p99", "p99 / p50", *(f"{name} /s" for name in peers), "x the better peer"]
+    return Table(head, [*(row(asked) for asked in run.asked), mix])
+
+
+def _rate(served: Served) -> str:
+    return figure(served.rate)
+
+
+def programs(run: Run) -> Table:
+    """The programs as a whole."""
+    found: dict[str, Program] = {"Turnout": run.turnout, **run.peers}
+    rows = [
+        [f"{name} {program.version}", f"{program.started:.2f} s", size(program.resident), size(program.data)]
+        for name, program in found.items()
+    ]
+    return Table(["", "start to first answer", "memory after the mix", "data on disk"], rows)
+
+
+def phases(run: Run) -> Table:
+    """Where a request's time goes, in milliseconds: medians of the server's log beside the two limits."""
+    rows = []
+    for asked in run.asked:
+        noted = asked.phases
+        if noted:
+            told = sum(noted.get(name, 0.0) for name in ("authenticate", "read", "answer"))
+            rows.append(
+                [
+                    f"{asked.kind}, {asked.size}",
+                    figure(asked.turnout.one.p50),
+                    figure(noted.get("authenticate", 0.0)),
+                    figure(noted.get("read", 0.0)),
+                    figure(asked.engine.p50),
+                    figure(noted.get("answer", 0.0) - asked.engine.p50),
+                    figure(noted["all"] - told),
+                    figure(asked.turnout.one.p50 - noted["all"]),
+                ]
+            )
+    head = [
+        "question",
+        "p50",
+        "who asks",
+        "what is asked",
+        "engine",
+        "rows to bytes, threads",
+        "response",
+        "wire, client",
+    ]
+    return Table(head, rows)
+
+
+def imports(runs: Sequence[ImportRun]) -> Table:
+    rows = [
+        [run.form, f"{run.rows:,}", size(run.file), f"{run.seconds:.1f} s", f"{run.rate:,.0f}", size(run.peak)]
+        for run in runs
+    ]
+    return Table(["file", "rows", "size", "time", "rows/s", "peak memory"], rows)

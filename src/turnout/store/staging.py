@@ -1,0 +1,28 @@
+"""The form of checked rows on their way into a store. Apart from `schema`, so that a reader does not load pyarrow."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+from turnout.catalog.types import Kind
+from turnout.store.schema import staged_members
+
+_PEOPLE = pa.list_(pa.struct([("id", pa.int64()), ("name", pa.string())]))
+_ARROW: Final = {
+    Kind.INTEGER: pa.int64(),
+    Kind.INSTANT: pa.timestamp("us"),
+    Kind.TEXT: pa.string(),
+    Kind.CHOICE: pa.string(),
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.PEOPLE: _PEOPLE,
+}
+
+STAGING: Final = pa.schema(
+    [("seq", pa.int64()), ("has", pa.int64()), *((m.storage, _ARROW[m.kind]) for m in staged_members())]
+)
+"""What a checked row looks like on its way into a store: `seq` counts the accepted rows of the input from 0; bit
+`HAS_BIT[storage]` of `has` is set where the row states that member (null then means 'none'). Instants are UTC. A thing
+that has a name and no id has null in its reference column, with the reference's bit set. `instructor_ids` is a list of
+{id, name}; an id or a name of one may be null, not both; a null name says 'none' where the bit of the name is set."""
