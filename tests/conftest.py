@@ -32,7 +32,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    from worlds import world_in  # noqa: PLC0415 - see above
+    from worlds import world_in
 
     with world_in(tmp_path_factory.mktemp("world")) as made:
         yield made
@@ -40,7 +40,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="session")
 def calendars(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Calendar, ...]]:
-    from worlds import calendars_in  # noqa: PLC0415 - see above
+    from worlds import calendars_in
 
     with calendars_in(tmp_path_factory.mktemp("calendars")) as made:
         yield made
@@ -48,7 +48,7 @@ def calendars(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Calend
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    from worlds import studio_in  # noqa: PLC0415 - see above
+    from worlds import studio_in
 
     with studio_in(tmp_path_factory.mktemp("studio")) as made:
         yield made

@@ -8,7 +8,8 @@ import json
 from typing import TYPE_CHECKING
 
 import httpx
-from live import Answer, Asking, joined, identity
+
+from live import Answer, Asking, identity, joined
 from turnout.admin import create_token
 from turnout.imports import import_rows
 from turnout.settings import Settings

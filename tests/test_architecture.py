@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from oracle.columns import GROUPS, TABLE
 from oracle.requests import BOUNDS, CHOICES, IDS
 

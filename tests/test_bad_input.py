@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
+
 from live import REPORT, Answer, parsed, raw
 
 if TYPE_CHECKING:
@@ -304,7 +305,7 @@ UNKNOWN = [
     wrong("ordering=-id", "ordering"),
     wrong("pivot=year", "pivot"),
     wrong("max_pivot_columns=3", "max_pivot_columns"),
-    wrong("customers%20=5&x=%FF", "x"),
+    wrong("customers%20=5&x=%FF", "customers ", "x"),
     wrong("status%00=attended", "status\x00"),
     wrong("%E2%98%83=1", "\u2603"),
     wrong("%20=1&limit=5", " "),
@@ -442,7 +443,7 @@ def _check_headers(answer: Answer) -> None:
     assert answer.headers["x-request-id"]
 
 
-@pytest.mark.parametrize("one", random.Random(5).sample(TABLE, 40), ids=str)  # noqa: S311 - repeatable
+@pytest.mark.parametrize("one", random.Random(5).sample(TABLE, 40), ids=str)
 def test_head_of_a_wrong_request_has_the_status_and_no_body(studio: Studio, one: Wrong) -> None:
     if one.method != "GET":
         assert one.status in {404, 405}
@@ -483,7 +484,7 @@ def test_the_longest_url(studio: Studio) -> None:
     client = studio.client("one")
     padding = 65_536 - len(f"{REPORT}?format=json&foo=")
     assert client.get("format=json&foo=" + "x" * padding).error() == (*INVALID, {"foo"})
-    filler = "format=json&status=" + "," * (padding - 2)
+    filler = "format=json&status=" + "," * (padding - 3)
     assert client.get(filler).status == 200
     for beyond in (1, 100_000):
         status, code, _ = client.get("format=json&foo=" + "x" * (padding + beyond)).error()
@@ -518,8 +519,9 @@ def test_broken_percent_encoding_is_taken_as_it_stands(studio: Studio, target: s
     assert (status, code, len(fields)) == (*INVALID, 1)
 
 
+PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=&,-_.[]+"
 BYTES = st.binary(max_size=60).map(
-    lambda data: "".join(chr(one) if chr(one).isalnum() or chr(one) in "=&,-_.[]+" else f"%{one:02x}" for one in data)
+    lambda data: "".join(chr(one) if one in PLAIN else f"%{one:02x}" for one in data)
 )
 NAMES = st.sampled_from(
     "columns sort status booking_sources customers instructors event_start_gte event_timeframe include_future id_gt limit "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from bench.questions import DEEPEST, Kind, depth, get, post
 from bench.report import page, terminal
 from bench.results import Asked, ImportRun, Program, Results, Run, Served, Spread, percentile, spread

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+
 from inside import Inside, add_provider, import_file, new_store, token
 from oracle import calendar, report
 from oracle.columns import SORTABLE_NAMES, TABLE

@@ -144,7 +144,7 @@ def test_columns_are_listed_as_published():
         customer_membership.membership.id customer_membership.membership membership_name
         customer_membership.membership.name booking_source status checkin_ocurred_at checkin.ocurred_at checkin
         is_first_attendance
-    """.split()  # noqa: SIM905 - forty names read better as words
+    """.split()
     extensions = ["event_type", "event.type", "booking_source_id"]
     documented = PARAMETERS["columns"]["schema"]["items"]["enum"]
     assert [name for name in documented if name not in extensions] == published

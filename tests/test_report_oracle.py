@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from oracle import calendar, report
 from oracle.columns import BY_KEY, DEFAULT, GROUPS, KEY_OF, PUBLISHED_NAMES, SORTABLE_NAMES, TABLE, selected
 from oracle.judge import check, same_document

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from inside import Inside, add_provider, import_file, new_store, token
 from oracle import calendar, report
 from oracle.judge import compare_page
@@ -298,7 +299,7 @@ def test_a_damaged_cursor_is_an_error(second_page: tuple[Asking, str]) -> None:
 
 def test_a_cursor_tells_nothing(calendars: tuple[Calendar, ...]) -> None:
     """It is opaque: neither the names nor the ids of the rows at its edge can be read from it."""
-    import base64  # noqa: PLC0415 - nowhere else
+    import base64
 
     answer = (
         calendars[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from inside import Inside, add_provider, import_file, new_store, token
 from oracle import calendar, report
 from oracle.columns import TABLE

@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import jwt
+
 from inside import Inside, load, new_store, token
 from live import Asking, Server, served
 from oracle import calendar
@@ -46,7 +47,7 @@ def _an_instructor(data: DataSet) -> int:
 @contextmanager
 def world_in(directory: Path) -> Iterator[World]:
     """The real server, and data around the real today."""
-    today = date.fromtimestamp(calendar.now_micros() / 1_000_000)  # noqa: DTZ012 - any day near now will do
+    today = date.fromtimestamp(calendar.now_micros() / 1_000_000)
     imports = [make(number + 1, number, size, today) for number, size in enumerate(SIZES)]
     data = tuple(map(_data_set, imports))
     store = new_store(directory)

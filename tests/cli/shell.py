@@ -51,7 +51,7 @@ class Shell:
             env=self.env,
             cwd=self.database.parent,
             # Tests that run in the background ignore interrupts, and what they start would as well.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads fork here
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             **settings,
         )
         patience = threading.Timer(PATIENCE, process.kill)

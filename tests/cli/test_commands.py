@@ -168,7 +168,7 @@ def test_help_into_a_closed_pipe_is_quiet(shell: Shell) -> None:
 
 
 def test_a_full_disk_is_said(shell: Shell) -> None:
-    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+    with open("/dev/full", "wb") as full:
         process = shell.start("provider", "list", stdout=full)
         _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1

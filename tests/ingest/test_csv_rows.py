@@ -1,5 +1,5 @@
 """CSV files: headers, cells, quotes, lines, and everything that can be wrong with them (contract sections 5 and 9)."""
-# ruff: noqa: E501 - a table of cases reads best with one on each line
+
 
 from __future__ import annotations
 

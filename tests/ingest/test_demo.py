@@ -127,7 +127,7 @@ def test_numpy_is_loaded_only_when_a_set_is_made():
 @given(
     rows=st.integers(1, 400),
     seed=st.integers(-(2**70), 2**70),
-    now=st.datetimes(datetime(1980, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - hypothesis wants naive bounds
+    now=st.datetimes(datetime(1980, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)),
     zone=st.sampled_from(ZONES),
 )
 def test_any_set_keeps_its_promises(rows, seed, now, zone):

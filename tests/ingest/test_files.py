@@ -1,5 +1,5 @@
 """Files of rows: their forms, told by content; packing, ends, limits, rejects (contract sections 5 and 9)."""
-# ruff: noqa: E501 - a table of cases reads best with one on each line, written alike
+
 
 from __future__ import annotations
 
@@ -277,7 +277,7 @@ def test_rejected_rows_are_not_held() -> None:
 
 
 def test_progress_is_told_in_bytes_of_the_file_and_rows() -> None:
-    rng = random.Random(5)  # noqa: S311 - text that does not pack well
+    rng = random.Random(5)
     rows = [{**NEEDED, "id": n, "customer": {"id": 1, "name": str(rng.random())}} for n in range(1, 3_000)]
     data = gzip.compress(ndjson(*rows, {}))
     told: list[tuple[int, int]] = []

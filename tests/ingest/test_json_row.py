@@ -1,5 +1,5 @@
 """What one JSON row states, and everything that can be wrong with one (contract sections 5 and 9)."""
-# ruff: noqa: E501 - a table of cases reads best with one on each line
+
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - instants are counted from it, in UTC
+EPOCH = datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
 WEEK_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -38,7 +38,7 @@ def from_local(naive: datetime, zone: str) -> int:
 
 def start_of_day(day: date, zone: str) -> int:
     """Midnight; where that is skipped, the end of the gap."""
-    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - local to `zone`
+    midnight = datetime(day.year, day.month, day.day)
     start = from_local(midnight, zone)
     if local(start, zone).replace(tzinfo=None) == midnight:
         return start

@@ -201,7 +201,7 @@ def _id_of(settled: Truth | None, said: Row) -> Any:
 
 def make(provider_id: int, seed: int, rows: int, today: date) -> Imports:
     """A provider with about `rows` attendances: a first file, a second with changes, a third with names alone."""
-    chance = random.Random(seed)  # noqa: S311 - it is meant to be repeatable
+    chance = random.Random(seed)
     tenant = Tenant(provider_id, ZONES[seed % len(ZONES)], calendar.WEEK_DAYS[(seed * 3) % 7])
     world = _World(chance, tenant, today, rows)
     base = world.start_of_today - 40 * DAY

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from hypothesis import strategies as st
+
 from oracle import calendar
 from oracle.columns import GROUPS, KEY_OF, SORTABLE_NAMES
 from oracle.report import Ask, Row, Tenant
@@ -184,7 +185,7 @@ def cases(draw: Callable, data: DataSet, *, paging: bool = True) -> Case:
             csv_escape=draw(st.booleans()),
             bom=draw(st.booleans()),
         )
-    spelling = random.Random(draw(st.integers(0, 2**20)))  # noqa: S311 - it is meant to be repeatable
+    spelling = random.Random(draw(st.integers(0, 2**20)))
     pairs, accept = _format(as_csv, spelling)
     pairs += [(name, _respelled(text, spelling)) for name, text in bounds]
     pairs += written(ask, spelling)

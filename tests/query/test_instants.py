@@ -44,7 +44,7 @@ def at(*parts: int) -> int:
 
 
 def naive(*parts: int) -> datetime:
-    return datetime(*parts)  # noqa: DTZ001 - as a store returns it
+    return datetime(*parts)
 
 
 def micros(moment: datetime) -> int:

@@ -257,7 +257,7 @@ def test_a_log_that_nobody_reads_does_not_hold_up_the_server(tmp_path: Path) -> 
         server.ends(server.signal())
 
 
-@pytest.mark.parametrize("host", ["localhost", "0.0.0.0"])  # noqa: S104 - for a moment, on a free port
+@pytest.mark.parametrize("host", ["localhost", "0.0.0.0"])
 def test_hosts_by_name_and_all_of_them(tmp_path: Path, host: str) -> None:
     with process(tmp_path, "fake", host=host) as server:
         assert httpx.get(f"{server.url}/live", timeout=PATIENCE).status_code == 200
@@ -288,7 +288,7 @@ def test_a_name_that_is_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("host", "shown"),
-    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("fe80::1", "[fe80::1]")],  # noqa: S104 - how it is shown
+    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("fe80::1", "[fe80::1]")],
 )
 def test_the_address_that_is_shown_can_be_opened(host: str, shown: str) -> None:
     (bound,) = _bind("127.0.0.1", 0)

@@ -66,7 +66,7 @@ class Gate:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in a thread
+        while not condition():
             await asyncio.sleep(0.001)
 
 
