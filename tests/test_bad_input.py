@@ -520,9 +520,7 @@ def test_broken_percent_encoding_is_taken_as_it_stands(studio: Studio, target: s
 
 
 PLAIN = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=&,-_.[]+"
-BYTES = st.binary(max_size=60).map(
-    lambda data: "".join(chr(one) if one in PLAIN else f"%{one:02x}" for one in data)
-)
+BYTES = st.binary(max_size=60).map(lambda data: "".join(chr(one) if one in PLAIN else f"%{one:02x}" for one in data))
 NAMES = st.sampled_from(
     "columns sort status booking_sources customers instructors event_start_gte event_timeframe include_future id_gt limit "
     "offset page page_size cursor format timezone csv_header csv_escape bom columns[] x".split()

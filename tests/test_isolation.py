@@ -232,7 +232,7 @@ def test_an_empty_provider_is_empty(house: House) -> None:
 def test_an_instructor_sees_own_rows_alone(house: House, query: str) -> None:
     """Totals and rows: what everyone sees with `instructors=2`, to the byte, whatever else is asked."""
     if query.startswith("instructors"):
-        wanted = {one for one in query.partition("=")[2].split(",")}
+        wanted = set(query.partition("=")[2].split(","))
         if "2" not in wanted:
             # Who asks for others' events asks for those that both instruct, and there are none.
             answer = asked(house.client("teacher"), query)

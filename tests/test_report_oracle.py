@@ -198,7 +198,7 @@ def test_every_column_sorts(world: World, name: str, *, descending: bool) -> Non
 def test_a_list_can_be_long(world: World) -> None:
     """1,000 values of one list, repeated and with commas."""
     ids = sorted({row["customer.id"] for row in world.data[0].rows})
-    others = [one for one in range(10**9, 10**9 + 1000)][: 1000 - len(ids)]
+    others = list(range(10**9, 10**9 + 1000))[: 1000 - len(ids)]
     wanted = report.matching(list(world.data[0].rows), Ask(include_future=True), 0, world.data[0].tenant)
     for pairs in (
         [("customers", ",".join(map(str, ids + others)))],

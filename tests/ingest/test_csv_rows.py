@@ -1,6 +1,5 @@
 """CSV files: headers, cells, quotes, lines, and everything that can be wrong with them (contract sections 5 and 9)."""
 
-
 from __future__ import annotations
 
 import csv

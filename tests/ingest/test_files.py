@@ -1,6 +1,5 @@
 """Files of rows: their forms, told by content; packing, ends, limits, rejects (contract sections 5 and 9)."""
 
-
 from __future__ import annotations
 
 import csv

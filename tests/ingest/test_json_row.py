@@ -1,6 +1,5 @@
 """What one JSON row states, and everything that can be wrong with one (contract sections 5 and 9)."""
 
-
 from __future__ import annotations
 
 import json

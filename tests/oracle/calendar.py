@@ -15,7 +15,7 @@ Window = tuple[int | None, int | None]
 
 def micros(text: str) -> int:
     """An RFC 3339 text with an offset, as an instant."""
-    moment = datetime.fromisoformat(text.upper().replace("Z", "+00:00"))
+    moment = datetime.fromisoformat(text.upper())
     return (moment.replace(tzinfo=None) - moment.utcoffset() - EPOCH) // MICROSECOND
 
 
