@@ -78,12 +78,12 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(given: argparse.Namespace) -> Results:
-    began = time.time()
+    began, where = time.time(), machine()
     sizes = given.rows or (QUICK_ROWS if given.quick else ROWS)
     runs = [run(data_set(rows, began), PEERS, QUICK if given.quick else WHOLE) for rows in sizes]
     imports = import_runs(QUICK_IMPORT if given.quick else IMPORT, began)
     say(f"Measured for {(time.time() - began) / 60:.0f} minutes.")
-    return Results(datetime.fromtimestamp(began, UTC).date().isoformat(), machine(), imports, runs)
+    return Results(datetime.fromtimestamp(began, UTC).date().isoformat(), where, imports, runs)
 
 
 if __name__ == "__main__":

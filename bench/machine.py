@@ -13,6 +13,7 @@ def machine() -> dict[str, str]:
     return {
         "Processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
         "Memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
+        "Load before": f"{os.getloadavg()[0]:.1f} processes",
         "System": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),
         **{name: version(name) for name in ("duckdb", "starlette", "uvicorn", "uvloop")},

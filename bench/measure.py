@@ -153,7 +153,7 @@ def _moment(server: Server, data: DataSet, question: Question, now: int) -> Mome
 def _served(who: str, server: Server, one: Call, busy: Call, effort: Effort) -> Served:
     say(f"{who}: {one.name}", passing=True)
     alone = _alone(server, one, effort)
-    crowd = client.run(Job(server.port, (busy,), CONNECTIONS, _ENDLESS, effort.busy_seconds, CONNECTIONS))
+    crowd = client.run(Job(server.port, (busy,), CONNECTIONS, _ENDLESS, effort.busy_seconds))
     return Served(alone, spread(crowd.milliseconds[busy.name]), crowd.rate)
 
 
@@ -165,7 +165,7 @@ def _alone(server: Server, call: Call, effort: Effort) -> Spread:
 def _mix(server: Server, calls: Iterable[Call], effort: Effort) -> Load:
     order = list(calls)
     Random(_SEED).shuffle(order)  # noqa: S311 - a fixed order, no secret
-    return client.run(Job(server.port, tuple(order), CONNECTIONS, _ENDLESS, effort.mix_seconds, CONNECTIONS))
+    return client.run(Job(server.port, tuple(order), CONNECTIONS, _ENDLESS, effort.mix_seconds))
 
 
 def _engine(data: DataSet, asked: Sequence[Question], own: Own, effort: Effort) -> dict[str, Spread]:
@@ -222,7 +222,7 @@ def _fastest(peer: Peer, server: Server, question: Question, own: Own) -> Call:
     expected = turnout_server.read(question, own.answers[question.name])
     times: dict[Call, float] = {}
     for way in peer.ways(question, own.moments[question.size.name]):
-        load = client.run(Job(server.port, (way,), 1, 3, 10.0))
+        load = client.run(Job(server.port, (way,), 1, 2, 10.0))
         found: Found | None = None
         with suppress(ValueError, KeyError, IndexError):
             found = peer.read(question, load.first[way.name])

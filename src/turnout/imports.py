@@ -61,8 +61,8 @@ def import_rows(
     try:
         done = store.merge(provider, batches, dry_run=dry_run)
     except TurnoutError as error:
-        if error.code != "rows_rejected":
-            raise
+        if error.code != "rows_rejected" or rejects is not None:
+            raise  # with rejects, bad rows do not stop an import; a file that cannot be read to its end does
         return ImportResult(0, 0, 0, tuple(bad.first), bad.count)
     return ImportResult(done.created, done.updated, done.unchanged, tuple(bad.first), bad.count)
 

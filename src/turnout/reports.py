@@ -84,14 +84,17 @@ def _read(snapshot: Snapshot, request: ReportRequest, the_plan: Plan) -> _Found:
 
     if the_plan.limit == 0:
         return _Found(count(), [], before=False, after=False)
-    if the_plan.offset >= DEEP_OFFSET and the_plan.offset >= (total := count()):
+    total = count() if the_plan.offset >= DEEP_OFFSET else None
+    if total is not None and the_plan.offset >= total:
+        # Nothing is there; and an offset may be larger than an engine's integers.
         return _Found(total, [], before=total > 0, after=False)
     rows = snapshot.rows(page_statement(the_plan))
     more = len(rows) > the_plan.limit
     rows = rows[: the_plan.limit]
     if the_plan.position is None:
         # A page that ends the report tells the total by itself.
-        total = count() if more or (the_plan.offset and not rows) else the_plan.offset + len(rows)
+        if total is None:
+            total = count() if more or (the_plan.offset and not rows) else the_plan.offset + len(rows)
         return _Found(total, rows, before=the_plan.offset > 0 and total > 0, after=more)
     total = count()
     if not the_plan.backwards:

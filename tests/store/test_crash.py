@@ -14,6 +14,7 @@ from store.rows import many
 from turnout.store.base import Merged
 from turnout.store.duckdb import DuckStore
 
+TESTS = Path(__file__).parent.parent
 BEFORE = 1_000
 # More than a group of rows, so that the engine writes into the file before the commit.
 AFTER = 70_000
@@ -68,9 +69,7 @@ def test_killed(path: Path, stop_at: str, how: str, expected: set[int]) -> None:
     with closing(DuckStore(path)) as store:
         store.merge(STUDIO, many(BEFORE))
     command = [sys.executable, "-c", MERGE, path, stop_at, how, str(AFTER)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent
-    ) as merging:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=TESTS) as merging:
         assert merging.stdout is not None
         assert merging.stdout.readline() == "here\n"
         merging.kill()
@@ -83,6 +82,42 @@ def test_killed(path: Path, stop_at: str, how: str, expected: set[int]) -> None:
         assert again == (Merged(0, 0, AFTER) if found == AFTER else Merged(AFTER - BEFORE, BEFORE, 0))
     # Nor is anything left beside the file.
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+# Merges with a statement that does not end, which Ctrl-C must end.
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from threading import Timer
+from store.look import STUDIO
+from store.rows import many
+from turnout.store import merge as module
+from turnout.store.duckdb import DuckStore
+
+run = module.Work.run
+
+def run_long(self, sql):
+    if sql.startswith("INSERT INTO attendances"):
+        Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        sql = "INSERT INTO attendances (id) SELECT range FROM range(1000000000000) WHERE hash(range) = 7"
+    run(self, sql)
+
+module.Work.run = run_long
+store = DuckStore(Path(sys.argv[1]))
+try:
+    store.merge(STUDIO, many(10))
+except KeyboardInterrupt:
+    print("interrupted")
+module.Work.run = run
+print(store.merge(STUDIO, many(10)).created)
+store.close()
+"""
+
+
+def test_ctrl_c_ends_a_merge_at_once(path: Path) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, path]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=TESTS, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n10\n", "")
 
 
 MAKE = """

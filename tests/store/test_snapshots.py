@@ -166,6 +166,27 @@ def test_readers_in_many_threads_see_whole_merges_only(store: DuckStore) -> None
         assert set.union(*(reader.result() for reader in readers)) <= {(2_000,), (6_000,), (9_000,)}
 
 
+def test_closing_undoes_a_merge(path: Path) -> None:
+    store = DuckStore(path)
+    fed = Event()
+
+    def feeding() -> Iterator[pa.RecordBatch]:
+        yield from many(10)
+        fed.set()
+        assert store._work is not None
+        store._work.stopped.wait()
+        yield from many(10, first_id=11)
+
+    with ThreadPoolExecutor(1) as threads:
+        merging = threads.submit(store.merge, STUDIO, feeding())
+        fed.wait()
+        store.close()
+        with pytest.raises(TurnoutError, match="closed; nothing was merged"):
+            merging.result()
+    with closing(DuckStore(path)) as store:
+        assert ask(store, COUNT.sql) == [(0,)]
+
+
 def test_reading_and_small_writes_go_on_while_a_merge_is_fed(store: DuckStore) -> None:
     def fed() -> Iterator[pa.RecordBatch]:
         yield from batches([row(1, 10)])

@@ -80,6 +80,9 @@ class FakeStore:
     def put_provider(self, provider: Provider) -> None:
         self._providers[provider.id] = provider
 
+    def secret(self, name: str) -> bytes:
+        return name.encode().ljust(32, b".")
+
     def tokens(self) -> list[Token]:
         return list(self._tokens.values())
 

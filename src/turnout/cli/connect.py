@@ -38,6 +38,9 @@ _PATIENCE: Final = 30.0
 _PATIENCE_WITH: Final = {"turnout import": 1.0, "turnout demo": 1.0}
 _PATIENCE_WITH_STRANGERS: Final = 2.0
 _PAUSE: Final = 0.02
+# A change must not be made twice: whether it was made is for a person to look at.
+_REPEATABLE: Final = frozenset({"GET", "HEAD"})
+_UNANSWERED: Final = "The owner of the store ended before it answered; see whether the change was made, then try again."
 _OWNERS: Final = 20
 
 
@@ -123,8 +126,12 @@ class _Owner(httpx.BaseTransport):
                 self._inner = self._find()
             try:
                 return self._inner.handle_request(request)
-            except (httpx.NetworkError, httpx.RemoteProtocolError):
+            except httpx.ConnectError:
                 self.close()
+            except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+                self.close()
+                if request.method not in _REPEATABLE:
+                    raise Failure(_UNANSWERED) from error
         raise Failure("The store changes hands all the time; try again when fewer commands run at once.")
 
     def close(self) -> None:

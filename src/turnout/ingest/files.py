@@ -76,7 +76,10 @@ def read_file(
             on_progress(source.consumed, checking.seen)
     except FileFaultError as fault:
         rejects.add(fault.bad)
-        raise TurnoutError("rows_rejected", f"{rejects.name} cannot be read to its end; nothing was changed.") from None
+        where = f"line {fault.bad.line}: {fault.bad.reason}"
+        raise TurnoutError(
+            "rows_rejected", f"{rejects.name} cannot be read to its end; nothing was changed. At {where}"
+        ) from None
     if rejects.count and not partial:
         raise TurnoutError("rows_rejected")
 

@@ -104,7 +104,7 @@ def _cell_getter(request: ReportRequest, column: Column, at: dict[str, int]) -> 
     text: Callable[[str], str] = _harmless if request.csv.escape else str
     if column.kind is Kind.PEOPLE:
         names = at[stored(column)[1]]
-        return lambda row: text("; ".join(name or "" for name in row[names]))
+        return lambda row: text("; ".join(filter(None, row[names])))
     index = at[column.storage]
     match column.kind:
         case Kind.INSTANT:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
-from turnout.errors import Faults, did_you_mean, shown
+from turnout.errors import NON_FIELD, Faults, did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from turnout.catalog.types import Report
 
 MOST_VALUES: Final = 1000
+# A request may be wrong in thousands of places; a suggestion costs a third of a millisecond.
+MOST_FAULTS: Final = 20
 Pairs = list[tuple[str, str]]
 
 
@@ -46,21 +48,23 @@ def _decode(part: bytes) -> str:
 def clean(report: Report, pairs: Iterable[tuple[str, str]], faults: Faults, *, lenient: bool) -> Cleaned:
     """Group, strip and split the pairs by parameter; add a fault for each thing that is wrong with their form."""
     texts: dict[str, list[str]] = {}
-    ignored: list[str] = []
+    ignored: dict[str, None] = {}
+    unknown: dict[str, None] = {}
     for raw_name, value in pairs:
         name = raw_name.removesuffix("[]")
         parameter = report.parameter.get(name)
         if parameter is None or (raw_name != name and not parameter.is_list):
-            if not lenient:
-                faults.add(_printable(raw_name), _unknown(report, raw_name, name))
-            elif raw_name not in ignored:
-                ignored.append(raw_name)
+            (ignored if lenient else unknown)[raw_name] = None
             continue
         if not _is_utf8(value):
             faults.add(name, f"{_quoted(value)} is not valid UTF-8.")
             continue
         parts = value.split(",") if parameter.is_list else [value]
         texts.setdefault(name, []).extend(part for part in map(str.strip, parts) if part)
+    for raw_name in list(unknown)[:MOST_FAULTS]:
+        faults.add(printable(raw_name), _unknown(report, raw_name))
+    if len(unknown) > MOST_FAULTS:
+        faults.add(NON_FIELD, f"{len(unknown) - MOST_FAULTS} more parameters are not known.")
     cleaned = {}
     for name, values in texts.items():
         if not report.parameter[name].is_list and len(set(values)) > 1:
@@ -73,7 +77,8 @@ def clean(report: Report, pairs: Iterable[tuple[str, str]], faults: Faults, *, l
     return Cleaned(cleaned, tuple(ignored))
 
 
-def _unknown(report: Report, raw_name: str, name: str) -> str:
+def _unknown(report: Report, raw_name: str) -> str:
+    name = raw_name.removesuffix("[]")
     if name in report.parameter:
         return f"{_quoted(raw_name)} is not a known parameter: {name!r} takes one value. Did you mean {name!r}?"
     return f"{_quoted(raw_name)} is not a known parameter.{did_you_mean(name[:80], report.parameter)}"
@@ -84,10 +89,10 @@ def _is_utf8(text: str) -> bool:
 
 
 def _quoted(text: str) -> str:
-    return shown(_printable(text))
+    return shown(printable(text))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     r"""The text as it can stand in a JSON document: a byte that is not UTF-8 as `\\xNN`."""
     if _is_utf8(text):
         return text[:200]

@@ -12,7 +12,7 @@ from turnout.catalog.types import Column, Op, Parameter, Report, Value
 from turnout.errors import NON_FIELD, Faults, did_you_mean, shown
 from turnout.query import values
 from turnout.query.instants import load_zone, parse_from, parse_instant, parse_until
-from turnout.query.raw import Cleaned, clean
+from turnout.query.raw import MOST_FAULTS, Cleaned, clean
 from turnout.query.timeframe import Timeframe, resolve
 
 if TYPE_CHECKING:
@@ -142,11 +142,16 @@ class _Reader:
     def all(self, name: str, read: Callable[[str, Parameter], T]) -> list[T]:
         parameter = self.report.parameter[name]
         found = []
+        faulty = 0
         for text in self.texts.get(name, ()):
             try:
                 found.append(read(text, parameter))
             except ValueError as error:
                 self.faults.add(name, str(error))
+                faulty += 1
+                if faulty == MOST_FAULTS:
+                    self.faults.add(name, "Only the first faults of this parameter are listed.")
+                    break
         return found
 
     def one(self, name: str, read: Callable[[str, Parameter], T]) -> T | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import secrets
 import shutil
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import astuple, fields, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 _SECRET_BYTES: Final = 32
 # From so many written rows on, the file is put in its final, compact form at once instead of some time later.
+_INSIST_SECONDS: Final = 0.01
 _LARGE_MERGE: Final = 100_000
 _LITTLE_SPACE: Final = 256 << 20
 
@@ -56,6 +59,8 @@ class DuckStore:
         )
         self._merging = Lock()
         self._small = Lock()
+        self._work: Work | None = None
+        self._closed = False
         with engine_errors("Reading the store"):
             self._cursor = cursor_of(self._connection)
             self._snapshots = Snapshots(self._connection)
@@ -122,6 +127,8 @@ class DuckStore:
         One merge at a time; readers go on meanwhile. What `batches` raises comes through, and nothing is changed.
         """
         with self._merging:
+            if self._closed:
+                raise _closed()
             outcome = self._merge(provider, batches, dry_run=dry_run)
             if outcome.written >= _LARGE_MERGE:
                 with engine_errors("Writing the store"), self._small:
@@ -134,8 +141,13 @@ class DuckStore:
         with engine_errors("Merging"):
             cursor = cursor_of(self._connection)
             try:
-                return merge(Work(cursor, provider.id), batches, dry_run=dry_run)
+                with ThreadPoolExecutor(1, "turnout-merge") as thread:
+                    self._work = Work(cursor, provider.id, thread)
+                    return merge(self._work, batches, dry_run=dry_run)
+            except duckdb.InterruptException:
+                raise _closed() from None
             finally:
+                self._work = None
                 cursor.close()  # undoes what was not committed
 
     def status(self) -> StoreStatus:
@@ -157,9 +169,18 @@ class DuckStore:
         )
 
     def close(self) -> None:
-        """Stop what runs and give the file free. Harmless when done twice."""
+        """Stop what runs, undo a merge that has not ended, and give the file free. Harmless when done twice.
+
+        Waits for a merge whose input is waited for.
+        """
         self._snapshots.close()
-        with self._merging, self._small:
+        while not self._merging.acquire(timeout=_INSIST_SECONDS):
+            if work := self._work:
+                with suppress(duckdb.Error):  # it has just ended
+                    work.stop()
+        self._closed = True
+        self._merging.release()
+        with self._small:
             self._cursor.close()
             self._connection.close()
 
@@ -182,3 +203,7 @@ class DuckStore:
         """Insert one row and make it durable, before the mirror in memory shows it."""
         with engine_errors("Writing the store"):
             self._cursor.execute(f"{insert} ({', '.join('?' * len(values))})", values)
+
+
+def _closed() -> TurnoutError:
+    return TurnoutError("storage_unavailable", "The store was closed; nothing was merged.")

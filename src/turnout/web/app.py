@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route, Router
 
 from turnout import __version__
 from turnout.errors import NON_FIELD, TurnoutError
+from turnout.reports import cursor_box
 from turnout.web import admin, operate
 from turnout.web.auth import Authenticator
 from turnout.web.context import TRUSTED_KEY, Clock, Services, context_of
@@ -129,7 +130,7 @@ def create_app(
     if counts:
         counts.show_workers(workers)
     auth = Authenticator(store, settings, clock, read_keys)
-    services = Services(store, settings, clock, workers, auth, counts, command, clock.monotonic())
+    services = Services(store, settings, clock, workers, auth, counts, cursor_box(store), command, clock.monotonic())
     reports = {REPORT_PATH: {"GET": report or _report_endpoint()}}
     routes = [_route(path, methods) for path, methods in {**reports, **ROUTES}.items()]
     return Application(services, [*routes, *(_pages(settings) if pages is None else pages)])

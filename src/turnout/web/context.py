@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Scope
 
+    from turnout.query.cursor import CursorBox
     from turnout.settings import Settings
     from turnout.store.base import Store
     from turnout.web.auth import Authenticator
@@ -45,6 +46,7 @@ class Services:
     workers: Workers
     auth: Authenticator
     metrics: Metrics | None
+    cursors: CursorBox
     command: str
     """What owns the store, for people: `turnout serve`."""
     started: float

@@ -99,7 +99,11 @@ class BackgroundHandler(logging.Handler):
     def _write(self) -> None:
         lines = []
         while self._waiting:
-            lines.append(self.format(self._waiting.popleft()) + "\n")
+            record = self._waiting.popleft()
+            try:
+                lines.append(self.format(record) + "\n")
+            except Exception as error:  # noqa: BLE001 - one record that cannot be written must not end the log
+                lines.append(f"a record of {record.name} cannot be formatted ({type(error).__name__})\n")
         # Nobody may be reading any more; there is no other place to say so.
         with suppress(OSError, ValueError):
             self._stream.write("".join(lines))

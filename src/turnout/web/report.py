@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.output.formats import FORMATS, Format
-from turnout.query.raw import Pairs, pairs_of
+from turnout.query.raw import Pairs, pairs_of, printable
 from turnout.query.request import ReportRequest, Scope, parse
-from turnout.reports import Page, cursor_box, report_page
+from turnout.reports import Page, report_page
 from turnout.web.accept import handling, preferred_format
 from turnout.web.context import Context, context_of
 from turnout.web.respond import finish
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from turnout.web.work import Job
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+# Clients and proxies bound a header; of three links that repeat a very long request, only the needed one is sent.
+_LONG_LINKS: Final = 8_000
+_MOST_NAMED: Final = 100
 _OFFERED: Final = tuple(FORMATS.values())
 
 
@@ -35,20 +38,19 @@ async def attendances(request: Request) -> Response:
     context.mark("authenticate")
     preference = handling(request.headers.getlist("Prefer"))
     lenient = preference == "lenient" or (preference != "strict" and services.settings.unknown_parameters == "ignore")
-    box = cursor_box(services.store)
     report = parse(
         ATTENDANCES,
         pairs_of(request.scope["query_string"]),
         _scope(caller),
         now=context.now,
-        box=box,
+        box=services.cursors,
         lenient=lenient,
     )
     format_ = FORMATS[report.format] if report.format else preferred_format(request.headers.getlist("Accept"), _OFFERED)
     context.mark("read")
 
     def answer(job: Job) -> Page:
-        return report_page(services.store, report, format_, box, on_snapshot=job.attach)
+        return report_page(services.store, report, format_, services.cursors, on_snapshot=job.attach)
 
     page = await services.workers.run(answer, request=request)
     context.mark("answer")
@@ -73,13 +75,17 @@ def _headers(request: Request, context: Context, report: ReportRequest, page: Pa
         headers["X-Timeframe"] = page.timeframe
     if page.links:
         base = context.services.settings.public_url or _origin(request)
-        headers["Link"] = ", ".join(
-            f'<{_address(base + request.url.path, pairs)}>; rel="{rel}"' for rel, pairs in page.links.items()
-        )
+        links = {rel: f'<{_address(base + request.url.path, pairs)}>; rel="{rel}"' for rel, pairs in page.links.items()}
+        if sum(map(len, links.values())) > _LONG_LINKS:
+            links = {rel: link for rel, link in links.items() if rel == "next"}
+        if links:
+            headers["Link"] = ", ".join(links.values())
     if page.format.download:
         headers["Content-Disposition"] = f'attachment; filename="{page.file_name}"'
     if report.cleaned.ignored:
-        headers["X-Ignored-Parameters"] = ", ".join(quote(name, safe="") for name in report.cleaned.ignored)
+        headers["X-Ignored-Parameters"] = ", ".join(
+            quote(printable(name), safe="") for name in report.cleaned.ignored[:_MOST_NAMED]
+        )
     return headers
 
 

@@ -164,9 +164,9 @@ class Workers:
             raise TurnoutError("overloaded")
         loop = asyncio.get_running_loop()
         task = _Task(work, args, loop, request)
-        self._tasks.add(task)
-        if len(self._threads) < min(self._concurrency, len(self._tasks)):
+        if len(self._threads) < min(self._concurrency, len(self._tasks) + 1):
             self._start_thread()
+        self._tasks.add(task)
         self._queue.put(task)
         first_look = min(self._queue_timeout, self._query_timeout)
         task.timer = loop.call_later(min(first_look, _WATCH_AFTER) if request else first_look, self._look, task)
@@ -223,8 +223,8 @@ class Workers:
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._serve, name=f"turnout-query-{len(self._threads)}", daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
 
     def _serve(self) -> None:
         while (task := self._queue.get()) is not None:
