@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from turnout.store.base import Snapshot
-    from turnout.store.merge import Outcome
+    from turnout.store.merge import Outcome, Work
 
 _SECRET_BYTES: Final = 32
-# From so many written rows on, the file is put in its final, compact form at once instead of some time later.
 _INSIST_SECONDS: Final = 0.01
+# From so many written rows on, the file is put in its final, compact form at once instead of some time later.
 _LARGE_MERGE: Final = 100_000
 _LITTLE_SPACE: Final = 256 << 20
 
@@ -136,14 +136,14 @@ class DuckStore:
         return outcome.merged
 
     def _merge(self, provider: Provider, batches: Iterable[pa.RecordBatch], *, dry_run: bool) -> Outcome:
-        from turnout.store.merge import Work, merge  # noqa: PLC0415 - a server that only reads starts without pyarrow
+        from turnout.store import merge as merging  # noqa: PLC0415 - a server that only reads starts without pyarrow
 
         with engine_errors("Merging"):
             cursor = cursor_of(self._connection)
             try:
                 with ThreadPoolExecutor(1, "turnout-merge") as thread:
-                    self._work = Work(cursor, provider.id, thread)
-                    return merge(self._work, batches, dry_run=dry_run)
+                    self._work = work = merging.Work(cursor, provider.id, thread)
+                    return merging.merge(work, batches, dry_run=dry_run)
             except duckdb.InterruptException:
                 raise _closed() from None
             finally:

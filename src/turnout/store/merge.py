@@ -143,7 +143,7 @@ def _must_equal(found: int, expected: int) -> None:
     """Refuse to commit where the engine lost sight of rows.
 
     With `preserve_insertion_order = true`, DuckDB 2.0.0 does: rows of a table made by CREATE TABLE AS in the same
-    transaction vanish after some large inserts (DDL alone, or the setting off, is sound). The store keeps it off, and checks.
+    transaction vanish after some large inserts, until the commit. The store has the setting off, and checks.
     """
     if found != expected:
         raise TurnoutError("server_error", f"The merge was undone: {found} rows were found where {expected} belong.")
