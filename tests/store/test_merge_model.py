@@ -82,9 +82,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckStore]:
 _numbers = count(1)
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(inputs=st.lists(st.tuples(st.integers(0, 1), st.lists(rows(), max_size=8)), min_size=1, max_size=4))
 def test_any_merges_leave_what_the_model_says(shared: DuckStore, inputs: list[tuple[int, list[Row]]]) -> None:
     providers = [Provider(next(_numbers), "Studio", "UTC") for _ in range(2)]

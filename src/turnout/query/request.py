@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# They may change between the pages of one paging run; every other parameter must stay as it is.
-_MAY_CHANGE: Final = frozenset({"limit", "page_size", "columns", "cursor"})
+# They may change between the pages of one paging run, or begin it; every other parameter must stay as it is.
+_MAY_CHANGE: Final = frozenset({"limit", "page_size", "columns", "cursor", "offset", "page"})
 
 
 @dataclass(frozen=True, slots=True)
