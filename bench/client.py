@@ -19,6 +19,7 @@ import uvloop
 
 _PATIENCE: Final = 120.0
 _OK: Final = 200
+_REFUSED: Final = 503
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -47,6 +48,8 @@ class Load(msgspec.Struct, frozen=True):
 
     milliseconds: dict[str, list[float]]
     first: dict[str, tuple[bytes, ...]]
+    refused: dict[str, int]
+    """How many calls were answered 503: too many at once. They are not among the times."""
     seconds: float
 
     @property
@@ -71,6 +74,10 @@ def run(job: Job) -> Load:
     if done.returncode:
         raise BenchError(f"the client ended with {done.returncode}")
     return msgspec.msgpack.decode(done.stdout, type=Load)
+
+
+class RefusedError(BenchError):
+    """A server has too much to do just now."""
 
 
 class _Connection(asyncio.Protocol):
@@ -104,7 +111,8 @@ class _Connection(asyncio.Protocol):
         if status == _OK:
             self._answer.set_result(body)
         else:
-            self._answer.set_exception(BenchError(f"{status}: {body[:500]!r}"))
+            error = RefusedError if status == _REFUSED else BenchError
+            self._answer.set_exception(error(f"{status}: {body[:500]!r}"))
 
     async def ask(self, request: bytes) -> bytes:
         """Send one request and wait for the body of its answer."""
@@ -129,16 +137,17 @@ async def _work(job: Job) -> Load:
             raise BenchError(f"{call.name}: {error}") from None
     if job.warm_up:
         await _rounds(job, connections, job.warm_up, job.seconds)
-    milliseconds, seconds = await _rounds(job, connections, job.count, job.seconds)
+    milliseconds, refused, seconds = await _rounds(job, connections, job.count, job.seconds)
     for connection in connections:
         connection.close()
-    return Load(milliseconds, first, seconds)
+    return Load(milliseconds, first, refused, seconds)
 
 
 async def _rounds(
     job: Job, connections: list[_Connection], count: int, most_seconds: float
-) -> tuple[dict[str, list[float]], float]:
+) -> tuple[dict[str, list[float]], dict[str, int], float]:
     found: dict[str, list[float]] = {call.name: [] for call in job.calls}
+    refused = dict.fromkeys(found, 0)
     due = deque(job.calls)
     left = count
     began = time.perf_counter()
@@ -150,12 +159,16 @@ async def _rounds(
             left -= 1
             call = due[0]
             due.rotate(-1)
-            for request in call.requests:
-                await connection.ask(request)
-            found[call.name].append((time.perf_counter() - start) * 1000)
+            try:
+                for request in call.requests:
+                    await connection.ask(request)
+            except RefusedError:
+                refused[call.name] += 1
+            else:
+                found[call.name].append((time.perf_counter() - start) * 1000)
 
     await asyncio.gather(*map(serve, connections))
-    return found, time.perf_counter() - began
+    return found, refused, time.perf_counter() - began
 
 
 def hand_over(found: object) -> None:

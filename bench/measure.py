@@ -154,7 +154,7 @@ def _served(who: str, server: Server, one: Call, busy: Call, effort: Effort) -> 
     say(f"{who}: {one.name}", passing=True)
     alone = _alone(server, one, effort)
     crowd = client.run(Job(server.port, (busy,), CONNECTIONS, _ENDLESS, effort.busy_seconds))
-    return Served(alone, spread(crowd.milliseconds[busy.name]), crowd.rate)
+    return Served(alone, spread(crowd.milliseconds[busy.name]), crowd.rate, crowd.refused[busy.name])
 
 
 def _alone(server: Server, call: Call, effort: Effort) -> Spread:
@@ -210,18 +210,18 @@ def _peer(
         started = 0.0
         for question in asked:
             say(f"{peer.name}: trying {question.name}", passing=True)
-            chosen[question.name] = _fastest(peer, server, question, own)
+            chosen[question.name] = _fastest(peer, server, data, question, own)
             started = started or time.perf_counter() - server.started
         served = {name: _served(peer.name, server, call, call, effort) for name, call in chosen.items()}
         mix = _mix(server, chosen.values(), effort)
         return Program(peer.version(), started, peer.size(data), server.resident(), mix.rate), served
 
 
-def _fastest(peer: Peer, server: Server, question: Question, own: Own) -> Call:
+def _fastest(peer: Peer, server: Server, data: DataSet, question: Question, own: Own) -> Call:
     """The fastest of a peer's ways to ask, after its answers were found to be the same as Turnout's."""
     expected = turnout_server.read(question, own.answers[question.name])
     times: dict[Call, float] = {}
-    for way in peer.ways(question, own.moments[question.size.name]):
+    for way in peer.ways(data, question, own.moments[question.size.name]):
         load = client.run(Job(server.port, (way,), 1, 2, 10.0))
         found: Found | None = None
         with suppress(ValueError, KeyError, IndexError):

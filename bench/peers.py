@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
 
 import duckdb
@@ -60,10 +61,22 @@ class Peer(Protocol):
 
     def serve(self, data: DataSet) -> AbstractContextManager[Server]: ...
 
-    def ways(self, question: Question, moment: Moment) -> tuple[Call, ...]:
+    def ways(self, data: DataSet, question: Question, moment: Moment) -> tuple[Call, ...]:
         """The question in the peer's words; where there are several, the fastest counts."""
 
     def read(self, question: Question, bodies: tuple[bytes, ...]) -> Found: ...
+
+
+def copy_of(data: DataSet, recipe: str, suffix: str) -> Path:
+    """Where a peer's copy of the rows is kept; another recipe makes another file."""
+    return data.directory / f"rows-{sha256(recipe.encode()).hexdigest()[:12]}{suffix}"
+
+
+def unfinished(copy: Path) -> Path:
+    """Where to make a copy before it gets its name, when those of other recipes are gone."""
+    for left in copy.parent.glob(f"rows-*{copy.suffix}*"):
+        left.unlink()
+    return copy.with_name(copy.name + ".part")
 
 
 def rows_of(database: Path) -> duckdb.DuckDBPyConnection:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.children import BIN, free_port, running
 from bench.client import Call
-from bench.peers import FOLDED_NAME, REPORTED, TABLE, Found, Moment, rows_of, selection
+from bench.peers import FOLDED_NAME, REPORTED, TABLE, Found, Moment, copy_of, rows_of, selection, unfinished
 from bench.questions import DEEP_PAGE, Kind, depth, post
 from bench.say import say
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from bench.questions import Question
 
 # Of 8,192, 20,480 and 61,440 rows, with and without compression, this was the fastest.
-_ROW_GROUP: Final = 20_480
+_OPTIONS: Final = "FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE 20480"
+_INSTANT: Final = "{}"
 _IN_MEMORY: Final = TABLE + "_in_memory"
 _NEWEST: Final = "event_starts_at DESC, id"
 
@@ -45,10 +46,9 @@ class Roapi:
         path = _path(data)
         if path.exists():
             return
-        made = path.with_suffix(".part")
+        made = unfinished(path)
         with closing(rows_of(data.database)) as source:
-            options = f"FORMAT parquet, COMPRESSION uncompressed, ROW_GROUP_SIZE {_ROW_GROUP}"
-            source.execute(f"COPY ({selection('{}')}) TO '{made}' ({options})")
+            source.execute(f"COPY ({selection(_INSTANT)}) TO '{made}' ({_OPTIONS})")
         made.rename(path)
         say(f"Built ROAPI's file of {data.rows:,} rows.")
 
@@ -69,7 +69,7 @@ class Roapi:
         file.write_text(json.dumps(config, indent=1), "utf-8")  # JSON is YAML
         return running([BIN / "roapi", "-c", file], data.directory / "roapi.log", {}, ports["http"])
 
-    def ways(self, question: Question, moment: Moment) -> tuple[Call, ...]:
+    def ways(self, data: DataSet, question: Question, moment: Moment) -> tuple[Call, ...]:  # noqa: ARG002 - every data set has the same tables
         headers = {"Accept": "application/csv" if question.kind == Kind.CSV else "application/json"}
         return tuple(
             Call(
@@ -88,7 +88,7 @@ class Roapi:
 
 
 def _path(data: DataSet) -> Path:
-    return data.directory / "rows.parquet"
+    return copy_of(data, selection(_INSTANT) + _OPTIONS, ".parquet")
 
 
 def _statements(table: str, question: Question, moment: Moment) -> tuple[str, str]:

@@ -106,7 +106,7 @@ def throughput(run: Run) -> Table:
         best = max((peer.rate for peer in asked.peers.values()), default=0.0)
         return [
             f"{asked.kind}, {asked.size}",
-            figure(asked.turnout.rate),
+            _rate(asked.turnout),
             figure(busy.p50),
             figure(busy.p99),
             figure(busy.p99 / busy.p50),
@@ -122,7 +122,7 @@ def throughput(run: Run) -> Table:
 
 
 def _rate(served: Served) -> str:
-    return figure(served.rate)
+    return f"{figure(served.rate)} ({served.refused} refused)" if served.refused else figure(served.rate)
 
 
 def programs(run: Run) -> Table:

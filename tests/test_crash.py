@@ -6,7 +6,6 @@ The moments of the kills are random; what has to hold afterwards holds for every
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from inside import Inside, add_provider, import_file, new_store, token
 from live import PATIENCE, REPORT, TURNOUT, Answer, Client, Server, environment, raw, served, turnout, until
 from oracle import calendar
@@ -41,7 +41,11 @@ def _row(number: int, version: int) -> Row:
         "id": number,
         "updated_at": f"2026-05-0{version}T00:00:00Z",
         "customer": {"id": 1 + number % 500, "name": f"Version {version}", "email": f"c{number % 500}@example.org"},
-        "event": {"id": 1 + number % 800, "starts_at": f"2026-0{version + 1}-{1 + number % 28:02}T10:00:00Z", "name": "Yoga"},
+        "event": {
+            "id": 1 + number % 800,
+            "starts_at": f"2026-0{version + 1}-{1 + number % 28:02}T10:00:00Z",
+            "name": "Yoga",
+        },
         "status": "attended",
         "venue": {"id": 1 + number % 5, "name": f"Hall {version}"},
         "instructors": [{"id": 1 + number % 7, "name": f"Teacher {version}"}],
@@ -85,7 +89,14 @@ def version_of(database: Path) -> int:
         total = client.get("limit=0&format=json").json["total"]
         version = 2 if newer else 1
         assert (newer, total) == ((OLD + ADDED, OLD + ADDED) if newer else (0, OLD))
-        for sort, limit in (("customer.name", 100), ("-customer.name", 100), ("venue.name", 10), ("-venue.name", 10), ("id", 100), ("-id", 100)):
+        for sort, limit in (
+            ("customer.name", 100),
+            ("-customer.name", 100),
+            ("venue.name", 10),
+            ("-venue.name", 10),
+            ("id", 100),
+            ("-id", 100),
+        ):
             rows = client.get(f"sort={sort}&limit={limit}&format=json").json["rows"]
             assert {row["customer"]["name"] for row in rows} == {f"Version {version}"}
             assert {row["venue"]["name"] for row in rows} == {f"Hall {version}"}
@@ -110,7 +121,7 @@ def test_an_import_that_is_killed_leaves_all_or_nothing(database: Path, newer: P
     """kill -9 at random moments between start and end, then once undisturbed."""
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")  # noqa: T201 - pytest shows it with a failure
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     assert version_of(database) == 1
     began = time.monotonic()
     trial = database.parent / "trial" / database.name
@@ -142,7 +153,11 @@ def test_an_import_that_is_asked_to_stop_leaves_all_or_nothing(database: Path, n
     for number in (signal.SIGTERM, signal.SIGINT):
         process = _import(database, newer)
         for _ in until():
-            if (database.parent / f"{database.name}.wal").exists() or process.poll() is not None or _reads(process, newer):
+            if (
+                (database.parent / f"{database.name}.wal").exists()
+                or process.poll() is not None
+                or _reads(process, newer)
+            ):
                 break
         process.send_signal(number)
         process.communicate(timeout=PATIENCE)
@@ -156,7 +171,7 @@ def test_an_import_that_is_asked_to_stop_leaves_all_or_nothing(database: Path, n
 def _reads(process: subprocess.Popen[bytes], file: Path) -> bool:
     """Whether the process has the file open."""
     try:
-        return any(os.path.realpath(f"/proc/{process.pid}/fd/{one}") == str(file) for one in os.listdir(f"/proc/{process.pid}/fd"))
+        return any(one.resolve() == file for one in Path(f"/proc/{process.pid}/fd").iterdir())
     except OSError:
         return False
 
@@ -165,7 +180,7 @@ def test_a_server_that_is_killed_keeps_what_it_said(database: Path, template: tu
     """kill -9 while requests run and tokens are made: every token that was shown works after the restart."""
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")  # noqa: T201 - pytest shows it with a failure
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     shown = [template[1]]
     for _ in range(3):
         server = Server(database)

@@ -78,7 +78,7 @@ def _found(row: Any, key: str) -> Any:
 
 def _as_cell(value: Any, key: str, ask: Ask) -> str:
     if isinstance(value, list):
-        value = "; ".join(one["name"] or "" for one in value)
+        value = "; ".join(one["name"] for one in value if one["name"] is not None)
     text = {None: "", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value)
     runs = BY_KEY[key].kind in {"text", "list"} and text.startswith(("=", "+", "-", "@", "\t", "\r"))
     return "'" + text if runs and ask.csv_escape else text

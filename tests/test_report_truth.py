@@ -265,6 +265,31 @@ def test_null_says_none_and_empty_text_is_null(pair: Pair) -> None:
     assert _column(pair, "booking_source_id") == [None]
 
 
+def test_null_names_of_things_say_none(pair: Pair) -> None:
+    """Also where the things stand in a list."""
+    named = {"id": 1, "name": "Known"}
+    pair.bring(
+        row(1, 1, venue=named, offering_type=named, booking_source=named, instructors=[named, {"id": 2, "name": "Bea"}])
+    )
+    nameless = {"id": 1, "name": None}
+    people = [nameless, {"id": 2, "name": ""}]
+    pair.bring(row(1, 2, venue=nameless, offering_type=nameless, booking_source=nameless, instructors=people))
+    assert _column(pair, "venue") == [{"id": 1, "name": None}]
+    assert _column(pair, "offering_type") == [{"id": 1, "name": None}]
+    assert (_column(pair, "booking_source"), _column(pair, "booking_source_id")) == ([None], [1])
+    assert _column(pair, "instructors") == [[{"id": 1, "name": None}, {"id": 2, "name": None}]]
+
+
+def test_a_thing_without_a_name_says_nothing_of_it(pair: Pair) -> None:
+    named, silent = {"id": 1, "name": "Known"}, {"id": 1}
+    pair.bring(row(1, 1, venue=named, offering_type=named, booking_source=named, instructors=[named]))
+    pair.bring(row(1, 2, venue=silent, offering_type=silent, booking_source_id=1, instructors=[silent]))
+    assert _column(pair, "venue") == [named]
+    assert _column(pair, "offering_type") == [named]
+    assert _column(pair, "booking_source") == ["Known"]
+    assert _column(pair, "instructors") == [[named]]
+
+
 def test_an_event_is_a_class_where_nobody_said(pair: Pair) -> None:
     pair.bring(row(1, 1), row(2, 1, event={"id": 2, "type": "appointment"}))
     assert _column(pair, "event.type") == ["class", "appointment"]

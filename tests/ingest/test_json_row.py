@@ -121,7 +121,11 @@ def test_a_full_row_states_all() -> None:
         ),
         (
             {"instructors": [{"id": 5, "name": ""}]},
-            {"instructor_ids": [{"id": 5, "name": None}], "instructor_name": "every"},
+            {"instructor_ids": [{"id": 5, "name": ""}], "instructor_name": "every"},
+        ),
+        (
+            {"instructors": [{"id": 5, "name": None}, {"id": 6}]},
+            {"instructor_ids": [{"id": 5, "name": ""}, {"id": 6, "name": None}]},
         ),
         (
             {"instructors": [{"id": 5}, {"id": 6, "name": "B"}]},

@@ -203,7 +203,7 @@ def _cell(row: Row, key: str, ask: Ask) -> str:
     if kind == "boolean":
         return "true" if value else "false"
     if kind == "list":
-        value = "; ".join(name or "" for _, name in people(row))
+        value = "; ".join(name for _, name in people(row) if name is not None)
     text = str(value)
     runs = kind in {"text", "list"} and text[:1] in {"=", "+", "-", "@", "\t", "\r"}
     return "'" + text if runs and ask.csv_escape else text

@@ -161,6 +161,8 @@ class CellChecker:
         if not isinstance(element, dict):
             raise ValueError(f"found {found(element)}; an object {{id, name}} is expected.")  # noqa: TRY004 - a fault
         stated = self._thing(element)
+        if "name" in stated:
+            stated["name"] = stated["name"] or ""  # staged so, null says 'none'; see `staging.STAGING`
         person = {key: stated.get(key) for key in PERSON}
         if not any(person.values()):
             raise ValueError("an id or a name is needed.")

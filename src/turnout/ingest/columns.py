@@ -131,7 +131,8 @@ class ColumnChecker:
 
     def _people(self, lists: pa.Array) -> pa.Array:
         persons = lists.flatten()
-        if pc.any(pc.and_(persons.field(0).is_null(), persons.field(1).is_null())).as_py():
+        nameless = pc.equal(pc.fill_null(persons.field(1), ""), "")
+        if pc.any(pc.and_(persons.field(0).is_null(), nameless)).as_py():
             raise UnfitError("neither an id nor a name")
         ids(persons.field(0))
         self._texts(persons.field(1), _A_NAME)

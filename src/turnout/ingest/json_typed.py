@@ -161,7 +161,10 @@ def _people(values: list[Any]) -> tuple[_Given, _Given]:
     everybody = list(chain.from_iterable(lists))
     sizes = np.fromiter(map(len, lists), np.int64, len(lists))
     ids, _ = _array([each.id for each in everybody], pa.int64())
-    names, named = _array([each.name for each in everybody], pa.string())
+    said = [each.name for each in everybody]
+    named = _given(said) if UNSET in said else None
+    # Staged so, a null name says 'none'; see `staging.STAGING`.
+    names = pa.array([None if name is UNSET else name or "" for name in said], pa.string())
     given = _given(values) if UNSET in values else None
     return (people(ids, names, sizes), given), (pa.nulls(len(values)), _all_named(named, sizes))
 

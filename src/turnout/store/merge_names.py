@@ -4,8 +4,8 @@ A thing that comes with a name alone is the known one of that name, else a new o
 which from then on are as if they had come with it. Lists are looked at once for each distinct list, in the tables
 
     lists_THING     number, people (the list as it came)
-    elements_THING  number, position, id, name, and of the list: named (whether it states each name, null being
-                    'none'), seq (of its first row), stamp (of its newest row)
+    elements_THING  number, position, id, name, named (whether the name is stated, null being 'none'), and of the list:
+                    seq (of its first row), stamp (of its newest row)
     rosters_THING   people, ids: the list as it came, and its distinct ids in order
 """
 # ruff: noqa: S608 - the names in the SQL come from the catalogue, and its values are integers
@@ -34,7 +34,8 @@ def spread_lists(work: Work, thing: Thing) -> None:
     )
     work.run(
         f"CREATE TEMP TABLE elements_{thing.name} AS "
-        f"SELECT * EXCLUDE (person), person.id AS id, person.name AS name FROM ("
+        f"SELECT * EXCLUDE (person, named), person.id AS id, nullif(person.name, '') AS name, "
+        f"named OR person.name IS NOT NULL AS named FROM ("
         f"SELECT * EXCLUDE (people), unnest(people) AS person, generate_subscripts(people, 1) AS position "
         f"FROM lists_{thing.name})"
     )

@@ -25,4 +25,5 @@ STAGING: Final = pa.schema(
 """What a checked row looks like on its way into a store: `seq` counts the accepted rows of the input from 0; bit
 `HAS_BIT[storage]` of `has` is set where the row states that member (null then means 'none'). Instants are UTC. A thing
 that has a name and no id has null in its reference column, with the reference's bit set. `instructor_ids` is a list of
-{id, name}; an id or a name of one may be null, not both; a null name says 'none' where the bit of the name is set."""
+{id, name}; an id or a name of one may be null, not both; a null name says 'none'
+where the bit of the name is set, and so does an empty one anywhere: one list may state some of its names."""
