@@ -50,3 +50,9 @@ async def test_an_ignored_name_names_at_most_a_hundred(client: httpx.AsyncClient
     answer = await client.get(f"{PATH}?{names}", headers={"Prefer": "handling=lenient"})
     assert answer.status_code == 200
     assert len(answer.headers["X-Ignored-Parameters"].split(", ")) == 100
+
+
+@pytest.mark.anyio
+async def test_white_space_around_a_header_is_no_part_of_it(client: httpx.AsyncClient) -> None:
+    headers = {"TeamUp-Provider-ID": "1 \t", "TeamUp-Request-Mode": "provider ", "Accept": "application/json"}
+    assert (await client.get(PATH, headers=headers)).status_code == 200

@@ -205,7 +205,7 @@ def _sort(reader: _Reader) -> tuple[SortLevel, ...]:
 
 
 def _sort_level(report: Report, text: str) -> SortLevel:
-    name = text.removeprefix("-").strip()
+    name = text.removeprefix("-")
     sortable = [column.key for column in report.columns if column.sortable]
     if name in report.group:
         inside = ", ".join(column.key for column in report.by_name[name] if column.sortable)

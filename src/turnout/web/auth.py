@@ -187,23 +187,23 @@ def _credential_of(request: Request) -> str:
 def _signed(text: str, claims: dict[str, Any]) -> Credential:
     """The credential that a verified JWT is. Raises `authentication_failed` where its claims are malformed."""
     providers, role, instructor = claims.get("providers", []), claims.get("role", ""), claims.get("instructor")
-    if not isinstance(providers, list) or not all(map(_is_integer, providers)):
+    if not isinstance(providers, list) or not all(map(_is_id, providers)):
         raise TurnoutError("authentication_failed", "The claim 'providers' must be a list of ids.")
     if not isinstance(role, str):
         raise TurnoutError("authentication_failed", "The claim 'role' must be a text.")
-    if instructor is not None and not _is_integer(instructor):
+    if instructor is not None and not _is_id(instructor):
         raise TurnoutError("authentication_failed", "The claim 'instructor' must be an id.")
     # Whoever is named by the issuer has one rate, however many JWTs are made for them.
     subject = f"{claims.get('iss', '')} {claims['sub']}" if claims.get("sub") else hash_of(text)
     return Credential(tuple(dict.fromkeys(providers)), role, instructor, subject=f"jwt {subject}")
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_ID
 
 
 def _check_mode(request: Request) -> None:
-    modes = request.headers.getlist(_MODE)
+    modes = _values(request, _MODE)
     if len(modes) > 1 or any(mode not in ("provider", "customer") for mode in modes):
         raise TurnoutError("mode_header_invalid")
     if modes == ["customer"]:
@@ -213,8 +213,8 @@ def _check_mode(request: Request) -> None:
 def _choose_provider(request: Request, credential: Credential, known: dict[int, Provider]) -> Provider:
     """The provider that the header names, or the only one there is to choose."""
     covered = tuple(known) if credential.providers is None else credential.providers
-    headers = request.headers.getlist(_PROVIDER)
-    if len(headers) > 1 or (headers and not _is_id(headers[0])):
+    headers = _values(request, _PROVIDER)
+    if len(headers) > 1 or (headers and not _is_id_text(headers[0])):
         raise TurnoutError("provider_header_invalid")
     if headers:
         chosen = int(headers[0])
@@ -231,5 +231,10 @@ def _choose_provider(request: Request, credential: Credential, known: dict[int, 
     return known[chosen]
 
 
-def _is_id(text: str) -> bool:
+def _values(request: Request, name: str) -> list[str]:
+    """A header's values; white space around one is no part of it (RFC 9110, section 5.5)."""
+    return [value.strip(" \t") for value in request.headers.getlist(name)]
+
+
+def _is_id_text(text: str) -> bool:
     return bool(_DIGITS.fullmatch(text)) and int(text) <= MAX_ID
