@@ -18,6 +18,8 @@ import msgspec
 import uvloop
 
 _PATIENCE: Final = 120.0
+# How long to wait for the last answers when the time of a job is over.
+_GRACE: Final = 15.0
 _OK: Final = 200
 _REFUSED: Final = 503
 
@@ -48,14 +50,18 @@ class Load(msgspec.Struct, frozen=True):
 
     milliseconds: dict[str, list[float]]
     first: dict[str, tuple[bytes, ...]]
-    refused: dict[str, int]
-    """How many calls were answered 503: too many at once. They are not among the times."""
+    unanswered: dict[str, int]
+    """How many calls were answered 503, too many at once, or not within the time and some patience.
+
+    Only the latter are among the times, with how long they had waited by then.
+    """
+    answered: int
     seconds: float
 
     @property
     def rate(self) -> float:
-        """Calls per second."""
-        return sum(map(len, self.milliseconds.values())) / self.seconds
+        """Answered calls per second."""
+        return self.answered / self.seconds
 
 
 class BenchError(Exception):
@@ -137,38 +143,42 @@ async def _work(job: Job) -> Load:
             raise BenchError(f"{call.name}: {error}") from None
     if job.warm_up:
         await _rounds(job, connections, job.warm_up, job.seconds)
-    milliseconds, refused, seconds = await _rounds(job, connections, job.count, job.seconds)
+    load = await _rounds(job, connections, job.count, job.seconds)
     for connection in connections:
         connection.close()
-    return Load(milliseconds, first, refused, seconds)
+    return msgspec.structs.replace(load, first=first)
 
 
-async def _rounds(
-    job: Job, connections: list[_Connection], count: int, most_seconds: float
-) -> tuple[dict[str, list[float]], dict[str, int], float]:
+async def _rounds(job: Job, connections: list[_Connection], count: int, most_seconds: float) -> Load:
     found: dict[str, list[float]] = {call.name: [] for call in job.calls}
-    refused = dict.fromkeys(found, 0)
+    unanswered = dict.fromkeys(found, 0)
     due = deque(job.calls)
-    left = count
+    left, answered = count, 0
     began = time.perf_counter()
     ends = began + most_seconds
 
     async def serve(connection: _Connection) -> None:
-        nonlocal left
+        nonlocal left, answered
         while left > 0 and (start := time.perf_counter()) < ends:
             left -= 1
             call = due[0]
             due.rotate(-1)
             try:
-                for request in call.requests:
-                    await connection.ask(request)
+                async with asyncio.timeout(ends - start + _GRACE):
+                    for request in call.requests:
+                        await connection.ask(request)
             except RefusedError:
-                refused[call.name] += 1
+                unanswered[call.name] += 1
+                continue
+            except TimeoutError:
+                unanswered[call.name] += 1
+                connection.close()
             else:
-                found[call.name].append((time.perf_counter() - start) * 1000)
+                answered += 1
+            found[call.name].append((time.perf_counter() - start) * 1000)
 
     await asyncio.gather(*map(serve, connections))
-    return found, refused, time.perf_counter() - began
+    return Load(found, {}, unanswered, answered, time.perf_counter() - began)
 
 
 def hand_over(found: object) -> None:

@@ -154,7 +154,7 @@ def _served(who: str, server: Server, one: Call, busy: Call, effort: Effort) -> 
     say(f"{who}: {one.name}", passing=True)
     alone = _alone(server, one, effort)
     crowd = client.run(Job(server.port, (busy,), CONNECTIONS, _ENDLESS, effort.busy_seconds))
-    return Served(alone, spread(crowd.milliseconds[busy.name]), crowd.rate, crowd.refused[busy.name])
+    return Served(alone, spread(crowd.milliseconds[busy.name]), crowd.rate, crowd.unanswered[busy.name])
 
 
 def _alone(server: Server, call: Call, effort: Effort) -> Spread:

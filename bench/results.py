@@ -37,8 +37,8 @@ class Served(msgspec.Struct, frozen=True):
     one: Spread
     busy: Spread
     rate: float
-    refused: int = 0
-    """How many calls of those at sixteen connections were answered 503."""
+    unanswered: int = 0
+    """How many of the calls at sixteen connections were refused, or not answered in time."""
 
 
 class Asked(msgspec.Struct, frozen=True):

@@ -122,7 +122,7 @@ def throughput(run: Run) -> Table:
 
 
 def _rate(served: Served) -> str:
-    return f"{figure(served.rate)} ({served.refused} refused)" if served.refused else figure(served.rate)
+    return figure(served.rate) + (f" ({served.unanswered} unanswered)" if served.unanswered else "")
 
 
 def programs(run: Run) -> Table:
