@@ -41,6 +41,9 @@ _BACKLOG: Final = 2048
 _CANCELLED_WITHIN: Final = 0.7
 _ABORTED_WITHIN: Final = 0.5
 _LOOK_AGAIN: Final = 0.01
+# For whoever has connected to be let in, and then, for so many looks at most, to ask what it came for.
+_LET_IN: Final = 0.05
+_LOOKS: Final = 100
 _WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - how an address is shown, not bound
 
 
@@ -88,7 +91,11 @@ class Listener(uvicorn.Server):
         if self._ticking:
             self._ticking.cancel()
         # Whoever has connected before now waits to be let in.
-        await asyncio.sleep(_LOOK_AGAIN)
+        await asyncio.sleep(_LET_IN)
+        for _ in range(_LOOKS):
+            if all(getattr(connection, "cycle", True) for connection in self.server_state.connections):
+                break  # each has asked something
+            await asyncio.sleep(_LOOK_AGAIN)
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
