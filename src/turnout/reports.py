@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from turnout.query.cursor import KEY_NAME, CursorBox
 from turnout.query.instants import local_date
 from turnout.query.plan import Plan, place_of, plan, position
-from turnout.query.sql import DEEP_OFFSET, count_statement, follows_statement, page_statement
+from turnout.query.sql import count_statement, extent_statement, follows_statement, page_statement
 from turnout.query.timeframe import echo
+from turnout.query.window import DEEP_OFFSET, extent_of, guesses, search
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from turnout.output.formats import Format
     from turnout.query.raw import Pairs
     from turnout.query.request import ReportRequest
+    from turnout.query.window import Extent, Window
     from turnout.store.base import Snapshot, Store
 
 Row = tuple[Any, ...]
@@ -79,28 +81,38 @@ class _Found:
 
 
 def _read(snapshot: Snapshot, request: ReportRequest, the_plan: Plan) -> _Found:
-    def count() -> int:
-        return int(snapshot.rows(count_statement(the_plan))[0][0])
-
-    if the_plan.limit == 0:
-        return _Found(count(), [], before=False, after=False)
-    total = count() if the_plan.offset >= DEEP_OFFSET else None
-    if total is not None and the_plan.offset >= total:
+    extent = extent_of(snapshot.rows(extent_statement(the_plan))[0])
+    total = extent.rows
+    if the_plan.limit == 0 or total == 0:
+        return _Found(total, [], before=False, after=False)
+    if the_plan.offset >= total:
         # Nothing is there; and an offset may be larger than an engine's integers.
-        return _Found(total, [], before=total > 0, after=False)
-    rows = snapshot.rows(page_statement(the_plan))
+        return _Found(total, [], before=True, after=False)
+    rows = _rows(snapshot, the_plan, extent)
     more = len(rows) > the_plan.limit
     rows = rows[: the_plan.limit]
     if the_plan.position is None:
-        # A page that ends the report tells the total by itself.
-        if total is None:
-            total = count() if more or (the_plan.offset and not rows) else the_plan.offset + len(rows)
-        return _Found(total, rows, before=the_plan.offset > 0 and total > 0, after=more)
-    total = count()
+        return _Found(total, rows, before=the_plan.offset > 0, after=more)
     if not the_plan.backwards:
         return _Found(total, rows, before=bool(rows), after=more)
     rows.reverse()
     return _Found(total, rows, before=more, after=_follows(snapshot, request, the_plan, rows))
+
+
+def _rows(snapshot: Snapshot, the_plan: Plan, extent: Extent) -> list[Row]:
+    """The rows of a page and the one after it, in the direction of reading."""
+    if the_plan.offset >= DEEP_OFFSET:
+
+        def count(window: Window) -> int:
+            return int(snapshot.rows(count_statement(the_plan, window))[0][0])
+
+        return snapshot.rows(page_statement(the_plan, search(the_plan, extent, count)))
+    rows: list[Row] = []
+    for window in guesses(the_plan, extent):
+        rows = snapshot.rows(page_statement(the_plan, window))
+        if len(rows) > the_plan.limit:
+            break
+    return rows
 
 
 def _follows(snapshot: Snapshot, request: ReportRequest, the_plan: Plan, rows: list[Row]) -> bool:

@@ -11,7 +11,8 @@ from turnout.query.cursor import CursorBox, Place
 from turnout.query.plan import plan, position
 from turnout.query.raw import pairs_of
 from turnout.query.request import ReportRequest, Scope, parse
-from turnout.query.sql import count_statement, follows_statement, page_statement
+from turnout.query.sql import count_statement, extent_statement, follows_statement, page_statement
+from turnout.query.window import Window
 
 SNAPSHOTS = Path(__file__).parent / "snapshots" / "sql"
 NOW = 1_790_000_000_000_000
@@ -48,13 +49,27 @@ def agree(name: str, text: str) -> None:
 
 def spelled(request: ReportRequest) -> str:
     the_plan = plan(request)
-    statements = (page_statement(the_plan), count_statement(the_plan))
+    statements = (extent_statement(the_plan), page_statement(the_plan))
     return "".join(f"{s.sql.replace(' AND ', chr(10) + '  AND ')}\n-- {s.values}\n\n" for s in statements)
 
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_statements_of_a_request(name: str) -> None:
     agree(name, spelled(ask(REQUESTS[name])))
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "window"),
+    [
+        ("window_down", "limit=10", Window(end=-1_700_000_000_000_000)),
+        ("window_up", "sort=id", Window(end=500)),
+        ("window_deep", "offset=500000", Window(-1_700_000_000_000_009, -1_700_000_000_000_000, 499_000)),
+    ],
+)
+def test_statements_of_a_window(name: str, query: str, window: Window) -> None:
+    the_plan = plan(ask(query))
+    statements = (count_statement(the_plan, window), page_statement(the_plan, window))
+    agree(name, "".join(f"{s.sql.replace(' AND ', chr(10) + '  AND ')}\n-- {s.values}\n\n" for s in statements))
 
 
 def test_an_instructor_is_part_of_each_statement() -> None:
@@ -86,6 +101,12 @@ def test_whether_rows_follow() -> None:
 @pytest.mark.parametrize("name", REQUESTS)
 def test_every_statement_names_its_provider(name: str) -> None:
     the_plan = plan(ask(REQUESTS[name]))
-    for statement in (page_statement(the_plan), count_statement(the_plan)):
+    window = Window(1_700_000_000_000_000, 1_700_000_000_000_009, 499_000)
+    for statement in (
+        extent_statement(the_plan),
+        count_statement(the_plan, window),
+        page_statement(the_plan),
+        page_statement(the_plan, window),
+    ):
         assert statement.sql.count("provider_id = ?") == statement.sql.count("FROM attendances")
         assert statement.sql.count("?") == len(statement.values)

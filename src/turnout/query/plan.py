@@ -22,9 +22,18 @@ class OrderKey:
     """One stored column of the order. Missing values come last in both directions."""
 
     storage: str
+    kind: Kind
     descending: bool
     nullable: bool
-    instant: bool
+
+    @property
+    def instant(self) -> bool:
+        return self.kind is Kind.INSTANT
+
+    @property
+    def integral(self) -> bool:
+        """Whether its values are integers, or instants, which count microseconds."""
+        return self.kind in (Kind.INSTANT, Kind.INTEGER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +87,12 @@ def presences(request: ReportRequest, column: Column) -> tuple[str, ...]:
 
 def _order(request: ReportRequest) -> tuple[OrderKey, ...]:
     keys = [
-        OrderKey(storage, level.descending, level.column.nullable, level.column.kind is Kind.INSTANT)
+        OrderKey(storage, level.column.kind, level.descending, level.column.nullable)
         for level in request.sort
         for storage in level.column.order_by
     ]
     if not any(key.storage == "id" for key in keys):
-        keys.append(OrderKey("id", descending=False, nullable=False, instant=False))
+        keys.append(OrderKey("id", Kind.INTEGER, descending=False, nullable=False))
     return tuple(keys)
 
 
@@ -95,8 +104,13 @@ def place_of(request: ReportRequest, the_plan: Plan, row: tuple[Any, ...], *, ba
         if key.storage.endswith(FOLDED):
             continue  # it follows from the text itself, which is the next key
         value = row[at[key.storage]]
-        values.append((value - _EPOCH) // _MICROSECOND if key.instant and value is not None else value)
+        values.append(as_integer(value) if key.instant and value is not None else value)
     return Place(request.now, backwards, tuple(values))
+
+
+def as_integer(value: int | datetime) -> int:
+    """A value that was read, as an integer: an instant becomes microseconds since 1970."""
+    return (value - _EPOCH) // _MICROSECOND if isinstance(value, datetime) else value
 
 
 def position(order: tuple[OrderKey, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
