@@ -124,6 +124,7 @@ class Settings(BaseSettings):
     queue_timeout: float = _setting(2.0, "a number of seconds, 0 or more", "How long a query waits for its turn before the server says that it is overloaded.", ge=0, le=3600, allow_inf_nan=False)
     queue_length: int = _setting(100, "a whole number, 0 or more", "How many queries may wait for their turn.", ge=0, le=1_000_000)
     memory_limit: ByteSize | None = _setting(None, _SIZE, "How much memory the store may use; without it, the store decides.", gt=0)
+    answer_cache: ByteSize = _setting(64 * 1024**2, _SIZE, "How much memory answers may take that are kept, to be given again as long as working them out anew gives the same; 0 keeps none.", ge=0)
     threads: int | None = _setting(None, "a whole number from 1 to 1000", "How many threads the store may use for one query; without it, the store decides.", ge=1, le=1000)
     max_url: ByteSize = _setting(64 * 1024, _SIZE, "The longest URL that is answered, and the most bytes of header lines beside it.", ge=1024, le=16 * 1024**2)
     max_body: ByteSize = _setting(64 * 1024**2, _SIZE, "The largest request body.", ge=1024)

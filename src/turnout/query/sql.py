@@ -101,6 +101,12 @@ def any_statement(provider_id: int) -> Statement:
     return Statement(f"SELECT 1 FROM {TABLE} WHERE provider_id = ? LIMIT 1", (provider_id,))
 
 
+def next_statement(provider_id: int, storage: str, now: int) -> Statement:
+    """The least value of a column of instants after `now`, over all of a provider's rows; null where there is none."""
+    after = f"provider_id = ? AND {storage} > make_timestamp(?)"
+    return Statement(f"SELECT min({storage}) FROM {TABLE} WHERE {after}", (provider_id, now))
+
+
 def _provider(builder: _Builder, scope: Scope) -> str:
     return f"provider_id = {builder.bind(scope.provider_id)}"
 

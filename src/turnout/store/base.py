@@ -135,6 +135,14 @@ class Store(Protocol):
         """
         ...
 
+    def version(self, provider_id: int) -> int | None:
+        """A number that changes with each change of a provider's attendances; None while that cannot be said.
+
+        What a snapshot shows is of the version that was told before it was opened, where the same one is told
+        afterwards. A change counts before the call that makes it returns.
+        """
+        ...
+
     def status(self) -> StoreStatus:
         """What `turnout doctor` says of the store."""
         ...

@@ -60,6 +60,8 @@ class DuckStore:
         self._merging = Lock()
         self._small = Lock()
         self._work: Work | None = None
+        self._versions: dict[int, int] = {}
+        self._changing: int | None = None
         self._closed = False
         with engine_errors("Reading the store"):
             self._cursor = cursor_of(self._connection)
@@ -129,11 +131,30 @@ class DuckStore:
         with self._merging:
             if self._closed:
                 raise _closed()
-            outcome = self._merge(provider, batches, dry_run=dry_run)
+            outcome = self._counted_merge(provider, batches, dry_run=dry_run)
             if outcome.written >= _LARGE_MERGE:
                 with engine_errors("Writing the store"), self._small:
                     self._cursor.execute("CHECKPOINT")
         return outcome.merged
+
+    def version(self, provider_id: int) -> int | None:
+        """How often a provider's attendances have changed since the store was opened; None while a merge is on."""
+        if self._changing == provider_id:
+            return None
+        return self._versions.get(provider_id, 0)
+
+    def _counted_merge(self, provider: Provider, batches: Iterable[pa.RecordBatch], *, dry_run: bool) -> Outcome:
+        """Merge, and give the provider's data a new version unless nothing was written."""
+        changed = not dry_run
+        self._changing = provider.id if changed else None
+        try:
+            outcome = self._merge(provider, batches, dry_run=dry_run)
+            changed = outcome.written > 0
+        finally:
+            if changed:
+                self._versions[provider.id] = self._versions.get(provider.id, 0) + 1
+            self._changing = None
+        return outcome
 
     def _merge(self, provider: Provider, batches: Iterable[pa.RecordBatch], *, dry_run: bool) -> Outcome:
         from turnout.store import merge as merging  # noqa: PLC0415 - a server that only reads starts without pyarrow

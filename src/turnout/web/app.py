@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 
 from turnout import __version__
+from turnout.answers import Answers
 from turnout.errors import NON_FIELD, TurnoutError
 from turnout.reports import cursor_box
 from turnout.web import admin, operate
@@ -130,7 +131,11 @@ def create_app(
     if counts:
         counts.show_workers(workers)
     auth = Authenticator(store, settings, clock, read_keys)
-    services = Services(store, settings, clock, workers, auth, counts, cursor_box(store), command, clock.monotonic())
+    cursors = cursor_box(store)
+    answers = Answers(store, cursors, settings.answer_cache)
+    if counts:
+        counts.show_answers(answers)
+    services = Services(store, settings, clock, workers, auth, counts, cursors, answers, command, clock.monotonic())
     reports = {REPORT_PATH: {"GET": report or _report_endpoint()}}
     routes = [_route(path, methods) for path, methods in {**reports, **ROUTES}.items()]
     return Application(services, [*routes, *(_pages(settings) if pages is None else pages)])

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Scope
 
+    from turnout.answers import Answers
     from turnout.query.cursor import CursorBox
     from turnout.settings import Settings
     from turnout.store.base import Store
@@ -47,6 +48,7 @@ class Services:
     auth: Authenticator
     metrics: Metrics | None
     cursors: CursorBox
+    answers: Answers
     command: str
     """What owns the store, for people: `turnout serve`."""
     started: float

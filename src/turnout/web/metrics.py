@@ -19,6 +19,7 @@ from prometheus_client import (
 from turnout import __version__
 
 if TYPE_CHECKING:
+    from turnout.answers import Answers
     from turnout.store.base import StoreStatus
     from turnout.web.work import Workers
 
@@ -50,6 +51,8 @@ class Metrics:
         self._query_seconds = Histogram(
             "turnout_query_seconds", "How long queries ran.", registry=registry, buckets=_SECONDS
         )
+        answers = Counter("turnout_answers", "Report pages, by where they came from.", ["source"], registry=registry)
+        self._kept, self._worked_out = answers.labels("memory"), answers.labels("store")
         self._store_up = Gauge("turnout_store_up", "Whether the store answered last time.", registry=registry)
         self._store_bytes = Gauge("turnout_store_bytes", "The size of the store.", registry=registry)
         self._store_rows = Gauge("turnout_store_attendances", "The attendances in the store.", registry=registry)
@@ -64,6 +67,15 @@ class Metrics:
         active.set_function(lambda: workers.active)
         waiting = Gauge("turnout_queries_waiting", "Queries that wait for their turn.", registry=self._registry)
         waiting.set_function(lambda: workers.waiting)
+
+    def show_answers(self, answers: Answers) -> None:
+        """Show how much memory the kept answers take, whenever somebody looks."""
+        taken = Gauge("turnout_answer_cache_bytes", "The memory that kept answers take.", registry=self._registry)
+        taken.set_function(lambda: answers.size)
+
+    def answer(self, *, kept: bool) -> None:
+        """Count a report page."""
+        (self._kept if kept else self._worked_out).inc()
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request by its route's template."""

@@ -11,7 +11,6 @@ from turnout.catalog.attendances import ATTENDANCES
 from turnout.output.formats import FORMATS, Format
 from turnout.query.raw import Pairs, pairs_of, printable
 from turnout.query.request import ReportRequest, Scope, parse
-from turnout.reports import Page, report_page
 from turnout.web.accept import handling, preferred_format
 from turnout.web.context import Context, context_of
 from turnout.web.respond import finish
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from turnout.reports import Page
     from turnout.web.auth import Caller
     from turnout.web.work import Job
 
@@ -50,9 +50,13 @@ async def attendances(request: Request) -> Response:
     context.mark("read")
 
     def answer(job: Job) -> Page:
-        return report_page(services.store, report, format_, services.cursors, on_snapshot=job.attach)
+        return services.answers.answer(report, format_, on_snapshot=job.attach)
 
-    page = await services.workers.run(answer, request=request)
+    page = services.answers.kept(report, format_)
+    if services.metrics:
+        services.metrics.answer(kept=page is not None)
+    if page is None:
+        page = await services.workers.run(answer, request=request)
     context.mark("answer")
     headers = _headers(request, context, report, page)
     if preference == ("lenient" if lenient else "strict"):
