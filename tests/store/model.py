@@ -76,6 +76,10 @@ class Model:
             self._keep(row)
         return created, len(accepted) - created, len(rows) - len(accepted)
 
+    def delete(self, ids: list[int]) -> int:
+        """Take rows away; what they said stays. Return how many there were."""
+        return sum(self.rows.pop(id_, None) is not None for id_ in ids)
+
     def _say_named_things(self, row: Row) -> None:
         for kind in BY_NAME:
             self._say(kind, row)

@@ -95,3 +95,47 @@ def test_any_merges_leave_what_the_model_says(shared: DuckStore, inputs: list[tu
         assert facts(shared, providers[which]) == models[which].facts()
     for provider, model in zip(providers, models, strict=True):
         assert wide(shared, provider) == model.wide()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    steps=st.lists(
+        st.tuples(st.lists(rows(), max_size=6), st.lists(st.integers(1, 6), max_size=3)), min_size=1, max_size=3
+    )
+)
+def test_rows_that_are_deleted_leave_what_the_model_says(
+    shared: DuckStore, steps: list[tuple[list[Row], list[int]]]
+) -> None:
+    provider, other, model = Provider(next(_numbers), "S", "UTC"), Provider(next(_numbers), "O", "UTC"), Model()
+    for rows_in, ids in steps:
+        shared.merge(other, batches(rows_in))
+        kept = wide(shared, other)
+        shared.merge(provider, batches(rows_in))
+        model.merge(rows_in)
+        assert shared.delete(provider, ids) == model.delete(list(dict.fromkeys(ids)))
+        assert wide(shared, provider) == model.wide()
+        assert facts(shared, provider) == model.facts()
+        assert wide(shared, other) == kept
+
+
+def with_ids(row: Row) -> Row:
+    """The row without names that have no id."""
+    said = dict(row)
+    for reference, name in NAMED.values():
+        if name in said and said[reference] is None:
+            del said[name]
+    if said.get("instructor_ids"):
+        said["instructor_ids"] = [(id_ or 1, name) for id_, name in said["instructor_ids"]]
+    return said
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(inputs=st.lists(st.lists(rows().map(with_ids), max_size=5), min_size=1, max_size=5))
+def test_inputs_that_are_merged_together_are_as_if_one_after_the_other(
+    shared: DuckStore, inputs: list[list[Row]]
+) -> None:
+    provider, model = Provider(next(_numbers), "Studio", "UTC"), Model()
+    expected = [Merged(*model.merge(rows_in)) for rows_in in inputs]
+    assert shared.merge_together(provider, [batches(rows_in) for rows_in in inputs]) == tuple(expected)
+    assert wide(shared, provider) == model.wide()
+    assert facts(shared, provider) == model.facts()

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from store.look import STUDIO, wide
+from store.rows import batches, row
 from turnout.errors import TurnoutError
-from turnout.store.base import Provider, Token
+from turnout.store.base import Answered, Provider, Token
 from turnout.store.duckdb import DuckStore
 
 if TYPE_CHECKING:
@@ -71,3 +73,36 @@ def test_secrets_are_made_once(path: Path) -> None:
         assert store.secret("links") != made
     with closing(DuckStore(path)) as store:
         assert store.secret("cursor") == made
+
+
+def answer(number: int, answered_at: int = 5) -> Answered:
+    return Answered(f"key {number}", "request", 200, b"{}", answered_at)
+
+
+def test_what_was_answered_is_remembered_with_the_merge(path: Path) -> None:
+    with closing(DuckStore(path)) as store:
+        store.merge_together(STUDIO, [batches([row(1, 10)]), batches([row(2, 10)])], lambda _: [answer(1)])
+        # A merge that changes nothing is remembered as well, and one that fails is not.
+        store.merge_together(STUDIO, [batches([row(1, 10)])], lambda _: [answer(2, 9)])
+        with pytest.raises(TurnoutError):
+            store.merge_together(STUDIO, [batches([row(3, 10)])], lambda _: [answer(3), answer(3)])
+        assert list(wide(store)) == [1, 2]
+    with closing(DuckStore(path)) as store:
+        assert [store.answered(f"key {number}") for number in (1, 2, 3)] == [answer(1), answer(2, 9), None]
+        store.forget_answered(9)
+        assert [store.answered(f"key {number}") for number in (1, 2)] == [None, answer(2, 9)]
+
+
+def test_the_version_of_the_data(store: DuckStore) -> None:
+    before = store.version(1)
+    assert store.merge(STUDIO, batches([row(1, 10)]), dry_run=True).created == 1
+    assert store.version(1) == before
+    store.merge(STUDIO, batches([row(1, 10)]))
+    created = store.version(1)
+    assert created != before
+    store.merge(STUDIO, batches([row(1, 10)]))
+    assert store.delete(STUDIO, [2]) == 0
+    assert store.version(1) == created
+    assert store.delete(STUDIO, [1]) == 1
+    assert store.version(1) not in (created, None)
+    assert store.version(2) == before

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -53,6 +53,20 @@ class Merged:
     created: int
     updated: int
     unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What was answered to a request that may be repeated (contract section 8). `key` and `request` are hashes.
+
+    `answered_at` is microseconds since 1970.
+    """
+
+    key: str
+    request: str
+    status: int
+    body: bytes
+    answered_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +147,33 @@ class Store(Protocol):
         `dry_run` counts and changes nothing. What `batches` raises comes through, and nothing is changed. Raises
         `conflict` where no id is left for a thing that came by name.
         """
+        ...
+
+    def merge_together(
+        self,
+        provider: Provider,
+        inputs: Sequence[Iterable[pa.RecordBatch]],
+        remember: Callable[[Sequence[Merged]], Iterable[Answered]] = lambda _: (),
+    ) -> Sequence[Merged]:
+        """Merge several inputs at once, each as if after the one before, all or none; their counts, in order.
+
+        Costs little more than one of them. `remember` tells what `answered` is to know, in the same transaction.
+        """
+        ...
+
+    def delete(self, provider: Provider, ids: Sequence[int]) -> int:
+        """Delete attendances by their ids, all or none; return how many there were.
+
+        What they said of customers, events and the other things stays; first attendances are worked out anew.
+        """
+        ...
+
+    def answered(self, key: str) -> Answered | None:
+        """What was remembered under a key."""
+        ...
+
+    def forget_answered(self, before: int) -> None:
+        """Forget what was answered before an instant (microseconds since 1970)."""
         ...
 
     def version(self, provider_id: int) -> int | None:

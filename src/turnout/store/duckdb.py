@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 
 from turnout.errors import TurnoutError
-from turnout.store.base import Merged, Provider, StoreStatus, Token
+from turnout.store.base import Answered, Merged, Provider, StoreStatus, Token
 from turnout.store.duckdb_file import attach, cursor_of, engine_errors
 from turnout.store.duckdb_snapshot import Snapshots
 from turnout.store.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -128,14 +128,51 @@ class DuckStore:
 
         One merge at a time; readers go on meanwhile. What `batches` raises comes through, and nothing is changed.
         """
-        with self._merging:
-            if self._closed:
-                raise _closed()
-            outcome = self._counted_merge(provider, batches, dry_run=dry_run)
-            if outcome.written >= _LARGE_MERGE:
-                with engine_errors("Writing the store"), self._small:
-                    self._cursor.execute("CHECKPOINT")
-        return outcome.merged
+
+        def step(work: Work) -> Outcome:
+            from turnout.store.merge import merge  # noqa: PLC0415 - as in `_run`
+
+            return merge(work, [batches], dry_run=dry_run)
+
+        (merged,) = self._change(provider, step, changes=not dry_run).merged
+        return merged
+
+    def merge_together(
+        self,
+        provider: Provider,
+        inputs: Sequence[Iterable[pa.RecordBatch]],
+        remember: Callable[[Sequence[Merged]], Iterable[Answered]] = lambda _: (),
+    ) -> Sequence[Merged]:
+        """Merge several inputs in one transaction, and write what is to be remembered of them."""
+
+        def step(work: Work) -> Outcome:
+            from turnout.store.merge import merge  # noqa: PLC0415 - as in `_run`
+
+            return merge(work, inputs, remember=remember)
+
+        return self._change(provider, step).merged
+
+    def delete(self, provider: Provider, ids: Sequence[int]) -> int:
+        """Delete attendances by their ids; return how many there were."""
+
+        def step(work: Work) -> Outcome:
+            from turnout.store.merge import delete  # noqa: PLC0415 - as in `_run`
+
+            return delete(work, ids)
+
+        return self._change(provider, step).deleted
+
+    def answered(self, key: str) -> Answered | None:
+        """What was remembered under a key."""
+        with engine_errors("Reading the store"), self._small:
+            columns = ", ".join(field.name for field in fields(Answered))
+            found = self._cursor.execute(f"SELECT {columns} FROM answered WHERE key = ?", [key]).fetchall()  # noqa: S608 - names of this program
+        return Answered(*found[0]) if found else None
+
+    def forget_answered(self, before: int) -> None:
+        """Forget what was answered before an instant."""
+        with engine_errors("Writing the store"), self._small:
+            self._cursor.execute("DELETE FROM answered WHERE answered_at < ?", [before])
 
     def version(self, provider_id: int) -> int | None:
         """How often a provider's attendances have changed since the store was opened; None while a merge is on."""
@@ -143,28 +180,33 @@ class DuckStore:
             return None
         return self._versions.get(provider_id, 0)
 
-    def _counted_merge(self, provider: Provider, batches: Iterable[pa.RecordBatch], *, dry_run: bool) -> Outcome:
-        """Merge, and give the provider's data a new version unless nothing was written."""
-        changed = not dry_run
-        self._changing = provider.id if changed else None
-        try:
-            outcome = self._merge(provider, batches, dry_run=dry_run)
-            changed = outcome.written > 0
-        finally:
-            if changed:
-                self._versions[provider.id] = self._versions.get(provider.id, 0) + 1
-            self._changing = None
-        return outcome
+    def _change(self, provider: Provider, step: Callable[[Work], Outcome], *, changes: bool = True) -> Outcome:
+        """Run a step that may change a provider's attendances, and give them a new version where it does."""
+        with self._merging:
+            if self._closed:
+                raise _closed()
+            self._changing = provider.id if changes else None
+            outcome = None
+            try:
+                outcome = self._run(provider, step)
+            finally:
+                if changes and (outcome is None or outcome.written):
+                    self._versions[provider.id] = self._versions.get(provider.id, 0) + 1
+                self._changing = None
+            if outcome.written >= _LARGE_MERGE:
+                with engine_errors("Writing the store"), self._small:
+                    self._cursor.execute("CHECKPOINT")
+            return outcome
 
-    def _merge(self, provider: Provider, batches: Iterable[pa.RecordBatch], *, dry_run: bool) -> Outcome:
-        from turnout.store import merge as merging  # noqa: PLC0415 - a server that only reads starts without pyarrow
+    def _run(self, provider: Provider, step: Callable[[Work], Outcome]) -> Outcome:
+        from turnout.store.merge import Work  # noqa: PLC0415 - a server that only reads starts without pyarrow
 
         with engine_errors("Merging"):
             cursor = cursor_of(self._connection)
             try:
                 with ThreadPoolExecutor(1, "turnout-merge") as thread:
-                    self._work = work = merging.Work(cursor, provider.id, thread)
-                    return merging.merge(work, batches, dry_run=dry_run)
+                    self._work = work = Work(cursor, provider.id, thread)
+                    return step(work)
             except duckdb.InterruptException:
                 raise _closed() from None
             finally:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from turnout.errors import TurnoutError
+from turnout.store.migrations import copy_beside, upgrade
 from turnout.store.owner import StoreOwned
 from turnout.store.schema import SCHEMA_VERSION, tables
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 CATALOG: Final = "turnout"
 _ROW_GROUP_SIZE: Final = 61_440
+_FIRST_TABLES: Final = {"meta", "secret", "provider", "token", "attendances"}
+"""Tables that stores of all versions have."""
 
 
 @contextmanager
@@ -83,7 +86,9 @@ def attach(
         ) from None
     try:
         _attach(connection, path)
-        _check_schema(connection, path)
+        version = _schema_version(connection, path)
+        if version < SCHEMA_VERSION:
+            _upgrade(connection, path, version)
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
     except BaseException:
@@ -194,8 +199,24 @@ def _reason(path: Path, text: str) -> str:
     return f"The store {path} is damaged and cannot be opened; restore it from a backup."
 
 
-def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Refuse a database that is not a Turnout store, or is one that this program does not know."""
+def _upgrade(connection: duckdb.DuckDBPyConnection, path: Path, version: int) -> None:
+    """Copy the file of an older Turnout, and bring it up to date."""
+    try:
+        connection.execute("USE memory")
+        connection.execute(f"DETACH {CATALOG}")  # what is in the write-ahead log gets into the file
+        copy_beside(path, version)
+        _attach(connection, path)
+        upgrade(connection, version)
+    except OSError as error:
+        raise _unavailable(
+            f"The store {path} is of an older Turnout, and cannot be copied before it is upgraded: {error.strerror}."
+        ) from None
+    except duckdb.Error as error:
+        raise _unavailable(f"The store {path} is of an older Turnout. {_reason(path, str(error))}") from None
+
+
+def _schema_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """The version of the store; refuse a database that is not one, or is one that this program does not know."""
     try:
         names = {
             name
@@ -205,7 +226,7 @@ def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         }
         found = (
             connection.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchall()
-            if names >= set(tables())
+            if names >= _FIRST_TABLES
             else []
         )
     except duckdb.Error as error:
@@ -217,3 +238,4 @@ def _check_schema(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         raise _unavailable(
             f"The store {path} was written by a newer Turnout (schema {version}; this one knows {SCHEMA_VERSION})."
         )
+    return version

@@ -13,12 +13,13 @@ The steps, each a few statements over temporary tables that spill to disk:
 from __future__ import annotations
 
 from concurrent.futures import wait
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from threading import Event, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute
 
 from turnout.errors import TurnoutError
 from turnout.store import schema
@@ -28,14 +29,17 @@ from turnout.store.merge_things import settle_things
 from turnout.store.staging import STAGING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Executor
 
+    from turnout.store.base import Answered
 
 # So many rows or bytes make one INSERT.
 _CHUNK_ROWS: Final = 122_880
 _CHUNK_BYTES: Final = 64 << 20
 _INSIST_SECONDS: Final = 0.01
+# So many bits of `seq` count the rows of one input.
+_SEQ_BITS: Final = 40
 
 
 @dataclass(frozen=True)
@@ -80,49 +84,90 @@ class Work:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The counts of a merge, and how many wide rows it wrote."""
+    """The counts of a merge by input; how many wide rows were written or deleted, and how many of them deleted."""
 
-    merged: Merged
+    merged: tuple[Merged, ...]
     written: int
+    deleted: int = 0
 
 
-def merge(work: Work, batches: Iterable[pa.RecordBatch], *, dry_run: bool) -> Outcome:
-    """Merge `batches` of `staging.STAGING`, in one transaction; with `dry_run`, only count.
+def merge(
+    work: Work,
+    inputs: Sequence[Iterable[pa.RecordBatch]],
+    *,
+    dry_run: bool = False,
+    remember: Callable[[Sequence[Merged]], Iterable[Answered]] = lambda _: (),
+) -> Outcome:
+    """Merge inputs of `staging.STAGING` in one transaction, each as if after the one before; `dry_run` only counts.
 
     Leaves temporary tables behind, and where it raises an open transaction: close the cursor afterwards.
     """
     count = f"SELECT count(*) FROM attendances WHERE provider_id = {work.provider}"
     # Not in the transaction: the engine keeps what was registered during one in memory until it ends.
-    total = _stage(work, batches)
+    totals = _stage(work, inputs)
     work.run("BEGIN TRANSACTION")
-    merged = _accept(work, total)
-    if dry_run or merged.unchanged == total:
-        work.run("ROLLBACK")
-        return Outcome(merged, 0)
-    (before,) = work.one(count)
-    changed = settle_things(work)
-    written = Rows(work).write(changed)
-    (after,) = work.one(count)
-    _must_equal(after, before + merged.created)
-    for table in ("staged", "stored", "fresh"):
-        work.run(f"DROP TABLE {table}")  # a commit would go through their rows once more
-    work.run("COMMIT")
+    merged = _accept(work, totals)
+    written = 0
+    if not dry_run and any(one.created or one.updated for one in merged):
+        (before,) = work.one(count)
+        changed = settle_things(work)
+        written = Rows(work).write(changed)
+        (after,) = work.one(count)
+        _must_equal(after, before + sum(one.created for one in merged))
+        for table in ("staged", "stored", "fresh"):
+            work.run(f"DROP TABLE {table}")  # a commit would go through their rows once more
+    answers = [] if dry_run else [astuple(answered) for answered in remember(merged)]
+    for answered in answers:
+        work.cursor.execute("INSERT INTO answered VALUES (?, ?, ?, ?, ?)", answered)
+    work.run("COMMIT" if written or answers else "ROLLBACK")
     return Outcome(merged, written)
 
 
-def _stage(work: Work, batches: Iterable[pa.RecordBatch]) -> int:
-    """Copy the input into the temporary table `staged`; return its number of rows."""
+def delete(work: Work, ids: Sequence[int]) -> Outcome:
+    """Delete rows by their ids, in one transaction. What they said of things stays true (contract section 9)."""
+    work.cursor.register("given", pa.table({"id": pa.array(ids, pa.int64())}))
+    mine = f"provider_id = {work.provider}"
+    work.run(
+        f"CREATE TEMP TABLE stored AS SELECT {Rows.OWN_LIST} FROM attendances "
+        f"WHERE {mine} AND id IN (SELECT id FROM given)"
+    )
+    work.cursor.unregister("given")
+    (deleted,) = work.one("SELECT count(*) FROM stored")
+    if not deleted:
+        return Outcome((), 0)
+    work.run("BEGIN TRANSACTION")
+    work.run(f"DELETE FROM attendances WHERE {mine} AND id IN (SELECT id FROM stored)")
+    written = Rows(work).write_after_deletion()
+    work.run("COMMIT")
+    return Outcome((), written + deleted, deleted)
+
+
+def _stage(work: Work, inputs: Sequence[Iterable[pa.RecordBatch]]) -> list[int]:
+    """Copy the inputs into the temporary table `staged`; return their numbers of rows.
+
+    The rows' `seq` counts within an input; the input's number stands above it.
+    """
     columns = ", ".join(f"{name} {kind}" for name, kind in schema.staging_columns().items())
     work.run(f"CREATE TEMP TABLE staged ({columns})")
-    total = 0
-    for chunk in _chunks(batches):
+    totals = [0] * len(inputs)
+    for chunk in _chunks(_numbered(inputs, totals)):
         work.cursor.register("chunk", chunk)
         work.run("INSERT INTO staged SELECT * FROM chunk")
         work.cursor.unregister("chunk")
-        total += chunk.num_rows
     (kept,) = work.one("SELECT count(*) FROM staged")
-    _must_equal(kept, total)
-    return total
+    _must_equal(kept, sum(totals))
+    return totals
+
+
+def _numbered(inputs: Sequence[Iterable[pa.RecordBatch]], totals: list[int]) -> Iterator[pa.RecordBatch]:
+    """The batches of all inputs, the input's number within `seq`; their rows are counted in `totals`."""
+    for number, batches in enumerate(inputs):
+        for batch in batches:
+            totals[number] += batch.num_rows
+            if number:
+                shifted = pa.compute.add(batch.column("seq"), number << _SEQ_BITS)
+                batch = batch.set_column(batch.schema.get_field_index("seq"), "seq", shifted)  # noqa: PLW2901
+            yield batch
 
 
 def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -149,14 +194,18 @@ def _must_equal(found: int, expected: int) -> None:
         raise TurnoutError("server_error", f"The merge was undone: {found} rows were found where {expected} belong.")
 
 
-def _accept(work: Work, total: int) -> Merged:
-    """Delete from `staged` what is not accepted; leave the stored versions in `stored`, repeated ids in `repeated`."""
+def _accept(work: Work, totals: list[int]) -> tuple[Merged, ...]:
+    """Delete from `staged` what is not accepted; leave the stored versions in `stored`, repeated ids in `repeated`.
+
+    A row is created by the first accepted version of an id that was not stored.
+    """
     work.run(
         f"CREATE TEMP TABLE stored AS SELECT {Rows.OWN_LIST} FROM attendances "
         f"WHERE provider_id = {work.provider} AND id IN (SELECT id FROM staged)"
     )
     work.run("DELETE FROM staged USING stored WHERE staged.id = stored.id AND staged.updated_at <= stored.updated_at")
     work.run("CREATE TEMP TABLE repeated AS SELECT id FROM staged GROUP BY id HAVING count(*) > 1")
+    first, repeats = "true", ""
     if work.any("repeated"):
         work.run(
             "DELETE FROM staged WHERE seq IN ("
@@ -164,8 +213,17 @@ def _accept(work: Work, total: int) -> Merged:
             "PARTITION BY id ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS newest_before "
             "FROM staged WHERE id IN (SELECT id FROM repeated)) WHERE updated_at <= newest_before)"
         )
-    accepted, created = work.one(
-        "SELECT count(*), count(DISTINCT staged.id) FILTER (WHERE stored.id IS NULL) "
-        "FROM staged LEFT JOIN stored USING (id)"
-    )
-    return Merged(created=created, updated=accepted - created, unchanged=total - accepted)
+        first = "seq = coalesce(first, seq)"
+        repeats = (
+            "LEFT JOIN (SELECT id, min(seq) AS first FROM staged SEMI JOIN repeated USING (id) GROUP BY id) USING (id)"
+        )
+    found = work.cursor.execute(
+        f"SELECT seq >> {_SEQ_BITS} AS input, count(*), count(*) FILTER (WHERE stored.id IS NULL AND {first}) "
+        f"FROM staged LEFT JOIN stored USING (id) {repeats} GROUP BY input"
+    ).fetchall()
+    accepted = {number: (rows, created) for number, rows, created in found}
+    merged = []
+    for number, total in enumerate(totals):
+        rows, created = accepted.get(number, (0, 0))
+        merged.append(Merged(created=created, updated=rows - created, unchanged=total - rows))
+    return tuple(merged)

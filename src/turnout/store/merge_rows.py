@@ -38,14 +38,23 @@ class Rows:
 
     def write(self, changed: Iterable[Thing]) -> int:
         """Write every wide row that this merge changes; return how many. `changed` are the kinds that changed."""
-        run = self._work.run
-        run(f"CREATE TEMP TABLE fresh AS {_accepted()}")
+        self._work.run(f"CREATE TEMP TABLE fresh AS {_accepted()}")
         for thing in changed:
             self._add_rows_of_changed(thing)
-        self._find_firsts()
+        who = schema.FIRST_OF
+        self._find_firsts(f"SELECT {who} FROM fresh UNION SELECT {who} FROM stored WHERE id IN (SELECT id FROM fresh)")
+        return self._rewrite()
+
+    def write_after_deletion(self) -> int:
+        """Write every wide row that changes because the rows in `stored` were deleted; return how many."""
+        self._work.run("CREATE TEMP TABLE fresh AS SELECT * FROM stored LIMIT 0")
+        self._find_firsts(f"SELECT DISTINCT {schema.FIRST_OF} FROM stored")
+        return self._rewrite()
+
+    def _rewrite(self) -> int:
         self._add_rows_of_other_firsts()
-        run(f"DELETE FROM attendances WHERE {self._here} AND id IN (SELECT id FROM fresh)")
-        run(f"INSERT INTO attendances {self._wide()}")
+        self._work.run(f"DELETE FROM attendances WHERE {self._here} AND id IN (SELECT id FROM fresh)")
+        self._work.run(f"INSERT INTO attendances {self._wide()}")
         (written,) = self._work.one("SELECT count(*) FROM fresh")
         return int(written)
 
@@ -61,15 +70,12 @@ class Rows:
             f"WHERE {self._here} AND {repeats} AND id NOT IN (SELECT id FROM fresh)"
         )
 
-    def _find_firsts(self) -> None:
-        """Make `firsts` (customer, row id or null) from the rows as they will be."""
+    def _find_firsts(self, touched: str) -> None:
+        """Make `firsts` (customer, row id or null) of the customers that `touched` selects, as it will be."""
         who, when, attended = schema.FIRST_OF, schema.FIRST_BY, f"status = '{schema.FIRST_STATUS}'"
         event = _MAKER[when]
         event_id = next(thing.reference for thing in THINGS if thing.name == event)
-        self._work.run(
-            f"CREATE TEMP TABLE touched AS SELECT {who} FROM fresh "
-            f"UNION SELECT {who} FROM stored WHERE id IN (SELECT id FROM fresh)"
-        )
+        self._work.run(f"CREATE TEMP TABLE touched AS {touched}")
         self._work.run(
             f"CREATE TEMP TABLE firsts AS WITH attended AS ("
             f"SELECT fresh.{who}, {event}.{when}, fresh.id FROM fresh "

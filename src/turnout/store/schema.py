@@ -15,7 +15,8 @@ from turnout.catalog.types import FOLDED, MAX_ID, Kind, Member, Thing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""Of the tables below. Who changes them raises it, and adds how the old become the new to `migrations.MIGRATIONS`."""
 
 MEMBERS: Final[tuple[Member, ...]] = (*ROW, *(m for thing in THINGS for m in thing.members))
 """Every member that a row may state, in the order of the bits of the staging column `has`."""
@@ -150,6 +151,18 @@ _SMALL_TABLES: Final = {
         "expires_at": "BIGINT",
         "revoked_at": "BIGINT",
     },
+    # What was answered to a request with an Idempotency-Key (section 8); `key` and `request` are hashes.
+    "answered": {
+        "key": "VARCHAR PRIMARY KEY",
+        "request": "VARCHAR NOT NULL",
+        "status": "INTEGER NOT NULL",
+        "body": "BLOB NOT NULL",
+        "answered_at": "BIGINT NOT NULL",
+    },
+    # The persons who are to stay forgotten.
+    "erased": {"provider_id": "BIGINT NOT NULL", "customer_id": "BIGINT NOT NULL", "erased_at": "BIGINT NOT NULL"},
+    # How far `turnout sync` has come, as JSON.
+    "sync": {"provider_id": "BIGINT PRIMARY KEY", "place": "VARCHAR NOT NULL"},
 }
 
 

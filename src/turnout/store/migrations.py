@@ -1,0 +1,56 @@
+"""Upgrading the file of an older Turnout: what changed from version to version, as frozen statements.
+
+A statement here says what a version was, whatever the catalogue says today; a test holds an upgraded store to equal a
+new one. A version is reached whole or not at all, and a copy of the file as it was stays beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from turnout.store.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    import duckdb
+
+MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
+    2: (
+        """CREATE TABLE answered (
+            key VARCHAR PRIMARY KEY, request VARCHAR NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL,
+            answered_at BIGINT NOT NULL)""",
+        "CREATE TABLE erased (provider_id BIGINT NOT NULL, customer_id BIGINT NOT NULL, erased_at BIGINT NOT NULL)",
+        "CREATE TABLE sync (provider_id BIGINT PRIMARY KEY, place VARCHAR NOT NULL)",
+    )
+}
+"""By the version that they lead to, the statements that make it from the one before."""
+
+
+def copy_beside(path: Path, version: int) -> Path:
+    """Copy a store's file, which nobody has open, to `FILE.schema-VERSION`, whole or not at all; return its path."""
+    kept = path.with_name(f"{path.name}.schema-{version}")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".turnout-")
+    made = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as target, path.open("rb") as source:
+            shutil.copyfileobj(source, target, 1 << 20)
+            target.flush()
+            os.fsync(target.fileno())
+        made.replace(kept)
+    except BaseException:
+        made.unlink(missing_ok=True)
+        raise
+    return kept
+
+
+def upgrade(connection: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Bring an open store from `version` to the present one, in one transaction."""
+    connection.execute("BEGIN TRANSACTION")
+    for reached in range(version + 1, SCHEMA_VERSION + 1):
+        for statement in MIGRATIONS[reached]:
+            connection.execute(statement)
+    connection.execute("UPDATE meta SET value = ? WHERE name = 'schema_version'", [str(SCHEMA_VERSION)])
+    connection.execute("COMMIT")
