@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from bench.client import BenchError
+from bench.children import BenchError
 from bench.data import ROOT, data_set
 from bench.datasette import Datasette
 from bench.imports import QUICK_ROWS as QUICK_IMPORT
@@ -36,23 +36,23 @@ PEERS: Final = (Datasette(), Roapi())
 def main() -> int:
     """Run the command line."""
     given = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     if given.data:
         for rows in given.rows or ROWS:
             data = data_set(rows, time.time())
             for peer in PEERS:
                 peer.build(data)
         return 0
-    if given.again:
-        results = msgspec.json.decode(KEPT.read_bytes(), type=Results)
-    else:
-        try:
-            results = _measure(given)
-        except BenchError as error:
-            print(f"bench: {error}", file=sys.stderr)
-            return 1
-        ROOT.mkdir(exist_ok=True)
-        KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
+    try:
+        results = _kept() if given.again else _measure(given)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bench: stopped", file=sys.stderr)
+        return 128 + signal.SIGINT
     print(terminal(results))
     if not given.quick:
         (DOCS / PICTURE).parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,18 @@ def _measure(given: argparse.Namespace) -> Results:
     runs = [run(data_set(rows, began), PEERS, QUICK if given.quick else WHOLE) for rows in sizes]
     imports = import_runs(QUICK_IMPORT if given.quick else IMPORT, began)
     say(f"Measured for {(time.time() - began) / 60:.0f} minutes.")
-    return Results(datetime.fromtimestamp(began, UTC).date().isoformat(), where, imports, runs)
+    results = Results(datetime.fromtimestamp(began, UTC).date().isoformat(), where, imports, runs)
+    ROOT.mkdir(exist_ok=True)
+    KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
+    return results
+
+
+def _kept() -> Results:
+    """What was measured last."""
+    try:
+        return msgspec.json.decode(KEPT.read_bytes(), type=Results)
+    except (FileNotFoundError, msgspec.DecodeError):
+        raise BenchError(f"{KEPT} has no figures of this version of the benchmark; measure first") from None
 
 
 if __name__ == "__main__":

@@ -1,25 +1,29 @@
 """The load: a light HTTP/1.1 client in a process of its own, so that it shares no interpreter with what it measures.
 
-The parent writes a `Job` to its standard input and reads a `Load` from its standard output, both msgpack. A *call* is
-one question; a peer may need several requests for it, which follow each other on the same connection, and count as one.
+It is a `worker`: a `Job` in, a `Load` out. A *call* is one question; a peer may need several requests for it, which
+follow each other on the same connection, and count as one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 import msgspec
 import uvloop
 
-_PATIENCE: Final = 120.0
-# How long to wait for the last answers when the time of a job is over.
-_GRACE: Final = 15.0
+from bench.children import BenchError
+from bench.worker import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+GRACE: Final = 10.0
+ENDLESS: Final = 1_000_000
+"""A count that nothing reaches: the job's seconds end it."""
 _OK: Final = 200
 _REFUSED: Final = 503
 
@@ -34,7 +38,7 @@ class Call(msgspec.Struct, frozen=True):
 class Job(msgspec.Struct, frozen=True):
     """Calls to make in turn on `connections` connections, until `count` are done or `seconds` have passed.
 
-    `warm_up` calls come first and are not measured; each call is made once before that, whatever it is.
+    At least one is made. `warm_up` calls come first, for a third of the time at most, and are not measured.
     """
 
     port: int
@@ -43,6 +47,10 @@ class Job(msgspec.Struct, frozen=True):
     count: int
     seconds: float
     warm_up: int = 0
+    keep: bool = False
+    """Whether the first answer to each call is wanted."""
+    grace: float = GRACE
+    """How many seconds the last answers are waited for when the time is over."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -64,22 +72,16 @@ class Load(msgspec.Struct, frozen=True):
         return self.answered / self.seconds
 
 
-class BenchError(Exception):
-    """Something did not answer as it must; the benchmark ends."""
-
-
-def run(job: Job) -> Load:
-    """Run a job in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.client"],
-        input=msgspec.msgpack.encode(job),
-        stdout=subprocess.PIPE,
-        timeout=job.seconds + _PATIENCE,
-        check=False,
+def pooled(loads: Sequence[Load]) -> Load:
+    """Several loads of the same calls as one, without the answers."""
+    names = loads[0].milliseconds
+    return Load(
+        {name: [each for load in loads for each in load.milliseconds[name]] for name in names},
+        {},
+        {name: sum(load.unanswered[name] for load in loads) for name in names},
+        sum(load.answered for load in loads),
+        sum(load.seconds for load in loads),
     )
-    if done.returncode:
-        raise BenchError(f"the client ended with {done.returncode}")
-    return msgspec.msgpack.decode(done.stdout, type=Load)
 
 
 class RefusedError(BenchError):
@@ -94,16 +96,18 @@ class _Connection(asyncio.Protocol):
         self._answer: asyncio.Future[bytes] | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._body: list[bytes] = []
+        self._lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._lost.set()
         if self._answer and not self._answer.done():
-            self._answer.set_exception(BenchError(f"the connection was lost: {exc}"))
+            self._answer.set_exception(BenchError(f"the connection was lost: {exc or 'the server closed it'}"))
 
     def on_body(self, body: bytes) -> None:
         self._body.append(body)
@@ -120,14 +124,20 @@ class _Connection(asyncio.Protocol):
             error = RefusedError if status == _REFUSED else BenchError
             self._answer.set_exception(error(f"{status}: {body[:500]!r}"))
 
-    async def ask(self, request: bytes) -> bytes:
-        """Send one request and wait for the body of its answer."""
-        self._answer = self._loop.create_future()
-        self._transport.write(request)
-        return await self._answer
+    async def ask(self, requests: Iterable[bytes]) -> tuple[bytes, ...]:
+        """Send requests, each after the answer to the one before; the bodies of the answers."""
+        bodies = []
+        for request in requests:
+            if self._lost.is_set():
+                raise BenchError("the connection was lost")
+            self._answer = self._loop.create_future()
+            self._transport.write(request)
+            bodies.append(await self._answer)
+        return tuple(bodies)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._transport.close()
+        await self._lost.wait()
 
 
 async def _work(job: Job) -> Load:
@@ -135,66 +145,55 @@ async def _work(job: Job) -> Load:
     connections = [
         (await loop.create_connection(_Connection, "127.0.0.1", job.port))[1] for _ in range(job.connections)
     ]
-    first = {}
-    for call in job.calls:
-        try:
-            first[call.name] = tuple([await connections[0].ask(request) for request in call.requests])
-        except BenchError as error:
-            raise BenchError(f"{call.name}: {error}") from None
-    if job.warm_up:
-        await _rounds(job, connections, job.warm_up, job.seconds)
-    load = await _rounds(job, connections, job.count, job.seconds)
-    for connection in connections:
-        connection.close()
-    return msgspec.structs.replace(load, first=first)
+    try:
+        if job.warm_up:
+            await _calls(job, connections, job.warm_up, job.seconds / 3)
+        return await _calls(job, connections, job.count, job.seconds)
+    finally:
+        for connection in connections:
+            await connection.close()
 
 
-async def _rounds(job: Job, connections: list[_Connection], count: int, most_seconds: float) -> Load:
+async def _calls(job: Job, connections: list[_Connection], count: int, most_seconds: float) -> Load:
     found: dict[str, list[float]] = {call.name: [] for call in job.calls}
     unanswered = dict.fromkeys(found, 0)
+    first: dict[str, tuple[bytes, ...]] = {}
     due = deque(job.calls)
     left, answered = count, 0
     began = time.perf_counter()
     ends = began + most_seconds
 
-    async def serve(connection: _Connection) -> None:
+    async def ask(connection: _Connection) -> None:
         nonlocal left, answered
-        while left > 0 and (start := time.perf_counter()) < ends:
+        while left > 0 and ((start := time.perf_counter()) < ends or left == count):
             left -= 1
             call = due[0]
             due.rotate(-1)
             try:
-                async with asyncio.timeout(ends - start + _GRACE):
-                    for request in call.requests:
-                        await connection.ask(request)
+                async with asyncio.timeout(ends - start + job.grace):
+                    bodies = await connection.ask(call.requests)
             except RefusedError:
                 unanswered[call.name] += 1
                 continue
             except TimeoutError:
                 unanswered[call.name] += 1
-                connection.close()
+                await connection.close()
+            except BenchError as error:
+                raise BenchError(f"{call.name}: {error}") from None
             else:
                 answered += 1
+                if job.keep:
+                    first.setdefault(call.name, bodies)
             found[call.name].append((time.perf_counter() - start) * 1000)
 
-    await asyncio.gather(*map(serve, connections))
-    return Load(found, {}, unanswered, answered, time.perf_counter() - began)
-
-
-def hand_over(found: object) -> None:
-    """Write the result for the parent, whole: where Python's streams are unbuffered, one write may be cut short."""
-    with open(sys.stdout.fileno(), "wb") as parent:  # noqa: PTH123 - it has no path
-        parent.write(msgspec.msgpack.encode(found))
+    await asyncio.gather(*map(ask, connections))
+    return Load(found, first, unanswered, answered, time.perf_counter() - began)
 
 
 def main() -> None:
-    """Read a job, do it, write what came of it."""
-    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
-    try:
-        load = uvloop.run(_work(job))
-    except (BenchError, OSError, httptools.HttpParserError) as error:
-        sys.exit(f"bench: {error}")
-    hand_over(load)
+    """Do jobs until there are no more."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        serve(Job, lambda job: runner.run(_work(job)), OSError, httptools.HttpParserError)
 
 
 if __name__ == "__main__":

@@ -103,8 +103,8 @@ class Datasette:
         made.rename(path)
         say(f"Built Datasette's file of {data.rows:,} rows.")
 
-    def size(self, data: DataSet) -> int:
-        return _path(data).stat().st_size
+    def file(self, data: DataSet) -> Path:
+        return _path(data)
 
     def serve(self, data: DataSet) -> AbstractContextManager[Server]:
         port = free_port()
@@ -113,7 +113,17 @@ class Datasette:
         metadata.write_text(json.dumps({"databases": {_path(data).stem: {"queries": queries}}}), "utf-8")
         settings = {"sql_time_limit_ms": 60_000, "cache_size_kb": 262_144}
         options = [word for name, value in settings.items() for word in ("--setting", name, str(value))]
-        command = [BIN / "datasette", "serve", "-i", _path(data), "-m", metadata, "-p", str(port), *options]
+        command: list[str | Path] = [
+            BIN / "datasette",
+            "serve",
+            "-i",
+            _path(data),
+            "-m",
+            metadata,
+            "-p",
+            str(port),
+            *options,
+        ]
         return running(command, data.directory / "datasette.log", {}, port)
 
     def ways(self, data: DataSet, question: Question, moment: Moment) -> tuple[Call, ...]:

@@ -2,12 +2,13 @@
 
 The statements are taken down while the program itself answers each question (`turnout.reports.report_page`), so they
 are the server's own, values included. They are then run on a connection with the server's settings: one read-only
-transaction for each question, every row fetched.
+transaction for each question, every row fetched. It is a `worker`: a `Slice` in, milliseconds out.
+
+`python -m bench.engine FILE` answers the questions that the file has: msgpack of a `Setup`.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from contextlib import closing, contextmanager
@@ -17,8 +18,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from bench.client import BenchError, hand_over
 from bench.data import ZONE
+from bench.worker import serve
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.output.formats import FORMATS
 from turnout.query.raw import pairs_of
@@ -44,25 +45,21 @@ class Asked(msgspec.Struct, frozen=True):
     query: bytes
 
 
-class EngineJob(msgspec.Struct, frozen=True):
-    """Questions to be answered `count` times each, or for `seconds`; `now` is microseconds since 1970."""
+class Setup(msgspec.Struct, frozen=True):
+    """What is asked of which store; `now` is microseconds since 1970."""
 
     database: str
     now: int
     questions: tuple[Asked, ...]
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """A question to be answered `count` times, or for `seconds`; see `client.Job`."""
+
+    name: str
     count: int
     seconds: float
-    warm_up: int
-
-
-def run(job: EngineJob) -> dict[str, list[float]]:
-    """Run a job in a process of its own: milliseconds by question."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.engine"], input=msgspec.msgpack.encode(job), stdout=subprocess.PIPE, check=False
-    )
-    if done.returncode:
-        raise BenchError(f"the engine's process ended with {done.returncode}")
-    return msgspec.msgpack.decode(done.stdout, type=dict[str, list[float]])
+    warm_up: int = 0
 
 
 class _Recorder:
@@ -88,36 +85,38 @@ class _RecordingSnapshot:
         return self._snapshot.rows(statement)
 
 
-def _statements(job: EngineJob) -> dict[str, list[Statement]]:
+def _statements(setup: Setup) -> dict[str, list[Statement]]:
     """The statements of each question, in the order in which the program runs them."""
     found = {}
-    with closing(open_store(job.database)) as store:
+    with closing(open_store(setup.database)) as store:
         box = cursor_box(store)
-        for asked in job.questions:
+        for asked in setup.questions:
             scope = Scope(asked.provider, ZoneInfo(ZONE))
-            request = parse(ATTENDANCES, pairs_of(asked.query), scope, now=job.now, box=box)
+            request = parse(ATTENDANCES, pairs_of(asked.query), scope, now=setup.now, box=box)
             recorder = _Recorder(store)
             report_page(cast("Store", recorder), request, FORMATS[request.format or "json"], box)
             found[asked.name] = recorder.statements
     return found
 
 
-def _measure(cursor: duckdb.DuckDBPyConnection, statements: list[Statement], job: EngineJob) -> list[float]:
-    def once() -> float:
-        began = time.perf_counter()
-        cursor.execute("BEGIN TRANSACTION READ ONLY")
-        for statement in statements:
-            cursor.execute(statement.sql, statement.values).fetchall()
-        cursor.execute("ROLLBACK")
-        return (time.perf_counter() - began) * 1000
-
-    return repeated(once, job.count, job.seconds, job.warm_up)
+def _once(cursor: duckdb.DuckDBPyConnection, statements: list[Statement]) -> float:
+    """The milliseconds of one answer."""
+    began = time.perf_counter()
+    cursor.execute("BEGIN TRANSACTION READ ONLY")
+    for statement in statements:
+        cursor.execute(statement.sql, statement.values).fetchall()
+    cursor.execute("ROLLBACK")
+    return (time.perf_counter() - began) * 1000
 
 
-def repeated(once: Callable[[], float], count: int, seconds: float, warm_up: int) -> list[float]:
-    """The results of `count` calls, or of those that fit into `seconds`; at least one. The first ones do not count."""
-    for _ in range(warm_up):
-        once()
+def repeated(once: Callable[[], float], slice_: Slice) -> list[float]:
+    """What so many calls return, or as many as begin in the time; at least one, not counting those to warm up."""
+    if slice_.warm_up:
+        _calls(once, slice_.warm_up, slice_.seconds / 3)
+    return _calls(once, slice_.count, slice_.seconds)
+
+
+def _calls(once: Callable[[], float], count: int, seconds: float) -> list[float]:
     ends = time.perf_counter() + seconds
     found = [once()]
     while len(found) < count and time.perf_counter() < ends:
@@ -125,17 +124,16 @@ def repeated(once: Callable[[], float], count: int, seconds: float, warm_up: int
     return found
 
 
-def main() -> None:
-    """Read a job, do it, write the milliseconds."""
-    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=EngineJob)
-    statements = _statements(job)
-    path = Path(job.database)
+def main(file: str) -> None:
+    """Do slices until there are no more."""
+    setup = msgspec.msgpack.decode(Path(file).read_bytes(), type=Setup)
+    statements = _statements(setup)
+    path = Path(setup.database)
     spill = path.with_name(path.name + ".tmp")
     with closing(attach(path, memory_limit=None, threads=None, temp_directory=spill)) as connection:
         cursor = cursor_of(connection)
-        found = {name: _measure(cursor, of_question, job) for name, of_question in statements.items()}
-    hand_over(found)
+        serve(Slice, lambda slice_: repeated(lambda: _once(cursor, statements[slice_.name]), slice_))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

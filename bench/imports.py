@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from bench.children import BIN
-from bench.client import BenchError
+from bench.children import BIN, BenchError, child, fate
 from bench.data import ROOT, SEED, ZONE, monday
 from bench.results import ImportRun
 from bench.say import say
@@ -94,19 +93,16 @@ def _import(directory: Path, form: str, file: Path, rows: int) -> ImportRun:
         left.unlink()
     with closing(open_store(str(database))) as store:
         store.put_provider(_PROVIDER)
-    command = [BIN / "turnout", "import", file, "--provider", "1", "--json", "--database", database]
+    command: list[str | Path] = [BIN / "turnout", "import", file, "--provider", "1", "--json", "--database", database]
+    log = directory / "import.log"
     began = time.perf_counter()
-    with subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, env=_clean()) as process:
+    with child(command, log, {}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         output = process.stdout.read() if process.stdout else b""
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
-    counts: dict[str, Any] = json.loads(output) if output else {}
-    if process.returncode or counts.get("created") != rows:
-        raise BenchError(f"turnout import of {file} ended with {process.returncode}: {counts}")
+        counts: dict[str, Any] = json.loads(output) if output else {}
+        if process.returncode or counts.get("created") != rows:
+            raise BenchError(f"turnout import of {file} counted {counts}{fate(process, log)}")
     database.unlink()
     return ImportRun(form, rows, file.stat().st_size, seconds, usage.ru_maxrss * 1024)
-
-
-def _clean() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("TURNOUT_")}

@@ -1,69 +1,61 @@
-"""The phases of one run, on one data set: Turnout, its two limits, the peers."""
+"""One run, on one data set: each question to all programs in turn, then the mix of all questions."""
 
 from __future__ import annotations
 
-import sys
-import time
-from contextlib import suppress
+import os
 from dataclasses import dataclass
 from random import Random
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from bench import client, engine, turnout_server
-from bench.children import ask, running
-from bench.client import BenchError, Call, Job, Load
-from bench.peers import Moment
-from bench.questions import Kind, depth, get, questions, target, year_start
+from bench import engine, turnout_server
+from bench.children import BenchError
+from bench.client import ENDLESS, Load, pooled
+from bench.field import TURNOUT, anew_log, field_of
+from bench.questions import questions
 from bench.results import Asked, Program, Run, Served, Spread, spread
 from bench.say import say
+from bench.turns import affordable, turns
 from turnout import __version__
-from turnout.query.instants import SECOND, format_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from bench.children import Answer, Server
     from bench.data import DataSet
-    from bench.peers import Found, Peer
+    from bench.field import Entrant, Field
+    from bench.peers import Peer
     from bench.questions import Question
 
 CONNECTIONS: Final = 16
-_WARM_UP: Final = 5
-_ENDLESS: Final = 1_000_000
+_WARM_UP: Final = 3
 _SEED: Final = 7
-# Set by the web server itself, each time.
-_NOT_KEPT: Final = frozenset({"date", "content-length", "connection", "server", "transfer-encoding"})
+_ENGINE: Final = "The engine alone"
+# Two rounds at least, so that nobody is measured at one moment only; one where many calls at once take their time.
+LEAST_ROUNDS: Final = 2
+_LEAST_SLICES: Final = 1
+
+
+@dataclass(frozen=True)
+class Slices:
+    """How many slices a program gets, and how long one is: so many seconds, or so many calls."""
+
+    number: int
+    seconds: float
+    calls: int = ENDLESS
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: calls (or seconds) for one question with one connection, seconds for the rest, starts."""
+    """How long to measure: each question with one connection and with many, the mix; and how often to start Turnout."""
 
-    calls: int
-    one_seconds: float
-    busy_seconds: float
-    mix_seconds: float
+    one: Slices
+    busy: Slices
+    mix: Slices
     starts: int
 
 
-WHOLE: Final = Effort(calls=200, one_seconds=2.5, busy_seconds=3.0, mix_seconds=20.0, starts=3)
-QUICK: Final = Effort(calls=50, one_seconds=0.5, busy_seconds=0.5, mix_seconds=3.0, starts=1)
-
-
-@dataclass(frozen=True)
-class Own:
-    """What was measured of Turnout, and what it answered."""
-
-    program: Program
-    served: dict[str, Served]
-    phases: dict[str, dict[str, list[float]]]
-    now: int
-    paths: dict[str, str]
-    answers: dict[str, Answer]
-    moments: dict[str, Moment]
+WHOLE: Final = Effort(one=Slices(8, 0.3, 25), busy=Slices(3, 1.0), mix=Slices(4, 5.0), starts=3)
+QUICK: Final = Effort(one=Slices(3, 0.1, 10), busy=Slices(2, 0.2), mix=Slices(2, 1.0), starts=1)
 
 
 def run(data: DataSet, peers: Sequence[Peer], effort: Effort) -> Run:
@@ -71,162 +63,119 @@ def run(data: DataSet, peers: Sequence[Peer], effort: Effort) -> Run:
     asked = questions(data)
     for peer in peers:
         peer.build(data)
-    own = _turnout(data, asked, effort)
-    engine_ms = _engine(data, asked, own, effort)
-    web_ms = _web(data, asked, own, effort)
-    programs, served = {}, {}
-    for peer in peers:
-        programs[peer.name], served[peer.name] = _peer(peer, data, asked, own, effort)
+    with field_of(data, peers, asked, effort.starts) as field:
+        measured = [_question(field, question, effort) for question in asked]
+        mixes = _mixes(field, asked, effort.mix)
+        turnout = _program(field.as_served, __version__, field.started[TURNOUT], data.database.stat().st_size, mixes)
+        programs = {
+            peer.name: _program(
+                entrant, peer.version(), field.started[peer.name], peer.file(data).stat().st_size, mixes
+            )
+            for peer, entrant in zip(peers, field.peers, strict=True)
+        }
+    phases = turnout_server.phases(anew_log(data))
     return Run(
         rows=data.rows,
         sizes={size.name: size.rows for size in data.sizes},
         merged_per_second=data.merge_rate,
-        turnout=own.program,
+        drift=median(one.drift for one in measured),
+        turnout=turnout,
+        anew_mix=mixes[field.anew.name].rate,
         peers=programs,
         asked=[
             Asked(
                 kind=question.kind,
                 size=question.size.name,
-                turnout=own.served[question.name],
-                engine=engine_ms[question.name],
-                web=web_ms[question.name],
+                anew=one.served[field.anew.name],
+                as_served=one.served[field.as_served.name],
+                engine=one.engine,
+                web=one.web,
                 phases={
-                    phase: median(found) for phase, found in own.phases.get(question.name.replace(" ", ""), {}).items()
+                    phase: median(times) for phase, times in phases.get(question.name.replace(" ", ""), {}).items()
                 },
-                peers={name: answered[question.name] for name, answered in served.items()},
+                peers={peer.name: one.served[peer.name] for peer in field.peers},
             )
-            for question in asked
+            for question, one in zip(asked, measured, strict=True)
         ],
     )
 
 
-def _turnout(data: DataSet, asked: Sequence[Question], effort: Effort) -> Own:
-    first = next(question for question in asked if question.kind == Kind.FIRST and question.size == data.sizes[-1])
-    starts = []
-    for last in (*[False] * (effort.starts - 1), True):
-        with turnout_server.serve(data) as server:
-            ask(server, "GET", target(first.parameters), turnout_server.headers(data, first))
-            starts.append(time.perf_counter() - server.started)
-            if last:
-                return _own(server, data, asked, effort, median(starts))
-    raise AssertionError("the last start returns")
+@dataclass(frozen=True)
+class _Measured:
+    """One question: what came of it by program, and how unevenly the engine ran."""
+
+    served: Mapping[str, Served]
+    engine: Spread
+    web: Spread
+    drift: float
 
 
-def _own(server: Server, data: DataSet, asked: Sequence[Question], effort: Effort, started: float) -> Own:
-    now = _steady_now()
-    paths = {question.name: turnout_server.address(server, data, question) for question in asked}
-    answers = {
-        question.name: ask(server, "GET", paths[question.name], turnout_server.headers(data, question))
-        for question in asked
-    }
-    moments = {size.name: _moment(server, data, question, now) for question in asked for size in [question.size]}
+def _question(field: Field, question: Question, effort: Effort) -> _Measured:
+    say(question.name, passing=True)
+    rounds = _one_connection(field, question, effort.one)
+    crowds = _crowds(_servers(field), [question], effort.busy)
+    pools = {name: spread([each for times in slices for each in times]) for name, slices in rounds.items()}
     served = {}
-    for question in asked:
-        one, busy = (
-            turnout_server.call(data, question, paths[question.name], label) for label in (turnout_server.ONE, "busy")
-        )
-        served[question.name] = _served("Turnout", server, one, busy, effort)
-    mix = _mix(server, [turnout_server.call(data, question, paths[question.name], "mix") for question in asked], effort)
-    program = Program(__version__, started, data.database.stat().st_size, server.resident(), mix.rate)
-    phases = turnout_server.phases(data)
-    return Own(program, served, phases, now, paths, answers, moments)
+    for name, crowd in crowds.items():
+        times = crowd.milliseconds[question.name]
+        if not times:
+            raise BenchError(f"{name} refused every call of {question.name} with {CONNECTIONS} connections")
+        served[name] = Served(pools[name], spread(times), crowd.rate, crowd.unanswered[question.name])
+    return _Measured(served, pools[_ENGINE], pools[field.web.name], drift(rounds[_ENGINE]))
 
 
-def _steady_now() -> int:
-    """The present in whole seconds, as microseconds since 1970, with some seconds to go until the next minute.
-
-    Events start at whole minutes: what is asked within the same minute has the same past.
-    """
-    while (second := time.time() % 60) > 45:
-        time.sleep(60.1 - second)
-    return int(time.time()) * SECOND
+def drift(rounds: Sequence[Sequence[float]]) -> float:
+    """How many times as long the slowest round took as the fastest, by their medians."""
+    medians = [median(times) for times in rounds]
+    return max(medians) / min(medians)
 
 
-def _moment(server: Server, data: DataSet, question: Question, now: int) -> Moment:
-    """What the peers are told for the questions on a provider."""
-    before = {"format": "json", "limit": "1", "offset": str(depth(question.size) - 1), "columns": "id,event.starts_at"}
-    answer = ask(server, "GET", target(before), turnout_server.headers(data, question))
-    (row,) = msgspec.json.decode(answer.body)["rows"]
-    return Moment(format_utc(now), format_utc(year_start(data.day)), row["event"]["starts_at"], row["id"])
+def _servers(field: Field) -> tuple[Entrant, ...]:
+    """Those that are asked by many at once."""
+    return (field.anew, field.as_served, *field.peers)
 
 
-def _served(who: str, server: Server, one: Call, busy: Call, effort: Effort) -> Served:
-    say(f"{who}: {one.name}", passing=True)
-    alone = _alone(server, one, effort)
-    crowd = client.run(Job(server.port, (busy,), CONNECTIONS, _ENDLESS, effort.busy_seconds))
-    return Served(alone, spread(crowd.milliseconds[busy.name]), crowd.rate, crowd.unanswered[busy.name])
-
-
-def _alone(server: Server, call: Call, effort: Effort) -> Spread:
-    job = Job(server.port, (call,), 1, effort.calls, effort.one_seconds, _WARM_UP)
-    return spread(client.run(job).milliseconds[call.name])
-
-
-def _mix(server: Server, calls: Iterable[Call], effort: Effort) -> Load:
-    order = list(calls)
-    Random(_SEED).shuffle(order)  # noqa: S311 - a fixed order, no secret
-    return client.run(Job(server.port, tuple(order), CONNECTIONS, _ENDLESS, effort.mix_seconds))
-
-
-def _engine(data: DataSet, asked: Sequence[Question], own: Own, effort: Effort) -> dict[str, Spread]:
-    say("The engine alone", passing=True)
-    job = engine.EngineJob(
-        database=str(data.database),
-        now=own.now,
-        questions=tuple(
-            engine.Asked(question.name, question.size.provider, own.paths[question.name].partition("?")[2].encode())
-            for question in asked
-        ),
-        count=effort.calls,
-        seconds=effort.one_seconds,
-        warm_up=_WARM_UP,
-    )
-    return {name: spread(milliseconds) for name, milliseconds in engine.run(job).items()}
-
-
-def _web(data: DataSet, asked: Sequence[Question], own: Own, effort: Effort) -> dict[str, Spread]:
-    say("The web server alone", passing=True)
-    kept = [
-        (f"/{number}", {name: value for name, value in answer.headers.items() if name not in _NOT_KEPT}, answer.body)
-        for number, question in enumerate(asked)
-        for answer in [own.answers[question.name]]
-    ]
-    file = data.directory / "answers.msgpack"
-    file.write_bytes(msgspec.msgpack.encode(kept))
-    with running([sys.executable, "-m", "bench.webalone", file], data.directory / "webalone.log", {}) as server:
-        found = {}
-        for number, question in enumerate(asked):
-            request = get(f"/{number}?{target(question.parameters)}", turnout_server.headers(data, question))
-            found[question.name] = _alone(server, Call(question.name, (request,)), effort)
+def _one_connection(field: Field, question: Question, slices: Slices) -> dict[str, list[list[float]]]:
+    """The milliseconds of each program's slices."""
+    entrants = {entrant.name: entrant for entrant in (*_servers(field), field.web)}
+    shares = {_ENGINE: slices.number}
+    for name, entrant in entrants.items():
+        shares[name] = affordable(slices.number, slices.seconds, entrant.seconds[question.name], LEAST_ROUNDS)
+    found: dict[str, list[list[float]]] = {name: [] for name in shares}
+    for name in turns(shares):
+        if name == _ENGINE:
+            job = engine.Slice(question.name, slices.calls, slices.seconds, _WARM_UP)
+            times = field.engine.do(job, slices.seconds)
+        else:
+            entrant = entrants[name]
+            warm_up = _WARM_UP if entrant.seconds[question.name] < slices.seconds else 0
+            load = entrant.load([entrant.one[question.name]], 1, slices.calls, slices.seconds, warm_up)
+            times = load.milliseconds[question.name]
+        found[name].append(times)
     return found
 
 
-def _peer(
-    peer: Peer, data: DataSet, asked: Sequence[Question], own: Own, effort: Effort
-) -> tuple[Program, dict[str, Served]]:
-    say(f"{peer.name}: starting", passing=True)
-    with peer.serve(data) as server:
-        chosen = {}
-        started = 0.0
-        for question in asked:
-            say(f"{peer.name}: trying {question.name}", passing=True)
-            chosen[question.name] = _fastest(peer, server, data, question, own)
-            started = started or time.perf_counter() - server.started
-        served = {name: _served(peer.name, server, call, call, effort) for name, call in chosen.items()}
-        mix = _mix(server, chosen.values(), effort)
-        return Program(peer.version(), started, peer.size(data), server.resident(), mix.rate), served
+def _crowds(entrants: Sequence[Entrant], asked: Sequence[Question], slices: Slices) -> dict[str, Load]:
+    """What came of the questions on many connections, by program."""
+    cores = len(os.sched_getaffinity(0))
+    by_name = {entrant.name: entrant for entrant in entrants}
+    shares = {}
+    for entrant in entrants:
+        together = fmean(entrant.seconds[question.name] for question in asked) * CONNECTIONS / cores
+        shares[entrant.name] = affordable(slices.number, slices.seconds, together, _LEAST_SLICES)
+    found: dict[str, list[Load]] = {name: [] for name in by_name}
+    for name in turns(shares):
+        calls = [by_name[name].many[question.name] for question in asked]
+        found[name].append(by_name[name].load(calls, CONNECTIONS, slices.calls, slices.seconds))
+    return {name: pooled(loads) for name, loads in found.items()}
 
 
-def _fastest(peer: Peer, server: Server, data: DataSet, question: Question, own: Own) -> Call:
-    """The fastest of a peer's ways to ask, after its answers were found to be the same as Turnout's."""
-    expected = turnout_server.read(question, own.answers[question.name])
-    times: dict[Call, float] = {}
-    for way in peer.ways(data, question, own.moments[question.size.name]):
-        load = client.run(Job(server.port, (way,), 1, 2, 10.0))
-        found: Found | None = None
-        with suppress(ValueError, KeyError, IndexError):
-            found = peer.read(question, load.first[way.name])
-        if found != expected:
-            raise BenchError(f"{peer.name} answers {question.name} otherwise: {found} instead of {expected}")
-        times[way] = median(load.milliseconds[way.name])
-    return min(times, key=times.__getitem__)
+def _mixes(field: Field, asked: Sequence[Question], slices: Slices) -> dict[str, Load]:
+    say("The mix", passing=True)
+    order = list(asked)
+    Random(_SEED).shuffle(order)  # noqa: S311 - a fixed order, no secret
+    return _crowds(_servers(field), order, slices)
+
+
+def _program(entrant: Entrant, version: str, started: float, size: int, mixes: Mapping[str, Load]) -> Program:
+    return Program(version, started, size, entrant.line.server.resident(), mixes[entrant.name].rate)

@@ -56,8 +56,8 @@ class Peer(Protocol):
     def build(self, data: DataSet) -> None:
         """Make its copy of the rows; at once where it is there already."""
 
-    def size(self, data: DataSet) -> int:
-        """The bytes of its copy."""
+    def file(self, data: DataSet) -> Path:
+        """Its copy."""
 
     def serve(self, data: DataSet) -> AbstractContextManager[Server]: ...
 

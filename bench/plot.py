@@ -24,7 +24,8 @@ _STYLES: Final = {
     "Datasette": {"color": "#d97b29", "marker": "s"},
     "ROAPI": {"color": "#8e5ea2", "marker": "D"},
     "engine alone": {"color": "#7f8c96", "marker": "_", "linestyle": (0, (2, 2))},
-    "Turnout": {"color": "#0b6e8f", "marker": "o", "linewidth": 2.4, "markersize": 7},
+    "Turnout, as served": {"color": "#0b6e8f", "marker": "o", "markerfacecolor": "white", "linestyle": (0, (4, 2))},
+    "Turnout, anew": {"color": "#0b6e8f", "marker": "o", "linewidth": 2.4, "markersize": 7},
 }
 _TARGET: Final = "within the target"
 
@@ -80,8 +81,10 @@ def _panel(axes: Axes, kind: str, asked: list[Asked], run: Run) -> None:
 
 
 def _median(asked: Asked, name: str) -> float | None:
-    if name == "Turnout":
-        return asked.turnout.one.p50
+    if name == "Turnout, anew":
+        return asked.anew.one.p50
+    if name == "Turnout, as served":
+        return asked.as_served.one.p50
     if name == "engine alone":
         return asked.engine.p50
     return asked.peers[name].one.p50 if name in asked.peers else None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench import tables
-from bench.measure import CONNECTIONS, WHOLE
+from bench.client import GRACE
+from bench.measure import CONNECTIONS, LEAST_ROUNDS, WHOLE
 from bench.notes import NOTES
 from bench.questions import MEANING
+from bench.sizes import SIZES
 from bench.targets import targets
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ def terminal(results: Results) -> str:
         ]
     if results.imports:
         parts += ["Import", tables.imports(results.imports).plain()]
-    parts += ["Targets", tables.reached(results).plain()]
+    parts += [f"Drift: {_drift(results)}", "Targets", tables.reached(results).plain()]
     return "\n\n".join(parts).replace("**", "") + "\n"
 
 
@@ -50,10 +53,14 @@ def page(results: Results) -> str:
 def _parts(results: Results) -> Iterator[str]:
     yield "# Benchmarks"
     yield f"*Written by `make bench` on {results.date}; do not edit.*"
-    yield "\n".join(f"- {name}: {value}" for name, value in results.machine.items())
+    yield "\n".join(f"- {name}: {value}" for name, value in {**results.machine, "Drift": _drift(results)}.items())
     yield f"![Medians by question and size, against the target and the peers]({PICTURE})"
     yield "Below and inside the shaded area the target is met."
     yield "## What is reached"
+    yield (
+        "*Anew*: Turnout works out each answer anew (`--answer-cache 0`); the first three targets are about that. "
+        "*As served*: with its defaults, it may answer from memory what was asked before."
+    )
     yield tables.reached(results).markdown()
     yield from _missed(results)
     for run in results.runs:
@@ -62,19 +69,31 @@ def _parts(results: Results) -> Iterator[str]:
         yield "## Import"
         yield "`turnout import` of a file of the report's own rows, the whole process, every row checked."
         yield tables.imports(results.imports).markdown()
-    yield (
-        _METHOD.read_text("utf-8")
-        .strip()
-        .format(
-            calls=WHOLE.calls,
-            one=WHOLE.one_seconds,
-            busy=WHOLE.busy_seconds,
-            mix=WHOLE.mix_seconds,
-            connections=CONNECTIONS,
-        )
-    )
+    yield _method()
     yield "The questions, each asked of a small, a middle and a large provider:"
     yield "\n".join(f"- **{kind}**: {meaning}" for kind, meaning in MEANING.items())
+
+
+def _method() -> str:
+    numbers = {
+        f"{phase}_{what}": value
+        for phase, slices in (("one", WHOLE.one), ("busy", WHOLE.busy), ("mix", WHOLE.mix))
+        for what, value in asdict(slices).items()
+    }
+    text = _METHOD.read_text("utf-8").strip()
+    return text.format(
+        **numbers,
+        connections=CONNECTIONS,
+        grace=GRACE,
+        least_rounds=LEAST_ROUNDS,
+        questions=len(MEANING) * len(SIZES),
+    )
+
+
+def _drift(results: Results) -> str:
+    """What the drift was on each number of rows."""
+    found = ", ".join(f"{run.drift:.2f} x on {run.rows:,} rows" for run in results.runs)
+    return f"the engine's slowest round took {found} as long as its fastest (median over the questions)"
 
 
 def _missed(results: Results) -> Iterator[str]:
@@ -94,7 +113,7 @@ def _run(run: Run) -> Iterator[str]:
     yield f"### {CONNECTIONS} connections"
     yield tables.throughput(run).markdown()
     yield "### Where the time goes, milliseconds"
-    yield "Medians of the phases that the server's log has of each request, beside the engine alone."
+    yield "Answers worked out anew: medians of the phases that the log has of each request, beside the engine alone."
     yield tables.phases(run).markdown()
     yield "### The programs"
     yield tables.programs(run).markdown()

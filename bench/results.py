@@ -42,11 +42,14 @@ class Served(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One question for one provider. `phases` are medians in milliseconds, as the server's log has them."""
+    """One question for one provider. `phases` are medians in milliseconds, as the log has them of answers made anew."""
 
     kind: str
     size: str
-    turnout: Served
+    anew: Served
+    """Turnout, which works out each answer anew."""
+    as_served: Served
+    """Turnout with its defaults, which may answer from memory what was asked before."""
     engine: Spread
     web: Spread
     phases: dict[str, float]
@@ -69,7 +72,12 @@ class Run(msgspec.Struct, frozen=True):
     rows: int
     sizes: dict[str, int]
     merged_per_second: float
+    drift: float
+    """How much longer the engine alone took in its slowest round than in its fastest: median over the questions."""
     turnout: Program
+    """With its defaults."""
+    anew_mix: float
+    """The mix of the Turnout that works out each answer anew, in calls per second."""
     peers: dict[str, Program]
     asked: list[Asked]
 

@@ -52,8 +52,8 @@ class Roapi:
         made.rename(path)
         say(f"Built ROAPI's file of {data.rows:,} rows.")
 
-    def size(self, data: DataSet) -> int:
-        return _path(data).stat().st_size
+    def file(self, data: DataSet) -> Path:
+        return _path(data)
 
     def serve(self, data: DataSet) -> AbstractContextManager[Server]:
         ports = {name: free_port() for name in ("http", "postgres", "flight_sql")}

@@ -11,6 +11,7 @@ PROVIDERS: Final = 200
 _ZIPF: Final = 0.95
 _SEED: Final = 20
 
+SIZES: Final = ("small", "middle", "large")
 MIDDLE_ROWS: Final = 100_000
 SMALL_ROWS: Final = 10_000
 
@@ -45,7 +46,7 @@ def asked_for(counts: dict[int, int]) -> tuple[Size, ...]:
         provider = min(left, key=lambda key: max(left[key], rows) / min(left[key], rows))
         return Size(name, provider, left.pop(provider))
 
-    large = take("large", max(counts.values()))
-    middle = take("middle", MIDDLE_ROWS)
-    small = take("small", SMALL_ROWS)
-    return (small, middle, large)
+    small, middle, large = SIZES
+    largest = take(large, max(counts.values()))
+    between = take(middle, MIDDLE_ROWS)
+    return (take(small, SMALL_ROWS), between, largest)

@@ -79,21 +79,24 @@ def latency(run: Run) -> Table:
     peers = list(run.peers)
 
     def row(asked: Asked) -> list[str]:
-        one, bound = asked.turnout.one, limit(asked)
+        one, kept, bound = asked.anew.one, asked.as_served.one, limit(asked)
         verdict = "met" if one.p50 <= bound else f"missed by {figure(one.p50 - bound)}"
         return [
             f"{asked.kind}, {asked.size}",
             figure(one.p50),
             figure(one.p99),
             figure(asked.engine.p50),
-            figure(asked.web.p50),
             figure(one.p50 / asked.engine.p50),
             figure(bound),
             verdict,
+            figure(kept.p50),
+            figure(kept.p99),
+            figure(asked.web.p50),
             *(figure(asked.peers[name].one.p50) for name in peers),
         ]
 
-    head = ["question", "p50", "p99", "engine", "web alone", "p50 / engine", "target", "", *peers]
+    own = ["anew p50", "p99", "engine", "p50 / engine", "target", "", "as served p50", "p99", "web alone"]
+    head = ["question", *own, *peers]
     return Table(head, [row(asked) for asked in run.asked])
 
 
@@ -102,22 +105,32 @@ def throughput(run: Run) -> Table:
     peers = list(run.peers)
 
     def row(asked: Asked) -> list[str]:
-        busy = asked.turnout.busy
+        busy = asked.anew.busy
         best = max((peer.rate for peer in asked.peers.values()), default=0.0)
         return [
             f"{asked.kind}, {asked.size}",
-            _rate(asked.turnout),
+            _rate(asked.anew),
             figure(busy.p50),
             figure(busy.p99),
             figure(busy.p99 / busy.p50),
+            _rate(asked.as_served),
             *(_rate(asked.peers[name]) for name in peers),
-            figure(asked.turnout.rate / best) if best else "",
+            *(figure(own.rate / best) if best else "" for own in (asked.anew, asked.as_served)),
         ]
 
-    mix = ["**the mix**", figure(run.turnout.mix), "", "", "", *(figure(run.peers[name].mix) for name in peers)]
     best_mix = max((peer.mix for peer in run.peers.values()), default=0.0)
-    mix.append(figure(run.turnout.mix / best_mix) if best_mix else "")
-    head = ["question", "Turnout /s", "p50", "p99", "p99 / p50", *(f"{name} /s" for name in peers), "x the better peer"]
+    mixes = (run.anew_mix, run.turnout.mix)
+    mix = [
+        "**the mix**",
+        figure(run.anew_mix),
+        *("", "", ""),
+        figure(run.turnout.mix),
+        *(figure(run.peers[name].mix) for name in peers),
+        *(figure(own / best_mix) if best_mix else "" for own in mixes),
+    ]
+    own_columns = ["anew /s", "p50", "p99", "p99 / p50", "as served /s"]
+    shares = ["anew x the better peer", "as served x the better peer"]
+    head = ["question", *own_columns, *(f"{name} /s" for name in peers), *shares]
     return Table(head, [*(row(asked) for asked in run.asked), mix])
 
 
@@ -136,7 +149,7 @@ def programs(run: Run) -> Table:
 
 
 def phases(run: Run) -> Table:
-    """Where a request's time goes, in milliseconds: medians of the server's log beside the two limits."""
+    """Where the time of an answer made anew goes, in milliseconds: medians of the server's log beside the engine."""
     rows = []
     for asked in run.asked:
         noted = asked.phases
@@ -145,13 +158,13 @@ def phases(run: Run) -> Table:
             rows.append(
                 [
                     f"{asked.kind}, {asked.size}",
-                    figure(asked.turnout.one.p50),
+                    figure(asked.anew.one.p50),
                     figure(noted.get("authenticate", 0.0)),
                     figure(noted.get("read", 0.0)),
                     figure(asked.engine.p50),
                     figure(noted.get("answer", 0.0) - asked.engine.p50),
                     figure(noted["all"] - told),
-                    figure(asked.turnout.one.p50 - noted["all"]),
+                    figure(asked.anew.one.p50 - noted["all"]),
                 ]
             )
     head = [

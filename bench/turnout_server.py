@@ -1,4 +1,7 @@
-"""Turnout itself, as it is measured: `turnout serve` with its defaults, on a port of the loopback address."""
+"""Turnout itself, as it is measured: `turnout serve` on a port of the loopback address.
+
+Once with its defaults, *as served*, and once without the memory for answers, so that each is worked out *anew*.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from bench.children import BIN, Answer, ask, running
-from bench.client import BenchError, Call
+from bench.children import BIN, Answer, BenchError, ask, running
+from bench.client import Call
 from bench.peers import Found
 from bench.questions import DEEP_PAGE, Kind, depth, get, target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -26,16 +30,17 @@ _NEXT: Final = re.compile(r'<([^>]*)>; rel="next"')
 _ID_HEADER: Final = "X-Request-ID"
 ONE: Final = "one"
 """How the ids of requests begin that are made with one connection; the log tells them apart by that."""
+MANY: Final = "many"
 
 
-def serve(data: DataSet) -> AbstractContextManager[Server]:
-    """The server on a data set; its log goes to a file beside that."""
-    command = [BIN / "turnout", "serve", "--port", "0", "--database", data.database]
-    return running(command, log_of(data), {})
+AS_SERVED: Final[tuple[str, ...]] = ()
+ANEW: Final = ("--answer-cache", "0")
+"""What the two are started with."""
 
 
-def log_of(data: DataSet) -> Path:
-    return data.directory / "turnout.log"
+def serve(database: Path, log: Path, options: Sequence[str]) -> AbstractContextManager[Server]:
+    """The server on a store."""
+    return running([BIN / "turnout", "serve", "--port", "0", "--database", database, *options], log, {})
 
 
 def headers(data: DataSet, question: Question) -> dict[str, str]:
@@ -70,10 +75,10 @@ def read(question: Question, answer: Answer) -> Found:
     return Found([row["id"] for row in json.loads(answer.body)["rows"]], total)
 
 
-def phases(data: DataSet) -> dict[str, dict[str, list[float]]]:
+def phases(log: Path) -> dict[str, dict[str, list[float]]]:
     """Of the requests with one connection, by question (without blanks): each phase's milliseconds, from the log."""
     found: dict[str, dict[str, list[float]]] = {}
-    for line in log_of(data).read_text("utf-8").splitlines():
+    for line in log.read_text("utf-8").splitlines():
         noted = json.loads(line)
         label, _, name = str(noted.get("id", "")).partition("/")
         if label == ONE:

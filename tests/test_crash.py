@@ -13,6 +13,7 @@ import socket
 import subprocess
 import threading
 import time
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -209,7 +210,7 @@ def _ask_until_it_ends(url: str, text: str) -> None:
     try:
         while client.get("sort=customer.name&limit=100").status == 200:
             pass
-    except OSError:
+    except (OSError, IncompleteRead):
         pass
     finally:
         client.close()

@@ -37,6 +37,7 @@ Reach = frozenset[int] | None
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LIFETIME: Final = re.compile(r"([1-9][0-9]{0,11})([smhdw])")
 _LONGEST: Final = 1000 * 366 * 86_400
+_HINT: Final = "…"
 _HINT_LENGTH: Final = 4
 _change: Final = threading.Lock()
 
@@ -152,11 +153,11 @@ def list_tokens(store: Store, reach: Reach) -> list[Token]:
     return sorted((token for token in store.tokens() if _covers(reach, token)), key=lambda token: token.id)
 
 
-def create_token(store: Store, reach: Reach, given: Mapping[str, object], now: int) -> NewToken:
+def create_token(store: Store, reach: Reach, given: Mapping[str, object], now: int, *, hint: str = _HINT) -> NewToken:
     """Make a token from `providers`, and optionally `role`, `instructor_id` and `expires_in`.
 
-    `expires_in` is a number of seconds, or a text such as `90d`. Raises `parameter_invalid` with all faults, and
-    `provider_invalid` where a provider is beyond reach.
+    `expires_in` is a number of seconds, or a text such as `90d`. The token's last characters are put behind `hint`.
+    Raises `parameter_invalid` with all faults, and `provider_invalid` where a provider is beyond reach.
     """
     faults = Faults()
     _only(given, ("providers", "role", "instructor_id", "expires_in"), faults)
@@ -178,7 +179,7 @@ def create_token(store: Store, reach: Reach, given: Mapping[str, object], now: i
     faults.raise_if_any()
     text = TOKEN_PREFIX + secrets.token_urlsafe(32)
     expires = None if lifetime is None else now + lifetime
-    token = Token(0, hash_of(text), "…" + text[-_HINT_LENGTH:], providers, role, instructor, now, expires, None)
+    token = Token(0, hash_of(text), hint + text[-_HINT_LENGTH:], providers, role, instructor, now, expires, None)
     return NewToken(text, store.add_token(token))
 
 
@@ -279,8 +280,18 @@ def token_document(token: Token) -> Json:
     }
 
 
-def status(store: Store, settings: Settings, reach: Reach, *, uptime: float, more_faults: Sequence[str] = ()) -> Json:
+def status(
+    store: Store,
+    settings: Settings,
+    reach: Reach,
+    *,
+    uptime: float,
+    jwt_keys: int | None = None,
+    more_faults: Sequence[str] = (),
+) -> Json:
     """What `turnout doctor` shows: version, uptime in seconds, settings without secrets, the store, what is wrong.
+
+    `jwt_keys` is how many keys of the key set can check JWTs, None where no key set is configured.
 
     A caller who does not reach every provider sees nothing of the whole store: no settings, sizes or totals.
     """
@@ -288,10 +299,11 @@ def status(store: Store, settings: Settings, reach: Reach, *, uptime: float, mor
     own = list_providers(store, reach)
     document: Json = {"version": __version__, "uptime": round(uptime, 3), "providers": len(own)}
     if reach is not None and len(own) < found.providers:
-        return {**document, "settings": None, "store": None, "faults": []}
+        return {**document, "settings": None, "jwt_keys": None, "store": None, "faults": []}
     return {
         **document,
         "settings": settings.public(),
+        "jwt_keys": jwt_keys,
         "store": {
             "engine": found.engine,
             "version": found.version,

@@ -63,7 +63,7 @@ EXIT_USAGE: Final = 2
 class TurnoutError(Exception):
     """An error with a code of `ERRORS`, and optionally faults of single fields, all reported together.
 
-    `retry_after` is in seconds; it becomes the `Retry-After` header.
+    `retry_after` is in seconds; it becomes the `Retry-After` header. `extra` are further members of its document.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class TurnoutError(Exception):
         fields: Mapping[str, list[str]] | None = None,
         retry_after: int | None = None,
         headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, object] | None = None,
     ) -> None:
         self.code = code
         self.kind = ERRORS[code]
@@ -81,6 +82,7 @@ class TurnoutError(Exception):
         self.fields = dict(fields or {})
         self.retry_after = retry_after
         self.headers = dict(headers or {})
+        self.extra = dict(extra or {})
         super().__init__(self.message)
 
     def document(self) -> dict[str, object]:
@@ -90,6 +92,7 @@ class TurnoutError(Exception):
             "type": self.kind.type,
             "message": self.message,
             "field_errors": {**self.fields, NON_FIELD: self.fields.get(NON_FIELD, [])},
+            **self.extra,
         }
 
 

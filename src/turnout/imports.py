@@ -13,21 +13,25 @@ from turnout.ingest.files import read_file
 from turnout.query.sql import any_statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
-    from turnout.store.base import Merged, Store
+    from turnout.store.base import Answered, Merged, Store
 
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What an import did, in rows of the file: each is counted once. `rejected` has the first 100 bad rows."""
+    """What an import did, in rows of the file: each is counted once. `rejected` has the first 100 bad rows.
+
+    `unreadable` says where the file could not be read on, if that is why nothing was changed.
+    """
 
     created: int
     updated: int
     unchanged: int
     rejected: tuple[BadRow, ...]
     rejected_count: int
+    unreadable: str | None = None
 
 
 def import_rows(
@@ -38,33 +42,47 @@ def import_rows(
     *,
     max_text: int,
     rejects: BinaryIO | None = None,
+    partial: bool = False,
     dry_run: bool = False,
+    remember: Callable[[ImportResult], Answered | None] = lambda _: None,
     progress: Callable[[int, int], None] = lambda _bytes, _rows: None,
 ) -> ImportResult:
-    """Import a file of rows: all or, with one bad row, none; with `rejects`, the good rows, and the bad ones there.
+    """Import a file of rows: all or, with one bad row, none; with `partial`, the good rows. Bad ones go to `rejects`.
 
-    `name` is what the file is called in reports; `max_text` bounds a text in characters; `progress` is told the bytes
-    and rows read so far. Raises `TurnoutError` `not_found` where there is no such provider.
+    With `rejects`, it is `partial`. `name` is what the file is called in reports; `max_text` bounds a text in
+    characters; `progress` is told the bytes and rows read so far; what `remember` makes of the result is written with
+    it. Raises `TurnoutError` `not_found` where there is no such provider.
     """
     provider = store.providers().get(provider_id)
     if provider is None:
         raise TurnoutError("not_found", f"There is no provider {provider_id}; `turnout provider add` makes one.")
     bad = Rejects(name, rejects)
+    partial = partial or rejects is not None
     batches = read_file(
         source,
         ZoneInfo(provider.timezone),
         bad,
-        partial=rejects is not None,
+        partial=partial,
         limits=Limits(text=max_text),
         on_progress=progress,
     )
+
+    def result(done: Merged) -> ImportResult:
+        return ImportResult(done.created, done.updated, done.unchanged, tuple(bad.first), bad.count)
+
+    def answers(merged: Sequence[Merged]) -> list[Answered]:
+        answered = remember(result(merged[0]))
+        return [answered] if answered else []
+
     try:
-        done = store.merge(provider, batches, dry_run=dry_run)
+        if dry_run:
+            return result(store.merge(provider, batches, dry_run=True))
+        (done,) = store.merge_together(provider, [batches], answers)
     except TurnoutError as error:
-        if error.code != "rows_rejected" or rejects is not None:
+        if error.code != "rows_rejected" or partial:
             raise  # with rejects, bad rows do not stop an import; a file that cannot be read to its end does
-        return ImportResult(0, 0, 0, tuple(bad.first), bad.count)
-    return ImportResult(done.created, done.updated, done.unchanged, tuple(bad.first), bad.count)
+        return ImportResult(0, 0, 0, tuple(bad.first), bad.count, error.message if error.fields else None)
+    return result(done)
 
 
 def load_demo(

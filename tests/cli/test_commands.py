@@ -17,6 +17,9 @@ import pytest
 from shell import PATIENCE, TURNOUT, Shell
 
 from conftest import ROWS, ndjson, row
+from turnout.cli import pages
+from turnout.cli.pages import first_page
+from turnout.cli.problems import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,6 +122,44 @@ def test_every_page_in_every_form(shell: Shell) -> None:
     assert {record["Event Name"] for record in records} == {"Vinyasa, Flow"}
     table = shell.out("report", "--provider", "1", "--all", "--columns", "id").splitlines()
     assert [int(line) for line in table[2:]] == ids
+
+
+def test_a_file_has_what_standard_output_would_have(shell: Shell) -> None:
+    for form in ("csv", "json"):
+        report = ("report", "--provider", "1", "--all", "--limit", "90", "--format", form)
+        done = shell.run(*report, "-o", "out")
+        assert (done.stdout, done.stderr) == (b"", b"250 of 250 rows.\n")
+        assert shell.database.with_name("out").read_bytes() == shell.run(*report).stdout
+    assert sorted(path.name for path in shell.database.parent.iterdir()) == ["out", "turnout.duckdb"]
+
+
+def test_a_file_that_cannot_be_written_whole_stays_what_it_was(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = shell.database.with_name("out")
+    before.write_text("of yesterday")
+    asked: list[object] = []
+
+    def page(*given: object) -> object:
+        asked.append(given)
+        if len(asked) == 3:
+            raise Failure("The server is gone.")
+        return first_page(*given)
+
+    monkeypatch.setattr(pages, "first_page", page)
+    report = ("report", "--provider", "1", "--all", "--json")
+    assert shell.words(*report, "-o", "out", status=1) == (
+        "Error: The report broke off after 200 rows; out was not written. The server is gone.\n"
+    )
+    assert before.read_text() == "of yesterday"
+    assert sorted(path.name for path in shell.database.parent.iterdir()) == ["out", "turnout.duckdb"]
+    asked.clear()
+    done = shell.run(*report, status=1)
+    assert done.stdout
+    assert b"what was written is incomplete. The server is gone." in done.stderr
+
+
+def test_a_device_is_not_replaced_by_a_file(shell: Shell) -> None:
+    said = shell.words("report", "--provider", "1", "--json", "-o", "/dev/null", status=1)
+    assert said == "Error: /dev/null is a device; --output names a file.\n"
 
 
 def test_one_page_is_the_servers_own_bytes(shell: Shell) -> None:

@@ -106,6 +106,17 @@ def test_settings_that_are_wrong_are_all_named(shell: Shell) -> None:
     assert "log_format: 'xml' in TURNOUT_LOG_FORMAT" in second
 
 
+def test_a_key_set_is_read(shell: Shell) -> None:
+    (fault,) = faults(Shell(shell.database, TURNOUT_JWT_JWKS="keys.json"))
+    assert fault == "jwt_jwks, keys.json, cannot be used: No such file or directory."
+    broken = Shell(shell.database, TURNOUT_JWT_JWKS="keys.json")
+    assert broken.words("doctor", status=1, process=True) == "", "it is said once"
+    document = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
+    shell.database.with_name("keys.json").write_text(json.dumps(document))
+    findings = json.loads(Shell(shell.database, TURNOUT_JWT_JWKS="keys.json").out("doctor", "--json"))
+    assert (findings["ok"], findings["jwt_keys"]) == (True, 1)
+
+
 def test_an_owner_that_does_not_answer(shell: Shell) -> None:
     with duckdb.connect(str(shell.database)):
         (fault,) = faults(shell, process=True)

@@ -100,6 +100,12 @@ def test_every_command_says_where_it_works(path: tuple[str, ...]) -> None:
     assert {"--database", "--config", "--server", "--token", "--help"} <= options(path)
 
 
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_the_help_offers_a_server_to_those_that_take_one(path: tuple[str, ...]) -> None:
+    local = {("import",), ("demo",), ("serve",), ("completion",)}
+    assert ("--server" not in the_help(*path)) == (path in local)
+
+
 @pytest.mark.parametrize("path", [("--help",), ("report", "--help"), ("provider", "--help"), ("--version",)])
 def test_help_loads_nothing_heavy(path: tuple[str, ...]) -> None:
     program = (

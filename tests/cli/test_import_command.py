@@ -127,6 +127,25 @@ def test_files_that_cannot_be_read(shell: Shell, tmp_path: Path) -> None:
     assert "cannot be read: Is a directory" in shell.words("import", str(tmp_path), "--provider", "1", status=1)
 
 
+def test_a_header_that_is_wrong_is_no_bad_row(shell: Shell) -> None:
+    rows = file(shell, b"id;updated_at;status\r\n1;2;3\r\n", "rows.csv")
+    fault = f"{rows}:1: the columns are separated by semicolons (;); commas are expected. Save it as CSV with commas."
+    error = f"Error: {rows} cannot be read beyond line 1; nothing was changed."
+    assert shell.words("import", rows, "--provider", "1", status=1).splitlines() == [fault, error]
+    asked = ("import", rows, "--provider", "1", "--rejects", "bad.ndjson")
+    assert shell.words(*asked, status=1).splitlines() == [error, f"  {fault}"]
+    assert not shell.database.with_name("bad.ndjson").exists()
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"[]", b"id,updated_at,customer.id,event.id,event.starts_at,status\n"])
+def test_a_file_without_rows_is_said_to_be_one(shell: Shell, data: bytes) -> None:
+    """It is no error: a night on which nothing changed has such a file."""
+    rows = file(shell, data)
+    done = shell.run("import", rows, "--provider", "1")
+    assert done.stdout.startswith(b"Imported 0 rows: 0 created, 0 updated, 0 unchanged (")
+    assert done.stderr.decode() == f"{rows} has no rows.\n"
+
+
 def test_a_provider_that_is_not_there(shell: Shell) -> None:
     assert "There is no provider 9" in shell.words("import", "-", "--provider", "9", stdin=ndjson(NEW), status=1)
 

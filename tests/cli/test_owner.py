@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import duckdb
 import httpx
 import pytest
-from shell import PATIENCE, Shell
+from shell import PATIENCE, TURNOUT, Shell
 
 from conftest import ROWS, ndjson, row
+from turnout.errors import TurnoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,10 +113,38 @@ def test_commands_at_the_same_time_share_the_store(shell: Shell) -> None:
     assert [one["id"] for one in json.loads(shell.out("provider", "list", "--json"))] == [1, 2, 10, 11, 12, 13]
 
 
+def test_commands_of_a_pipe_share_the_store(shell: Shell) -> None:
+    """Each needs the store while the other runs, and the pipe holds less than the report."""
+    pipe = f"{TURNOUT} report --provider 1 --all --json | tee out | {TURNOUT} import - --provider 2 --json"
+    where = shell.database.parent
+    done = subprocess.run(
+        ["bash", "-c", pipe], check=True, capture_output=True, env=shell.env, cwd=where, timeout=PATIENCE
+    )
+    assert json.loads(done.stdout)["created"] == ROWS
+    assert (where / "out").stat().st_size > 1 << 16
+    assert sorted(path.name for path in where.iterdir()) == ["out", "turnout.duckdb"]
+
+
 def test_a_socket_that_nobody_listens_on_is_replaced(shell: Shell) -> None:
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(shell.database) + ".sock")
     assert len(json.loads(shell.out("provider", "list", "--json"))) == 2
+
+
+def test_the_socket_of_another_user_is_not_talked_to(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = shell.database.with_name(shell.database.name + ".sock")
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.bind(str(where))
+        stranger.listen()
+        monkeypatch.setattr("turnout.cli.connect.check_owner", refuse)
+        assert shell.words("provider", "list", status=1) == "Error: It is somebody else's.\n"
+        client, _ = stranger.accept()
+        with client:
+            assert client.recv(1) == b"", "connected to, and told nothing"
+
+
+def refuse(_path: str, _database: str) -> None:
+    raise TurnoutError("storage_unavailable", "It is somebody else's.")
 
 
 def test_a_killed_server_is_in_nobodys_way(shell: Shell) -> None:

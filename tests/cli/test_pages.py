@@ -9,7 +9,6 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from turnout.cli import report_output
 from turnout.cli.pages import PATH, every_page, first_page
 from turnout.cli.problems import Failure, Misuse
 from turnout.cli.report_output import Request, write_csv, write_json, write_table
@@ -155,16 +154,23 @@ def test_what_is_no_answer_of_turnout(answer: Callable[[httpx.Request], httpx.Re
     assert "tk_secret" not in caught.value.message
 
 
-@pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    found: list[bytes] = []
-    monkeypatch.setattr(report_output, "write_bytes", found.append)
-    return found
+class Asked(Request):
+    """A request whose bytes are kept."""
+
+    def __init__(self, answer: Callable[[httpx.Request], httpx.Response], *pairs: tuple[str, str], every: bool) -> None:
+        self.written: list[bytes]
+        object.__setattr__(self, "written", [])
+        super().__init__(client(answer), 1, list(pairs), every, self.written.append)
+
+    @property
+    def text(self) -> bytes:
+        return b"".join(self.written)
 
 
-def test_json_of_every_page_is_one_document(written: list[bytes], capsys: pytest.CaptureFixture[str]) -> None:
-    write_json(Request(client(Server([3, 2], [1], [])), 1, [], every=True))
-    document = json.loads(b"".join(written))
+def test_json_of_every_page_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
+    request = Asked(Server([3, 2], [1], []), every=True)
+    write_json(request)
+    document = json.loads(request.text)
     assert list(document) == ["total", "column_headers", "rows"]
     assert document["total"] == 3
     assert document["column_headers"] == HEADERS
@@ -172,24 +178,27 @@ def test_json_of_every_page_is_one_document(written: list[bytes], capsys: pytest
     assert capsys.readouterr().err == "3 of 3 rows.\n"
 
 
-def test_json_of_every_page_without_rows(written: list[bytes]) -> None:
-    write_json(Request(client(Server([])), 1, [], every=True))
-    assert json.loads(b"".join(written)) == {"total": 0, "column_headers": HEADERS, "rows": []}
+def test_json_of_every_page_without_rows() -> None:
+    request = Asked(Server([]), every=True)
+    write_json(request)
+    assert json.loads(request.text) == {"total": 0, "column_headers": HEADERS, "rows": []}
 
 
-def test_csv_of_every_page_has_one_header(written: list[bytes], capsys: pytest.CaptureFixture[str]) -> None:
+def test_csv_of_every_page_has_one_header(capsys: pytest.CaptureFixture[str]) -> None:
     server = Server([3, 2], [1])
     server.csv = True
-    write_csv(Request(client(server), 1, [("bom", "true")], every=True))
+    request = Asked(server, ("bom", "true"), every=True)
+    write_csv(request)
     record = b',"a\r\n""b"\r\n'
-    assert b"".join(written) == b"\xef\xbb\xbfCustomer ID,Note\r\n3" + record + b"2" + record + b"1" + record
+    assert request.text == b"\xef\xbb\xbfCustomer ID,Note\r\n3" + record + b"2" + record + b"1" + record
     assert capsys.readouterr().err == "3 of 3 rows.\n"
 
 
-def test_one_page_is_written_as_it_came(written: list[bytes], capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_page_is_written_as_it_came(capsys: pytest.CaptureFixture[str]) -> None:
     server = Server([3, 2], [1])
-    write_json(Request(client(server), 1, [], every=False))
-    assert json.loads(b"".join(written))["total"] == 3
+    request = Asked(server, every=False)
+    write_json(request)
+    assert json.loads(request.text)["total"] == 3
     assert len(server.asked) == 1
     assert capsys.readouterr().err == "2 of 3 rows; --all has every row.\n"
 
@@ -223,4 +232,29 @@ def test_a_table_for_one_who_may_not_ask_for_the_zone_is_in_utc(capsys: pytest.C
     assert "timezone" not in parse_qs(server.asked[0].url.query.decode())
     said = capsys.readouterr()
     assert said.out.splitlines()[0] == "ID", "the required column was not asked for"
-    assert said.err == "1 of 1 rows; times in UTC.\n"
+    assert said.err == "1 of 1 rows; times in UTC (--timezone chooses).\n"
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        error(400, "parameter_invalid", cursor=["This cursor is damaged."]),
+        error(503, "query_timeout"),
+        error(401, "authentication_failed"),
+        httpx.Response(200, text="<html>"),
+    ],
+    ids=lambda answer: str(answer.status_code),
+)
+@pytest.mark.parametrize("write", [write_json, write_table])
+def test_a_report_that_breaks_off_is_said_to_be_incomplete(
+    write: Callable[[Request], None], later: httpx.Response, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = Server([3, 2], [1])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return server(request) if "cursor" not in request.url.query.decode() else later
+
+    with pytest.raises(Failure, match=r"broke off after 2 rows; what was written is incomplete\. ") as caught:
+        write(Asked(answer, every=True))
+    assert caught.value.exit_code == 1
+    assert "of 3 rows" not in capsys.readouterr().err

@@ -47,7 +47,9 @@ def test_a_port_that_is_taken(new_shell: Callable[..., Shell]) -> None:
         port = taken.getsockname()[1]
         done = new_shell().run("serve", "--port", str(port), status=1, process=True)
     assert done.stdout == b""
-    assert done.stderr.decode() == f"Error: Cannot listen on 127.0.0.1, port {port}: Address already in use.\n"
+    assert done.stderr.decode() == (
+        f"Error: Cannot listen on 127.0.0.1: port {port} is in use by another process; --port takes another one.\n"
+    )
 
 
 def test_the_demo_of_a_server(new_shell: Callable[..., Shell]) -> None:
@@ -76,6 +78,10 @@ def test_the_demo_of_a_server(new_shell: Callable[..., Shell]) -> None:
     assert status == 0
     assert again["total"] == document["total"]
     assert "Making" not in said
+    first, second = json.loads(shell.out("token", "list", "--json"))
+    assert (first["hint"][:6], second["hint"][:6]) == ("demo …", "demo …")
+    assert first["revoked_at"] is not None, "there is one such token at a time"
+    assert second["revoked_at"] is None
 
 
 def test_demo_rows(new_shell: Callable[..., Shell]) -> None:

@@ -40,6 +40,12 @@ WRONG = {
     "too many demo rows": (("demo", "--rows", "10000001"), "from 1 to 10,000,000"),
     "an unknown form": ((*REPORT, "--format", "xml"), "'xml' is not one of: table, csv, json"),
     "two forms": ((*REPORT, "--json", "--format", "csv"), "--json and --format csv"),
+    "every row, but not from the first on": ((*REPORT, "--all", "--page", "2"), "leave out --page"),
+    "every row from somewhere on": ((*REPORT, "--all", "--offset", "50"), "leave out --offset"),
+    "every row after a cursor": ((*REPORT, "--all", "--cursor", "abc"), "leave out --cursor"),
+    "every row and none": ((*REPORT, "--all", "--limit", "0"), "--all has every row, and --limit 0 none"),
+    "every row and none by another name": ((*REPORT, "--all", "--page_size", " 00"), "--page-size"),
+    "a table in a file": ((*REPORT, "-o", "x.txt"), "--output goes with --format csv or --format json"),
     "no server": ((*REPORT, "--server", "127.0.0.1:80"), "is not the address of a server"),
     "a server with a password": ((*REPORT, "--server", "http://u:p@host"), "is not the address of a server"),
     "a token in pieces": ((*REPORT, *SERVER[:2], "--token", "tk_a\ntk_b"), "characters that no token has"),
@@ -91,6 +97,14 @@ def test_all_faults_of_a_report_are_said_together_each_under_its_option() -> Non
     for name, (_, said) in FAULTS.items():
         option = f"--{name.replace('_', '-')}: "
         assert any(option in line and said in line for line in lines), (name, done.stderr)
+
+
+@pytest.mark.parametrize(("option", "least"), [("--limit", 0), ("--offset", 0), ("--page", 1), ("--id-gt", 0)])
+def test_what_is_too_small_is_told_the_least(option: str, least: int) -> None:
+    done = typed(*REPORT, option, "-1")
+    assert done.exit_code == 2
+    assert f"{option}: '-1' is too small; the least is {least}." in done.stderr
+    assert "'-0' is not an integer" in typed(*REPORT, option, "-0").stderr
 
 
 def test_a_parameter_that_is_no_list_is_not_given_twice() -> None:

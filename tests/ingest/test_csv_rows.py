@@ -81,7 +81,7 @@ def test_blank_lines_are_passed_over_and_counted() -> None:
     assert result.report == ["rows:6: the row has 1 cells; the header has 6."]
 
 
-@pytest.mark.parametrize("name", ["Id", "ID ", "customer.nme", "customer_emial", "Custmer ID"])
+@pytest.mark.parametrize("name", ["Id", "I D", "customer.nme", "customer_emial", "Custmer ID"])
 def test_an_unknown_column_is_a_fault_of_the_header(name: str) -> None:
     result = read(table(f"{HEADER},{name}", f"{ROW},x"))
     assert result.error is not None
@@ -106,15 +106,26 @@ def test_all_faults_of_a_header_are_listed() -> None:
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ("id;updated_at;status", "the header is a single cell; are its columns separated by semicolons? Commas are expected."),
-        ("id\tupdated_at", "the header is a single cell; are its columns separated by tabs? Commas are expected."),
+        ("id;updated_at;status", "rows:1: the columns are separated by semicolons (;); commas are expected. Save it as "),
+        ('"ID";"Customer ID";"Status"', "rows:1: the columns are separated by semicolons (;); commas are expected."),
+        ("id;updated_at;Venue, Name", "rows:1: the columns are separated by semicolons (;); commas are expected."),
+        ("sep=;", "rows:1: the columns are separated by semicolons (;); commas are expected."),
+        ("id\tupdated_at", "rows:1: the columns are separated by tabs; commas are expected."),
+        ("id|updated_at", "rows:1: the columns are separated by bars (|); commas are expected."),
         ("hello", "'hello' is not a column; a key, other name or label of the report is expected. A JSON document with "),
         ('id,"updated_at', "the header is malformed: the cell is opened with a quote that is not closed."),
         ("id,caf\xe9", "'café' is not a column"),
     ],
 )  # fmt: skip
 def test_headers_of_other_files(header: str, reason: str) -> None:
-    assert reason in read(table(header)).report[0]
+    (report, *_) = read(table(header)).report
+    assert reason in report
+    if "separated" in reason:
+        assert len(read(table(header)).report) == 1
+
+
+def test_blanks_around_names_of_a_header_do_not_count() -> None:
+    assert read(table(HEADER.replace(",", ", ") + " ", ROW)).said == [SAID_BY_NEEDED]
 
 
 def test_a_header_that_is_not_utf8() -> None:

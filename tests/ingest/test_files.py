@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ingest_rows import BERLIN, FULL, NEEDED, Limits, Pipe, bad, line, ndjson, read
 
-from turnout.errors import TurnoutError
+from turnout.errors import NON_FIELD, TurnoutError
 from turnout.ingest.faults import BadRow, Fault, Rejects
 from turnout.ingest.files import read_file
 from turnout.ingest.json_split import array, document
@@ -296,5 +296,6 @@ def test_what_goes_wrong_with_the_source_comes_through() -> None:
 
 def test_a_file_that_cannot_be_read_names_itself() -> None:
     rejects = Rejects("rows.json")
-    with pytest.raises(TurnoutError, match=r"rows\.json cannot be read to its end; nothing was changed\."):
-        list(read_file(io.BytesIO(b"["), BERLIN, rejects, partial=True))
+    with pytest.raises(TurnoutError, match=r"rows\.json cannot be read beyond line 3; nothing was changed\.") as caught:
+        list(read_file(io.BytesIO(b"[\n{}\n,"), BERLIN, rejects, partial=True))
+    assert caught.value.fields[NON_FIELD] == list(rejects.report())[-1:]

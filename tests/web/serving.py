@@ -56,7 +56,7 @@ def main(kind: str, *ways: str) -> None:
         def app(store: Store, settings: Settings) -> Application:
             return create_app(store, settings, report=who, pages=PAGES)
 
-        server._open = lambda _: store_that(set(ways))
+        server.open_own = lambda _: store_that(set(ways))
         server.create_app = app
     if "late" in ways:
         shutdown._AT_THE_LATEST = 0.5

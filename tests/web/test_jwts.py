@@ -6,22 +6,29 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import itertools
 import json
+import os
+import socket
 import threading
 import time
 import warnings
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from turnout.web.jwks import KeySet
+from turnout.errors import TurnoutError
+from turnout.web import jwks
+from turnout.web.jwks import KeySet, KeySource, KeyStatus, read_location
 from web.fakes import FakeStore, Times, error_of, make_app, new_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from web.fakes import Client
@@ -100,6 +107,10 @@ def test_opaque_tokens_go_on_working_beside_jwts(shared: Client, store: FakeStor
         {"exp": ...},
         {"exp": None},
         {"exp": "soon"},
+        {"exp": "4000000000"},
+        {"exp": True},
+        {"nbf": "1"},
+        {"iat": "1"},
         {"exp": float("inf")},
         {"exp": [1]},
         {"exp": 0},
@@ -243,6 +254,7 @@ class Keys:
 
     def __init__(self, document: bytes) -> None:
         self.document = document
+        self.begun = 0
         self.reads = 0
         self.failing = False
         self.free = threading.Event()
@@ -250,6 +262,7 @@ class Keys:
 
     def read(self, location: str) -> bytes:
         assert location == "https://keys.example/jwks"
+        self.begun += 1
         self.free.wait()
         self.reads += 1
         if self.failing:
@@ -346,13 +359,33 @@ def test_a_new_key_is_found_but_the_set_is_not_read_too_often(client: Client, ke
     assert ask(client, signed(RSA, "RS256", "a")).status_code == 401
 
 
-def test_keys_that_were_read_stay_good_while_their_host_is_down(client: Client, keys: Keys, times: Times) -> None:
-    assert ask(client, signed(RSA, "RS256", "a")).status_code == 200
+def test_keys_that_were_read_stay_good_for_an_hour_while_their_host_is_down(
+    client: Client, keys: Keys, times: Times
+) -> None:
+    token = signed(RSA, "RS256", "a")
+    assert ask(client, token).status_code == 200
     keys.failing = True
-    for _ in range(5):
-        times.move(3600)
-        assert ask(client, signed(RSA, "RS256", "a")).status_code == 200
-    assert error_of(ask(client, signed(RSA, "RS256", "zzz"))) == FAILED
+    for _ in range(11):
+        times.move(300)
+        assert ask(client, token).status_code == 200
+        assert error_of(ask(client, signed(RSA, "RS256", "zzz"))) == FAILED
+    times.move(300)
+    for _ in range(3):
+        assert error_of(ask(client, token)) == (503, "overloaded")
+        times.move(10)
+    keys.failing = False
+    assert ask(client, token).status_code == 200
+
+
+def test_a_key_that_was_taken_out_is_refused(client: Client, keys: Keys, times: Times) -> None:
+    token = signed(RSA, "RS256", "a")
+    assert ask(client, token).status_code == 200
+    keys.document = key_set(jwk(P256, "b"))
+    times.move(299)
+    assert ask(client, token).status_code == 200
+    times.move(1)
+    assert error_of(ask(client, token)) == FAILED
+    assert keys.reads == 2
 
 
 def test_without_any_keys_the_server_says_that_it_cannot_tell(client: Client, keys: Keys, times: Times) -> None:
@@ -397,3 +430,114 @@ def test_keys_from_a_file_change_with_it(
     file.unlink()
     times.move(1000)
     assert ask(client, signed(P256, "ES256", "p")).status_code == 200
+
+
+# What reading costs at most
+
+
+def test_a_key_set_is_read_no_further_than_it_may_be_long(tmp_path: Path) -> None:
+    endless = tmp_path / "endless"
+    endless.write_bytes(b" " * (1 << 20))
+    assert len(read_location(str(endless))) == 1 << 20
+    endless.write_bytes(b" " * ((1 << 20) + 1))
+    with pytest.raises(ValueError, match="larger than 1048576 bytes"):
+        read_location(str(endless))
+    with served([b" " * (1 << 16)] * 17) as url, pytest.raises(ValueError, match="larger than 1048576 bytes"):
+        read_location(url)
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    """Reading a pipe would wait for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(ValueError, match="it is not a file"):
+            read_location(str(path))
+
+
+def test_a_key_set_over_http() -> None:
+    with served([key_set(jwk(RSA, "a"))]) as url:
+        assert len(KeySet(read_location(url)).find("a", "RS256")) == 1
+
+
+def test_a_key_set_that_comes_by_drops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each read is answered at once, and they would never end."""
+    monkeypatch.setattr(jwks, "_READ_WITHIN", 0.2)
+    with served(itertools.repeat(b" ")) as url, pytest.raises(TimeoutError):
+        read_location(url)
+
+
+@contextmanager
+def served(chunks: Iterable[bytes]) -> Iterator[str]:
+    """A server that answers one request with these chunks, for as long as somebody reads them: its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+                for chunk in chunks:
+                    connection.sendall(chunk)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/jwks"
+        thread.join()
+
+
+# What is said of it
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (key_set(jwk(RSA, "a"), jwk(P256, "b"), jwk(RSA, "c", use="enc"), {"kty": "oct", "k": "AAAA"}), (2, None)),
+        (key_set(), (0, "it has no key that can check the signature of a JWT")),
+        (b"<html>", (0, "it is not a JSON Web Key Set")),
+        (None, (0, "No such file or directory")),
+    ],
+)
+def test_the_status_says_how_the_key_set_is(
+    asking: Callable[..., Client], store: FakeStore, tmp_path: Path, document: bytes | None, said: tuple[int, str]
+) -> None:
+    keys, fault = said
+    file = tmp_path / "keys.json"
+    if document is not None:
+        file.write_bytes(document)
+    owner = asking(app=make_app(store, jwt_jwks=str(file)), trusted=True)
+    status = owner.get("/admin/v1/status").json()
+    assert status["jwt_keys"] == keys
+    found = [text for text in status["faults"] if "jwt_jwks" in text]
+    assert len(found) == bool(fault)
+    assert all(text.startswith(f"jwt_jwks, {file}, cannot be used: {fault}") for text in found)
+
+
+def test_the_status_of_a_key_server_without_its_password(asking: Callable[..., Client], store: FakeStore) -> None:
+    def refuse(location: str) -> bytes:
+        request = httpx.Request("GET", location)
+        raise httpx.HTTPStatusError(f"not found: {location}", request=request, response=httpx.Response(404))
+
+    app = make_app(store, jwt_jwks="https://u:secret@keys.example/jwks", read_keys=refuse)
+    faults = asking(app=app, trusted=True).get("/admin/v1/status").json()["faults"]
+    assert "jwt_jwks, https://***@keys.example/jwks, cannot be used: its server answered 404." in faults
+    assert "secret" not in str([text for text in faults if "jwks" in text])
+
+
+def test_nobody_waits_for_ever_for_keys(keys: Keys, times: Times, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jwks, "_READ_WITHIN", 0.01)
+    keys.free.clear()
+
+    async def look() -> None:
+        source = KeySource("https://keys.example/jwks", times.clock.monotonic, keys.read)
+        assert await source.status() == KeyStatus(0, "it has not been read within 0.01 seconds")
+        with pytest.raises(TurnoutError, match="cannot be read at the moment"):
+            await source.find("a", "RS256")
+        times.move(60)
+        assert (await source.status()).keys == 0
+        assert keys.begun == 1, "one reading at a time, however long it takes"
+        keys.free.set()
+        while (await source.status()).fault:
+            pass
+        assert await source.status() == KeyStatus(4, None)
+
+    asyncio.run(look())

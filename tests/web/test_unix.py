@@ -6,6 +6,8 @@ import os
 import socket
 import stat
 import threading
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -15,12 +17,11 @@ from turnout.errors import TurnoutError
 from turnout.settings import Settings
 from turnout.web import unix
 from turnout.web.server import owner
-from turnout.web.unix import bind_socket, short_path, socket_of
+from turnout.web.unix import bind_socket, check_owner, short_path, socket_of
 from web.fakes import PATIENCE, FakeStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(params=["short", "long directory", "long name"])
@@ -55,6 +56,41 @@ def test_only_its_owner_may_open_it(path: Path) -> None:
             client.connect(short)
     owned.remove()
     assert not path.exists()
+
+
+def test_the_socket_of_another_user_is_not_talked_to(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = str(path.with_suffix(""))
+    owned = bind_socket(path)
+    mine = path.stat().st_uid
+    stranger = mine + 1
+    with owned.socket, short_path(path) as short:
+        check_owner(short, database)
+        with patched_owner(monkeypatch, path, stranger):
+            with pytest.raises(TurnoutError, match=f"belongs to another user .{stranger}.; nothing was sent"):
+                check_owner(short, database)
+            path.with_suffix("").touch()
+            with pytest.raises(TurnoutError):
+                check_owner(short, database)
+            # Root asks a service's server: the socket's user is the file's.
+            monkeypatch.setattr(unix, "store_path", lambda _: path)
+            check_owner(short, database)
+        with patched_owner(monkeypatch, path, 0):
+            check_owner(short, database)
+    owned.remove()
+
+
+@contextmanager
+def patched_owner(monkeypatch: pytest.MonkeyPatch, path: Path, user: int) -> Iterator[None]:
+    """As if what is at `path` were another user's: only root could make it so."""
+    real, inode = Path.stat, path.stat().st_ino
+
+    def stat_(self: Path, **how: bool) -> os.stat_result:
+        found = real(self, **how)
+        return os.stat_result([*found[:4], user, *found[5:10]]) if found.st_ino == inode else found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", stat_)
+        yield
 
 
 def test_a_stale_socket_is_replaced(path: Path) -> None:

@@ -104,28 +104,46 @@ def _keep(ctx: click.Context, param: click.Parameter, value: str | None) -> None
         setattr(ctx.meta.setdefault(_META, Where()), param.name, value)
 
 
-def _where_options() -> list[click.Parameter]:
-    def option(name: str, help_: str, type_: Any = str, metavar: str | None = None) -> click.Parameter:
+def _where_options(*, local: bool) -> list[click.Parameter]:
+    def option(
+        name: str, help_: str, type_: Any = str, metavar: str | None = None, *, hidden: bool = False
+    ) -> click.Parameter:
         return click.RichOption(
-            [f"--{name}"], type=type_, metavar=metavar, help=help_, expose_value=False, callback=_keep, panel=WHERE
+            [f"--{name}"],
+            type=type_,
+            metavar=metavar,
+            help=help_,
+            expose_value=False,
+            callback=_keep,
+            panel=WHERE,
+            hidden=hidden,
         )
 
     return [
-        option("database", "The store: a file. (TURNOUT_DATABASE)", metavar="URL"),
-        option("config", "The file of settings. (TURNOUT_CONFIG)", click.Path(), "FILE"),
-        option("server", "A server elsewhere, instead of a store here. (TURNOUT_SERVER)", ServerUrl(), "URL"),
-        option("token", "The token for --server. (TURNOUT_TOKEN)"),
+        option(
+            "database",
+            "The store's file; turnout.duckdb in your data directory unless set. (TURNOUT_DATABASE)",
+            metavar="FILE",
+        ),
+        option("config", "The file of settings; ./turnout.toml unless set. (TURNOUT_CONFIG)", click.Path(), "FILE"),
+        option("server", "A server, instead of a store here. (TURNOUT_SERVER)", ServerUrl(), "URL", hidden=local),
+        option("token", "The token for --server. (TURNOUT_TOKEN)", hidden=local),
     ]
 
 
 class _Shared(click.RichCommand):
-    """A command with the shared options, and with examples below its help."""
+    """A command with the shared options, and with examples below its help.
 
-    def __init__(self, *args: Any, examples: str = "", panel_names: Sequence[str] = (), **kwargs: Any) -> None:
+    The help of one that is `local` does not offer the options of a server; it refuses them in words.
+    """
+
+    def __init__(
+        self, *args: Any, examples: str = "", panel_names: Sequence[str] = (), local: bool = False, **kwargs: Any
+    ) -> None:
         panels = [click.RichOptionPanel(name) for name in (OPTIONS, *panel_names, WHERE)]
         super().__init__(*args, panels=[*panels, *kwargs.pop("panels", [])], **kwargs)
         self.examples = examples
-        self.params.extend(_where_options())
+        self.params.extend(_where_options(local=local))
 
     def format_epilog(self, ctx: click.RichContext, formatter: RichHelpFormatter) -> None:  # type: ignore[override]
         super().format_epilog(ctx, formatter)

@@ -17,13 +17,15 @@ import rich_click as click
 
 from turnout.cli.api import LOCAL_HOST, call_json
 from turnout.cli.problems import Failure
-from turnout.cli.render import say
-from turnout.store.open import open_store, store_path
+from turnout.cli.render import print_table, say, write_json
+from turnout.store.open import store_path
 from turnout.store.owner import StoreOwned
-from turnout.web.unix import short_path, socket_of
+from turnout.web.opening import PATIENCE, PAUSE, open_own
+from turnout.web.unix import check_owner, short_path, socket_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from turnout.cli.base import Where
     from turnout.settings import Settings
@@ -33,11 +35,9 @@ HOW_TO_BEGIN: Final = "'turnout provider add' makes a store; 'turnout demo' make
 
 _TIMEOUT: Final = httpx.Timeout(120.0, connect=5.0)
 # How many seconds the other process may take to listen, or to end: a command that listens is soon done, one that works
-# on the file alone is not, and of another program nothing is known.
-_PATIENCE: Final = 30.0
-_PATIENCE_WITH: Final = {"turnout import": 1.0, "turnout demo": 1.0}
-_PATIENCE_WITH_STRANGERS: Final = 2.0
-_PAUSE: Final = 0.02
+# on the file alone may not be, and of another program nothing is known.
+_PATIENCE_WITH_LISTENERS: Final = 30.0
+_WORK_ALONE: Final = frozenset({"turnout import", "turnout demo"})
 # A change must not be made twice: whether it was made is for a person to look at.
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 _UNANSWERED: Final = "The owner of the store ended before it answered; see whether the change was made, then try again."
@@ -59,7 +59,7 @@ def connect(where: Where, *, create: bool = False) -> Iterator[httpx.Client]:
         return
     settings = where.settings()
     if not create:
-        _must_exist(settings)
+        must_exist(settings)
     with httpx.Client(
         base_url=f"http://{LOCAL_HOST}",
         # What stays on this machine is not worth compressing.
@@ -70,8 +70,19 @@ def connect(where: Where, *, create: bool = False) -> Iterator[httpx.Client]:
         yield client
 
 
-def list_from(where: Where, path: str) -> list[dict[str, Any]]:
-    """The list that the server has at `path`; of a store that is not there yet, an empty one, and a word about it."""
+def print_list(
+    where: Where, path: str, heads: Sequence[str], cells: Callable[[dict[str, Any]], Sequence[object]], *, as_json: bool
+) -> None:
+    """Print the list that the server has at `path`, as JSON or as a table of `cells` under `heads`."""
+    found = _list_from(where, path)
+    if as_json:
+        write_json(found)
+    elif found:
+        print_table(heads, [cells(one) for one in found])
+
+
+def _list_from(where: Where, path: str) -> list[dict[str, Any]]:
+    """The list that the server has; of a store that is not there yet, an empty one, and a word about it."""
     if not where.remote():
         file = store_path(where.settings().database)
         if not file.exists():
@@ -86,9 +97,9 @@ def list_from(where: Where, path: str) -> list[dict[str, Any]]:
 def open_here(settings: Settings, doing: str, *, create: bool = False) -> Iterator[Store]:
     """The store, opened in this process. Raises `Failure` where another one has it: `doing` must wait for that."""
     if not create:
-        _must_exist(settings)
+        must_exist(settings)
     try:
-        store = _open(settings)
+        store = open_own(settings)
     except StoreOwned as owned:
         raise Failure(f"{owned.message} Stop that process, then run 'turnout {doing}' again.") from owned
     try:
@@ -97,15 +108,12 @@ def open_here(settings: Settings, doing: str, *, create: bool = False) -> Iterat
         store.close()
 
 
-def _must_exist(settings: Settings) -> None:
+def must_exist(settings: Settings) -> Path:
+    """The path of the store; a `Failure` where there is none."""
     path = store_path(settings.database)
     if not path.exists():
         raise Failure(f"There is no store {path}. {HOW_TO_BEGIN}")
-
-
-def _open(settings: Settings) -> Store:
-    limit = f"{settings.memory_limit}B" if settings.memory_limit else None
-    return open_store(settings.database, memory_limit=limit, threads=settings.threads)
+    return path
 
 
 class _Owner(httpx.BaseTransport):
@@ -149,7 +157,7 @@ class _Owner(httpx.BaseTransport):
             except StoreOwned as owned:
                 if time.monotonic() - began > _patience_with(owned):
                     raise Failure(_out_of_reach(owned, self._settings)) from owned
-                time.sleep(_PAUSE)
+                time.sleep(PAUSE)
 
     def _reach(self) -> httpx.BaseTransport | None:
         """The transport to the owner, if one listens beside the file."""
@@ -157,6 +165,7 @@ class _Owner(httpx.BaseTransport):
             path = self._stack.enter_context(short_path(socket_of(self._settings.database)))
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
                 probe.connect(path)
+            check_owner(path, self._settings.database)
         except OSError:
             return None
         return self._stack.enter_context(_over(path))
@@ -165,7 +174,7 @@ class _Owner(httpx.BaseTransport):
         # Before the store is opened, so that others do not find it owned and nobody listening for longer than need be.
         from turnout.web.server import owner  # noqa: PLC0415 - where there is an owner, no server is needed here
 
-        store = _open(self._settings)
+        store = open_own(self._settings, patience=0)
         self._stack.callback(store.close)
         context = click.get_current_context(silent=True)
         command = " ".join(["turnout", *context.command_path.split()[1:2]]) if context else "turnout"
@@ -184,7 +193,7 @@ def _is_turnout(owned: StoreOwned) -> bool:
 
 
 def _patience_with(owned: StoreOwned) -> float:
-    return _PATIENCE_WITH.get(owned.command or "", _PATIENCE) if _is_turnout(owned) else _PATIENCE_WITH_STRANGERS
+    return _PATIENCE_WITH_LISTENERS if _is_turnout(owned) and owned.command not in _WORK_ALONE else PATIENCE
 
 
 def _out_of_reach(owned: StoreOwned, settings: Settings) -> str:

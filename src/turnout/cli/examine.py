@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import tomllib
@@ -56,6 +57,8 @@ class Findings:
 
 def examine(where: Where) -> Findings:
     """Look at the settings, the file and the store; on another machine, ask its server."""
+    # What an owner in this very process would log is among the faults.
+    logging.getLogger("turnout").addHandler(logging.NullHandler())
     findings = Findings(program={"python": platform.python_version()})
     if where.remote():
         _ask(where, findings)
@@ -93,6 +96,8 @@ def _ask(where: Where, findings: Findings) -> None:
         return
     if owner["pid"] != os.getpid():
         findings.store["owner"] = f"process {owner['pid']} ({owner['command']})"
+    if status.get("jwt_keys") is not None:
+        findings.program["jwt_keys"] = status["jwt_keys"]
     findings.store.update(status["store"] or {"providers": status["providers"]})
     if not findings.settings:
         findings.settings = {name: (value, "server") for name, value in (status["settings"] or {}).items()}

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 OWN: Final = "format"
 """The one parameter that the command has an option of its own for: it knows the form `table` as well."""
 
-_PAGING: Final = frozenset({"limit", "offset", "page", "page_size", "cursor"})
+_SIZES: Final = frozenset({"limit", "page_size"})
+_PLACES: Final = frozenset({"offset", "page", "cursor"})
 
 
 _FILTERS, _SELECTION, _PAGES, _FORM = PANELS = ("Which attendances", "Columns and order", "Which page", "Form")
@@ -27,7 +28,7 @@ _FILTERS, _SELECTION, _PAGES, _FORM = PANELS = ("Which attendances", "Columns an
 def _panel(parameter: Parameter) -> str:
     if parameter.op is not None:
         return _FILTERS
-    if parameter.name in _PAGING:
+    if parameter.name in _SIZES | _PLACES:
         return _PAGES
     return _SELECTION if parameter.value in (Value.COLUMN, Value.SORT_KEY) else _FORM
 
@@ -75,6 +76,15 @@ def check(pairs: Pairs, now: int) -> None:
         parse(ATTENDANCES, own, Scope(1, UTC), now=now, box=CursorBox(bytes(64)))
     except TurnoutError as error:
         raise Misuse(error.message, fields=error.fields) from error
+
+
+def check_every(pairs: Pairs) -> None:
+    """Refuse, of pairs that `check` took, what would make a part of every row, or none."""
+    for name, value in pairs:
+        if name in _PLACES and value.strip():
+            raise click.UsageError(f"--all has every row, from the first one on; leave out --{name}.")
+        if name in _SIZES and value.strip() and not int(value):
+            raise click.UsageError(f"--all has every row, and --{name.replace('_', '-')} {value} none.")
 
 
 def asked_for(pairs: Pairs) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from turnout.cli.api import call_json, read_json
+from turnout.cli.api import call, read_json
 from turnout.cli.pages import Pairs, every_page, first_page
 from turnout.cli.problems import Failure
 from turnout.cli.render import Words, out, write_bytes
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What to ask for: one page, or `every` one."""
+    """What to ask for: one page, or `every` one; and what takes the bytes: standard output, or the file `output`."""
 
     client: httpx.Client
     provider: int
     pairs: Pairs
     every: bool
+    write: Callable[[bytes], object] = write_bytes
+    output: str | None = None
 
     def pages(self, *more: tuple[str, str]) -> Iterator[httpx.Response]:
         pairs = [*self.pairs, *more]
@@ -50,6 +53,11 @@ class _Page(msgspec.Struct):
     rows: list[msgspec.Raw]
 
 
+class _Provider(msgspec.Struct):
+    id: int
+    timezone: str
+
+
 class _TablePage(msgspec.Struct):
     total: int
     column_headers: list[dict[str, Any]]
@@ -62,16 +70,16 @@ def write_table(request: Request) -> None:
     own = None if zone else _own_zone(request)
     chosen = asked_for(request.pairs)
     table: Table | None = None
-    count = _Count(request)
-    for response in request.pages(("format", "json"), *([("timezone", own)] if own else [])):
-        page: _TablePage = read_json(response, _TablePage)
-        if table is None:
-            heads = [Head(header["key"], header["label"]) for header in page.column_headers]
-            best = [] if chosen else summary_keys()
-            table = Table(out(), [head for head in heads if not chosen or head.key in chosen], best)
-        table.add(page.rows)
-        count.add(response, len(page.rows), page.total)
-    notes = [f"times in {zone or own or 'UTC'}"]
+    with _counted(request) as count:
+        for response in request.pages(("format", "json"), *([("timezone", own)] if own else [])):
+            page: _TablePage = read_json(response, _TablePage)
+            if table is None:
+                heads = [Head(header["key"], header["label"]) for header in page.column_headers]
+                best = [] if chosen else summary_keys()
+                table = Table(out(), [head for head in heads if not chosen or head.key in chosen], best)
+            table.add(page.rows)
+            count.add(response, len(page.rows), page.total)
+    notes = [f"times in {zone or own or 'UTC (--timezone chooses)'}"]
     if table and table.left_out:
         notes.append(f"{len(table.left_out)} more columns: --columns chooses, --format csv has all")
     count.say(*notes)
@@ -79,31 +87,31 @@ def write_table(request: Request) -> None:
 
 def write_csv(request: Request) -> None:
     """The server's bytes; of the pages after the first, without their header row."""
-    count = _Count(request)
-    for number, response in enumerate(request.pages(("format", "csv"))):
-        header, _, body = response.content.partition(b"\r\n")
-        write_bytes(body if number else header + b"\r\n" + body)
-        rows = _records(body)
-        count.add(response, rows, int(response.headers.get("X-Total-Count", rows)))
+    with _counted(request) as count:
+        for number, response in enumerate(request.pages(("format", "csv"))):
+            header, _, body = response.content.partition(b"\r\n")
+            request.write(body if number else header + b"\r\n" + body)
+            rows = _records(body)
+            count.add(response, rows, int(response.headers.get("X-Total-Count", rows)))
     count.say()
 
 
 def write_json(request: Request) -> None:
     """The server's bytes; of several pages, one document with the rows of all."""
-    count = _Count(request)
-    for number, response in enumerate(request.pages(("format", "json"))):
-        page: _Page = read_json(response, _Page)
-        count.add(response, len(page.rows), page.total)
-        if not request.every:
-            write_bytes(response.content + (b"\n" if sys.stdout.isatty() else b""))
-            break
-        if not number:
-            write_bytes(b'{"total":%d,"column_headers":%b,"rows":[' % (page.total, bytes(page.column_headers)))
-        elif page.rows:
-            write_bytes(b",")
-        write_bytes(b",".join(bytes(row) for row in page.rows))
+    with _counted(request) as count:
+        for number, response in enumerate(request.pages(("format", "json"))):
+            page: _Page = read_json(response, _Page)
+            count.add(response, len(page.rows), page.total)
+            if not request.every:
+                request.write(response.content + (b"\n" if not request.output and sys.stdout.isatty() else b""))
+                break
+            if not number:
+                request.write(b'{"total":%d,"column_headers":%b,"rows":[' % (page.total, bytes(page.column_headers)))
+            elif page.rows:
+                request.write(b",")
+            request.write(b",".join(bytes(row) for row in page.rows))
     if request.every:
-        write_bytes(b"]}\n")
+        request.write(b"]}\n")
     count.say()
 
 
@@ -118,32 +126,48 @@ def _records(body: bytes) -> int:
 def _own_zone(request: Request) -> str | None:
     """The provider's zone, where the server is one that says it, and to this token."""
     try:
-        providers = call_json(request.client, "GET", "/admin/v1/providers")
+        providers = read_json(call(request.client, "GET", "/admin/v1/providers"), list[_Provider])
     except Failure:
         return None
-    return next((one["timezone"] for one in providers if one["id"] == request.provider), None)
+    return next((one.timezone for one in providers if one.id == request.provider), None)
+
+
+@contextmanager
+def _counted(request: Request) -> Iterator[_Count]:
+    """Count pages and rows. A failure after the first page says what became of those that were there."""
+    count = _Count(request)
+    try:
+        yield count
+    except Failure as failure:
+        if not count.pages:
+            raise
+        left = f"{request.output} was not written" if request.output else "what was written is incomplete"
+        message = f"The report broke off after {count.rows:,} rows; {left}. {failure.message}"
+        raise Failure(message, fields=failure.fields) from failure
 
 
 class _Count:
     """What is said of the rows: how many came, of how many, and from when to when."""
 
     def __init__(self, request: Request) -> None:
+        self.pages = 0
         self._every = request.every
-        self._rows = 0
+        self.rows = 0
         self._total: int | None = None
         self._timeframe: str | None = None
 
     def add(self, response: httpx.Response, rows: int, total: int) -> None:
+        self.pages += 1
         if self._total is None:
             self._total = total
             self._timeframe = response.headers.get("X-Timeframe")
-        self._rows += rows
+        self.rows += rows
 
     def say(self, *notes: str) -> None:
         total = self._total or 0
-        said = [f"{self._rows:,} of {total:,} rows", *notes]
+        said = [f"{self.rows:,} of {total:,} rows", *notes]
         if self._timeframe:
             said.append(f"timeframe {self._timeframe}")
-        if not self._every and self._rows < total:
+        if not self._every and self.rows < total:
             said.append("--all has every row")
         Words().say("; ".join(said) + ".", "dim")

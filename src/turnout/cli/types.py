@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from turnout.catalog.types import Parameter, Report
 
 
+# int() of a much longer text is slow, or refused.
+_MOST_DIGITS: Final = 40
+
+
 class OneOf(click.ParamType[str]):
     """One of some texts, exactly as written; a wrong one is answered with the list."""
 
@@ -44,10 +48,9 @@ class Id(click.ParamType[int]):
     name = "id"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        text = str(value).strip()
-        if not (text.isascii() and text.isdigit() and len(text) < 40 and 1 <= int(text) <= MAX_ID):  # noqa: PLR2004 - int() of a longer text is slow or refused
+        if (number := _number(str(value), 1, MAX_ID)) is None:
             self.fail(f"{shown(str(value))} is not an id: a whole number from 1 to {MAX_ID}.", param, ctx)
-        return int(text)
+        return number
 
 
 class Count(click.ParamType[int]):
@@ -60,10 +63,17 @@ class Count(click.ParamType[int]):
         self.most = most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        text = str(value).strip().replace("_", "").replace(",", "")
-        if not (text.isascii() and text.isdigit() and len(text) < 40 and self.least <= int(text) <= self.most):  # noqa: PLR2004 - as above
+        number = _number(str(value).replace("_", "").replace(",", ""), self.least, self.most)
+        if number is None:
             self.fail(f"{shown(str(value))} is not a whole number from {self.least:,} to {self.most:,}.", param, ctx)
-        return int(text)
+        return number
+
+
+def _number(text: str, least: int, most: int) -> int | None:
+    """A number in ASCII digits within bounds, else None."""
+    text = text.strip()
+    fits = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and least <= int(text) <= most
+    return int(text) if fits else None
 
 
 class Lifetime(click.ParamType[str]):

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from turnout.catalog.types import Member
     from turnout.ingest.rows import RowChecker, Stated
 
-_OTHER_SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_OTHER_SEPARATORS: Final = {b";": "semicolons (;)", b"\t": "tabs", b"|": "bars (|)"}
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The names of a header's cells as written, and the members that they mean."""
+    """The names of a header's cells, without blanks around them, and the members that they mean."""
 
     names: tuple[str, ...]
     fields: tuple[Member, ...]
@@ -53,10 +53,15 @@ def csv_chunks(blocks: Iterator[bytes], limit: int) -> Iterator[CsvBlockOf]:
 
 def read_header(record: CsvRecord) -> Header:
     """The header. Raises `FileFaultError` with everything that is wrong with it."""
+    for separator, word in _OTHER_SEPARATORS.items():
+        # No column's name has one.
+        if record.data.count(separator) > record.data.count(b","):
+            reason = f"the columns are separated by {word}; commas are expected. Save it as CSV with commas."
+            raise FileFaultError(record.line, Fault("", reason))
     if record.malformed:
         raise FileFaultError(record.line, Fault("", f"the header is malformed: {malformation(record.data)[1]}"))
     try:
-        names = tuple(cell.decode() for cell in cells(record.data))
+        names = tuple(cell.decode().strip(" ") for cell in cells(record.data))
     except UnicodeDecodeError as fault:
         raise FileFaultError(record.line, Fault("", not_utf8(fault))) from None
     seen: dict[str, str] = {}
@@ -78,10 +83,6 @@ def read_header(record: CsvRecord) -> Header:
 
 
 def _unknown(name: str, count: int) -> str:
-    if count == 1:
-        for separator, word in _OTHER_SEPARATORS.items():
-            if separator in name:
-                return f"the header is a single cell; are its columns separated by {word}? Commas are expected."
     hint = nearest(name, HEADERS) or (f" {FORMS}" if count == 1 else "")
     return f"{shown(name)} is not a column; a key, other name or label of the report is expected.{hint}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
-from turnout.errors import TurnoutError
+from turnout.errors import NON_FIELD, TurnoutError
 from turnout.ingest.columns import ColumnChecker, UnfitError
 from turnout.ingest.csv_rows import csv_chunks
 from turnout.ingest.faults import FORMS, BadRow, Fault, FileFaultError, Limits, Rejects
@@ -76,10 +76,8 @@ def read_file(
             on_progress(source.consumed, checking.seen)
     except FileFaultError as fault:
         rejects.add(fault.bad)
-        where = f"line {fault.bad.line}: {fault.bad.reason}"
-        raise TurnoutError(
-            "rows_rejected", f"{rejects.name} cannot be read to its end; nothing was changed. At {where}"
-        ) from None
+        message = f"{rejects.name} cannot be read beyond line {fault.bad.line}; nothing was changed."
+        raise TurnoutError("rows_rejected", message, fields={NON_FIELD: list(fault.bad.report(rejects.name))}) from None
     if rejects.count and not partial:
         raise TurnoutError("rows_rejected")
 

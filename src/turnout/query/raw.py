@@ -15,7 +15,7 @@ from turnout.errors import NON_FIELD, Faults, did_you_mean, shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from turnout.catalog.types import Report
+    from turnout.catalog.types import Parameter
 
 MOST_VALUES: Final = 1000
 # A request may be wrong in thousands of places; a suggestion costs a third of a millisecond.
@@ -45,14 +45,16 @@ def _decode(part: bytes) -> str:
     return unquote_to_bytes(part.replace(b"+", b" ")).decode("utf-8", "surrogateescape")
 
 
-def clean(report: Report, pairs: Iterable[tuple[str, str]], faults: Faults, *, lenient: bool) -> Cleaned:
+def clean(
+    known: Mapping[str, Parameter], pairs: Iterable[tuple[str, str]], faults: Faults, *, lenient: bool = False
+) -> Cleaned:
     """Group, strip and split the pairs by parameter; add a fault for each thing that is wrong with their form."""
     texts: dict[str, list[str]] = {}
     ignored: dict[str, None] = {}
     unknown: dict[str, None] = {}
     for raw_name, value in pairs:
         name = raw_name.removesuffix("[]")
-        parameter = report.parameter.get(name)
+        parameter = known.get(name)
         if parameter is None or (raw_name != name and not parameter.is_list):
             (ignored if lenient else unknown)[raw_name] = None
             continue
@@ -62,26 +64,26 @@ def clean(report: Report, pairs: Iterable[tuple[str, str]], faults: Faults, *, l
         parts = value.split(",") if parameter.is_list else [value]
         texts.setdefault(name, []).extend(part for part in map(str.strip, parts) if part)
     for raw_name in list(unknown)[:MOST_FAULTS]:
-        faults.add(printable(raw_name), _unknown(report, raw_name))
+        faults.add(printable(raw_name), _unknown(known, raw_name))
     if len(unknown) > MOST_FAULTS:
         faults.add(NON_FIELD, f"{len(unknown) - MOST_FAULTS} more parameters are not known.")
     cleaned = {}
     for name, values in texts.items():
-        if not report.parameter[name].is_list and len(set(values)) > 1:
+        if not known[name].is_list and len(set(values)) > 1:
             given = " and ".join(shown(value) for value in dict.fromkeys(values))
             faults.add(name, f"It was given more than once, with different values: {given}.")
         elif len(values) > MOST_VALUES:
             faults.add(name, f"It has {len(values)} values; the most is {MOST_VALUES}.")
         elif values:
-            cleaned[name] = tuple(values) if report.parameter[name].is_list else (values[0],)
+            cleaned[name] = tuple(values) if known[name].is_list else (values[0],)
     return Cleaned(cleaned, tuple(ignored))
 
 
-def _unknown(report: Report, raw_name: str) -> str:
+def _unknown(known: Mapping[str, Parameter], raw_name: str) -> str:
     name = raw_name.removesuffix("[]")
-    if name in report.parameter:
+    if name in known:
         return f"{_quoted(raw_name)} is not a known parameter: {name!r} takes one value. Did you mean {name!r}?"
-    return f"{_quoted(raw_name)} is not a known parameter.{did_you_mean(name[:80], report.parameter)}"
+    return f"{_quoted(raw_name)} is not a known parameter.{did_you_mean(name[:80], known)}"
 
 
 def _is_utf8(text: str) -> bool:

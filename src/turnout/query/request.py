@@ -96,7 +96,7 @@ def parse(
 ) -> ReportRequest:
     """Check a request whole. Raises `TurnoutError("parameter_invalid")` with every fault under its parameter."""
     faults = Faults()
-    cleaned = clean(report, pairs, faults, lenient=lenient)
+    cleaned = clean(report.parameter, pairs, faults, lenient=lenient)
     reader = _Reader(report, cleaned, faults)
     belongs_to = _fingerprint(report, scope, cleaned)
     zone = reader.one("timezone", lambda text, _: load_zone(text))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from turnout.catalog.types import Parameter
 
 _DIGITS: Final = re.compile(r"[0-9]+")
+_NEGATIVE: Final = re.compile(r"-0*[1-9][0-9]*")
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 # Longer digit runs than this cannot be an id whatever they say, and int() of millions of digits is slow.
 _MOST_DIGITS: Final = 400
@@ -21,6 +22,8 @@ _MOST_DIGITS: Final = 400
 
 def integer(text: str, parameter: Parameter) -> int:
     """An integer of ASCII decimal digits within the parameter's bounds."""
+    if _NEGATIVE.fullmatch(text):
+        raise ValueError(f"{shown(text)} is too small; the least is {parameter.minimum}.")
     if not _DIGITS.fullmatch(text):
         raise ValueError(f"{shown(text)} is not an integer; decimal digits are expected.")
     number = int(text) if len(text) <= _MOST_DIGITS else parameter.maximum + 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from turnout.catalog.attendances import THINGS
 from turnout.catalog.types import Kind
-from turnout.store.schema import staged_members
+from turnout.store.schema import LISTED, staged_members
 
 _PEOPLE = pa.list_(pa.struct([("id", pa.int64()), ("name", pa.string())]))
 _ARROW: Final = {
@@ -27,3 +29,19 @@ STAGING: Final = pa.schema(
 that has a name and no id has null in its reference column, with the reference's bit set. `instructor_ids` is a list of
 {id, name}; an id or a name of one may be null, not both; a null name says 'none'
 where the bit of the name is set, and so does an empty one anywhere: one list may state some of its names."""
+
+
+def has_nameless(batch: pa.RecordBatch) -> bool:
+    """Whether any row of a batch of `STAGING` may name a thing without its id."""
+    for thing in THINGS:
+        if not thing.by_name:
+            continue
+        ids = batch.column(thing.reference)
+        if thing.reference in LISTED:
+            if ids.flatten().field("id").null_count:
+                return True
+        elif ids.null_count:
+            named = pc.is_valid(batch.column(thing.members[0].storage))
+            if pc.any(pc.and_(named, pc.is_null(ids))).as_py():
+                return True
+    return False

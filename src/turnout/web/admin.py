@@ -95,9 +95,18 @@ async def status(request: Request) -> Response:
     """`GET /admin/v1/status`: what `turnout doctor` shows."""
     services, credential = await _administer(request)
     uptime = services.clock.monotonic() - services.started
+    faults = list(services.faults)
+    keys = await services.auth.key_source.status() if services.auth.key_source else None
+    if keys and keys.fault:
+        faults.append(f"jwt_jwks, {services.settings.public()['jwt_jwks']}, cannot be used: {keys.fault}.")
     document = await _in_thread(
         lambda: admin.status(
-            services.store, services.settings, credential.reach, uptime=uptime, more_faults=services.faults
+            services.store,
+            services.settings,
+            credential.reach,
+            uptime=uptime,
+            jwt_keys=keys.keys if keys else None,
+            more_faults=faults,
         )
     )
     return _json(document)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.exceptions import HTTPException
@@ -16,10 +19,12 @@ from turnout.errors import NON_FIELD, TurnoutError
 from turnout.reports import cursor_box
 from turnout.web import admin, operate
 from turnout.web.auth import Authenticator
-from turnout.web.context import TRUSTED_KEY, Clock, Services, context_of
+from turnout.web.context import TRUSTED_KEY, Clock, Services, context_of, is_trusted
 from turnout.web.limits import check_announced
+from turnout.web.merging import MergeQueue
 from turnout.web.observe import Observe
 from turnout.web.problems import Problems, error_response
+from turnout.web.repeats import Repeats
 from turnout.web.work import Workers
 
 if TYPE_CHECKING:
@@ -63,6 +68,18 @@ _ASKED_WITH: Final = (
     "X-Request-ID",
 )
 
+
+def _later(module: str, name: str) -> Endpoint:
+    """An endpoint whose module is loaded when it is first asked for: who only reads starts without pyarrow."""
+
+    async def endpoint(request: Request) -> Response:
+        loaded = sys.modules.get(module) or await asyncio.to_thread(import_module, module)
+        found: Endpoint = getattr(loaded, name)
+        return await found(request)
+
+    return endpoint
+
+
 ROUTES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
     "/": {"GET": operate.root},
     "/live": {"GET": operate.live},
@@ -74,6 +91,8 @@ ROUTES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
     "/admin/v1/tokens/{id}": {"DELETE": admin.revoke_token},
     "/admin/v1/status": {"GET": admin.status},
     "/admin/v1/owner": {"GET": admin.owner},
+    "/ingest/v1/attendances": {"POST": _later("turnout.web.ingest", "add_attendances")},
+    "/ingest/v1/attendances/{id}": {"DELETE": _later("turnout.web.ingest", "delete_attendance")},
 }
 """What is answered beside the reports and the documentation, by path and method. `GET` answers `HEAD` as well."""
 
@@ -135,7 +154,20 @@ def create_app(
     answers = Answers(store, cursors, settings.answer_cache)
     if counts:
         counts.show_answers(answers)
-    services = Services(store, settings, clock, workers, auth, counts, cursors, answers, command, clock.monotonic())
+    services = Services(
+        store,
+        settings,
+        clock,
+        workers,
+        auth,
+        counts,
+        cursors,
+        answers,
+        MergeQueue(store),
+        Repeats(store),
+        command,
+        clock.monotonic(),
+    )
     reports = {REPORT_PATH: {"GET": report or _report_endpoint()}}
     routes = [_route(path, methods) for path, methods in {**reports, **ROUTES}.items()]
     return Application(services, [*routes, *(_pages(settings) if pages is None else pages)])
@@ -163,7 +195,8 @@ def _route(path: str, methods: Mapping[str, Endpoint]) -> Route:
     """One route for all methods of a path, so that a 405 names them all."""
 
     async def endpoint(request: Request) -> Response:
-        check_announced(request.scope, context_of(request).services.settings.max_body)
+        if not is_trusted(request.scope):  # a command may bring a file of any size
+            check_announced(request.scope, context_of(request).services.settings.max_body)
         return await methods["GET" if request.method == "HEAD" else request.method](request)
 
     return Route(path, endpoint, methods=list(methods), name=path)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from turnout.settings import Settings
     from turnout.store.base import Provider, Store
     from turnout.web.context import Clock
+    from turnout.web.jwks import KeySource
 
 _SCHEMES: Final = ("token", "bearer", "jwt")
 _PROVIDER: Final = "TeamUp-Provider-ID"
@@ -77,6 +78,11 @@ class Authenticator:
         self._failures = Limiter(settings.auth_failures, clock.monotonic) if settings.auth_failures else None
         self._rates = Limiter(settings.token_rate, clock.monotonic) if settings.token_rate else None
 
+    @property
+    def key_source(self) -> KeySource | None:
+        """Where the key set of JWTs comes from; None where none is set."""
+        return self._verifier.source if self._verifier else None
+
     async def report_caller(self, request: Request) -> Caller:
         """Check credential, mode, provider and role, in this order, and return who asks for a report.
 
@@ -94,6 +100,13 @@ class Authenticator:
             if instructor_id is None:
                 raise TurnoutError("permission_denied", f"The role {INSTRUCTOR} needs an instructor, and has none.")
         return Caller(credential.token_id, provider, credential.role, instructor_id)
+
+    async def writer(self, request: Request) -> tuple[Credential, Provider]:
+        """The credential and the provider of a request that changes attendances: the owner, or role `super_admin`."""
+        credential = await self.administrator(request)
+        provider = _choose_provider(request, credential, self._store.providers())
+        context_of(request).provider_id = provider.id
+        return credential, provider
 
     async def administrator(self, request: Request) -> Credential:
         """The credential of a request that administers: the store's owner, or the role `super_admin`."""

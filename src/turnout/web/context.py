@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from turnout.settings import Settings
     from turnout.store.base import Store
     from turnout.web.auth import Authenticator
+    from turnout.web.merging import MergeQueue
     from turnout.web.metrics import Metrics
+    from turnout.web.repeats import Repeats
     from turnout.web.work import Workers
 
 SCOPE_KEY: Final = "turnout"
+_CHECKED_AT_ONCE: Final = 2
 TRUSTED_KEY: Final = "turnout.trusted"
 """Set in the scope of requests that came over the owner's Unix socket; a client cannot set it."""
 
@@ -49,10 +53,14 @@ class Services:
     metrics: Metrics | None
     cursors: CursorBox
     answers: Answers
+    merges: MergeQueue
+    repeats: Repeats
     command: str
     """What owns the store, for people: `turnout serve`."""
     started: float
     """When the application was made, on the monotonic clock."""
+    checking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CHECKED_AT_ONCE))
+    """Held while a body of rows is checked: each is in memory meanwhile."""
     faults: list[str] = field(default_factory=list)
     """What went wrong at start-up without stopping it; `turnout doctor` shows it."""
 

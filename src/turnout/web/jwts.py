@@ -21,6 +21,7 @@ _LEEWAY: Final = 30
 _SYMMETRIC: Final = "HS256"
 # The rest of what a token says of itself is up to its issuer.
 _REQUIRED: Final = ["exp"]
+_TIMES: Final = ("exp", "nbf", "iat")
 
 
 class Verifier:
@@ -30,7 +31,8 @@ class Verifier:
         self, settings: Settings, monotonic: Callable[[], float], read: Callable[[str], bytes] | None = None
     ) -> None:
         self._shared_key = settings.jwt_key.get_secret_value().encode() if settings.jwt_key else None
-        self._source = KeySource(settings.jwt_jwks, monotonic, read) if settings.jwt_jwks else None
+        self.source = KeySource(settings.jwt_jwks, monotonic, read) if settings.jwt_jwks else None
+        """Where the key set comes from; None where none is set."""
         self._audience = list(settings.jwt_audience) or None
         self._issuer = settings.jwt_issuer
         # A short key is named once, at start-up and by `turnout doctor`, and not at every request.
@@ -49,9 +51,9 @@ class Verifier:
         algorithm = header.get("alg")
         if algorithm == _SYMMETRIC and self._shared_key is not None:
             return self._decode(token, self._shared_key, _SYMMETRIC)
-        if isinstance(algorithm, str) and algorithm in ASYMMETRIC and self._source is not None:
+        if isinstance(algorithm, str) and algorithm in ASYMMETRIC and self.source is not None:
             kid = header.get("kid")
-            for key in await self._source.find(kid if isinstance(kid, str) else None, algorithm):
+            for key in await self.source.find(kid if isinstance(kid, str) else None, algorithm):
                 try:
                     return self._decode(token, key, algorithm)
                 except _WrongKeyError:
@@ -62,7 +64,7 @@ class Verifier:
     def _decode(self, token: str, key: bytes | jwt.PyJWK, algorithm: str) -> dict[str, Any]:
         # The algorithm is one that this very kind of key is used with, whatever else the token's header claims.
         try:
-            return jwt.decode(
+            claims = jwt.decode(
                 token,
                 key,
                 algorithms=[algorithm],
@@ -75,6 +77,11 @@ class Verifier:
             raise _WrongKeyError from error
         except PyJWTError as error:
             raise TurnoutError("authentication_failed", f"The JWT is not valid: {_reason(error)}.") from error
+        for name in _TIMES:
+            # The library takes whatever can be made an integer, a text too; RFC 7519 has numbers alone.
+            if isinstance(claims.get(name), str | bool):
+                raise TurnoutError("authentication_failed", f"The claim {name!r} must be a number.")
+        return claims
 
 
 class _WrongKeyError(TurnoutError):

@@ -19,6 +19,8 @@ from prometheus_client import (
 from turnout import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from turnout.answers import Answers
     from turnout.store.base import StoreStatus
     from turnout.web.work import Workers
@@ -51,6 +53,9 @@ class Metrics:
         self._query_seconds = Histogram(
             "turnout_query_seconds", "How long queries ran.", registry=registry, buckets=_SECONDS
         )
+        self._ingested = Counter(
+            "turnout_ingested_rows", "Rows that came over HTTP, by what became of them.", ["outcome"], registry=registry
+        )
         answers = Counter("turnout_answers", "Report pages, by where they came from.", ["source"], registry=registry)
         self._kept, self._worked_out = answers.labels("memory"), answers.labels("store")
         self._store_up = Gauge("turnout_store_up", "Whether the store answered last time.", registry=registry)
@@ -72,6 +77,11 @@ class Metrics:
         """Show how much memory the kept answers take, whenever somebody looks."""
         taken = Gauge("turnout_answer_cache_bytes", "The memory that kept answers take.", registry=self._registry)
         taken.set_function(lambda: answers.size)
+
+    def ingested(self, counts: Mapping[str, int]) -> None:
+        """Count rows that were merged, by outcome."""
+        for outcome, rows in counts.items():
+            self._ingested.labels(outcome).inc(rows)
 
     def answer(self, *, kept: bool) -> None:
         """Count a report page."""

@@ -18,6 +18,7 @@ import uvicorn
 from turnout.errors import TurnoutError
 from turnout.web.app import Application, create_app
 from turnout.web.logs import configure_logging
+from turnout.web.opening import open_own
 from turnout.web.protocol import protocol_for
 from turnout.web.shutdown import Ending
 from turnout.web.unix import OwnerSocket, bind_socket, short_path, socket_of
@@ -125,7 +126,7 @@ def serve(
     log = configure_logging(settings)
     with Ending(log.close) as ending, ExitStack() as stack:
         sockets = _bind(settings.host, settings.port)
-        store = _open(settings)
+        store = open_own(settings)
         stack.callback(store.close)
         if prepare:
             prepare(store)
@@ -144,13 +145,6 @@ def serve(
     log.close()
 
 
-def _open(settings: Settings) -> Store:
-    from turnout.store.open import open_store  # noqa: PLC0415 - the address is taken, or refused, first
-
-    limit = f"{settings.memory_limit}B" if settings.memory_limit else None
-    return open_store(settings.database, memory_limit=limit, threads=settings.threads)
-
-
 async def _serve(
     application: Application,
     sockets: Sequence[socket.socket],
@@ -166,6 +160,9 @@ async def _serve(
     ending.when_asked(asyncio.get_running_loop(), asked)
     for listener in listeners:
         await listener.begin()
+    if application.services.auth.key_source:
+        # So that a key set that cannot be read is said now, and not when the first JWT comes.
+        application.services.auth.key_source.begin()
     url = _url(sockets[0], settings.host)
     announce(url)
     _log.info("serving", extra={"fields": {"url": url, "pid": os.getpid()}})
@@ -295,6 +292,9 @@ def _bind(host: str, port: int) -> list[socket.socket]:
     except OSError as error:
         for listening in bound:
             listening.close()
+        if error.errno == errno.EADDRINUSE:
+            message = f"Cannot listen on {host}: port {port} is in use by another process; --port takes another one."
+            raise TurnoutError("conflict", message) from error
         reason = error.strerror or str(error)
         raise TurnoutError("conflict", f"Cannot listen on {host}, port {port}: {reason}.") from error
     return bound
@@ -308,6 +308,8 @@ def _bind_one(family: int, address: tuple[Any, ...], *, alone: bool) -> socket.s
             # The address :: alone takes IPv4 as well; beside others, each family has its own.
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not alone))
         listening.bind(address)
+        # Until somebody listens on it, another process may bind the same address, and would fail much later.
+        listening.listen(_BACKLOG)
     except OSError:
         listening.close()
         raise

@@ -81,6 +81,21 @@ def short_path(path: Path) -> Iterator[str]:
         yield short
 
 
+def check_owner(path: str, database: str) -> None:
+    """Refuse a socket that another user may have laid beside the store, to be told what is meant for its owner.
+
+    Good are this user's, root's, and that of whoever has the store's file: root may ask for a service's report. Raises
+    `storage_unavailable`, and `OSError` where nothing is at `path`.
+    """
+    good = {os.geteuid(), 0}
+    with suppress(FileNotFoundError):
+        good.add(store_path(database).stat().st_uid)
+    found = Path(path).stat().st_uid
+    if found not in good:
+        message = f"{socket_of(database)} belongs to another user ({found}); nothing was sent there. Remove it."
+        raise TurnoutError("storage_unavailable", message)
+
+
 def _is_free(path: Path) -> bool:
     try:
         return stat.S_ISSOCK(path.lstat().st_mode)

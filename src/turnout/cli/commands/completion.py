@@ -15,6 +15,7 @@ VARIABLE = "_TURNOUT_COMPLETE"
 @click.command(
     "completion",
     cls=Command,
+    local=True,
     examples="""
     turnout completion bash > ~/.local/share/bash-completion/completions/turnout
     turnout completion zsh > ~/.zfunc/_turnout

@@ -22,6 +22,7 @@ SEED: Final = 1
 @click.command(
     "demo",
     cls=Command,
+    local=True,
     examples="""
     turnout demo
     turnout demo --rows 1000 --seed 7

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def command(*, as_json: bool) -> None:
     """Say what is configured, which store it is, and what is wrong with it.
 
-    Ends with status 1 where something is wrong; every fault comes with what to do.
+    Ends with status 1 where something is wrong. Where a server has the store, it is the server that answers.
     """
     from turnout.cli.examine import examine  # noqa: PLC0415 - the help needs no store
     from turnout.cli.render import write_json  # noqa: PLC0415 - as above

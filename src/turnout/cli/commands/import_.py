@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import rich_click as click
 from click.exceptions import Exit
@@ -30,6 +31,7 @@ STDIN: Final = "-"
 @click.command(
     "import",
     cls=Command,
+    local=True,
     examples="""
     turnout import attendances.csv --provider 1
     turnout import rows.ndjson.gz --provider 1 --rejects bad.ndjson
@@ -44,23 +46,26 @@ STDIN: Final = "-"
 def command(*, file: str, provider: int, rejects: str | None, dry_run: bool, as_json: bool) -> None:
     """Import attendances from a file, or from standard input.
 
-    The file holds what the report writes: a JSON document, a JSON array of rows, a row of JSON on each line, or CSV
-    whose header has keys, other names or labels. It may be compressed with gzip. With one bad row nothing is changed,
-    unless the bad ones have a file of their own.
+    The file is JSON (an answer of the report, or an array of rows), NDJSON (a row on each line) or CSV (whose header
+    has the report's keys, other names or labels), plain or compressed with gzip; its content tells which.
+
+    A row is known by its id, and replaces an older one. With one bad row nothing is changed, unless --rejects has a
+    file for the bad ones.
     """
     where().local_only("import")
 
-    from turnout.cli.connect import open_here  # noqa: PLC0415 - the help needs no store
+    from turnout.cli.connect import must_exist, open_here  # noqa: PLC0415 - the help needs no store
     from turnout.cli.render import progress  # noqa: PLC0415 - as above
     from turnout.imports import import_rows  # noqa: PLC0415 - as above
 
     settings = where().settings()
+    beside = must_exist(settings).parent
     began = time.monotonic()
     with ExitStack() as stack:
-        source = stack.enter_context(_source(file))
+        source = stack.enter_context(_source(file, beside))
         rejected = stack.enter_context(_rejects(rejects, file)) if rejects else None
         store = stack.enter_context(open_here(settings, "import"))
-        report = stack.enter_context(progress("Importing", _size(source), in_bytes=True))
+        report = stack.enter_context(progress("Importing", os.fstat(source.fileno()).st_size, in_bytes=True))
         result = import_rows(
             store,
             provider,
@@ -93,8 +98,11 @@ def _tell(
     rows = result.created + result.updated + result.unchanged
     counts = f"{result.created:,} created, {result.updated:,} updated, {result.unchanged:,} unchanged"
     if result.rejected_count and not rejects:
-        words.error(f"{_rows(result.rejected_count)} rejected; nothing was changed. --rejects FILE imports the others.")
+        rejected = f"{_rows(result.rejected_count)} rejected; nothing was changed. --rejects FILE imports the others."
+        words.error(result.unreadable or rejected)
         return
+    if not rows + result.rejected_count:
+        words.say(f"{'Standard input' if file == STDIN else file} has no rows.")
     if not as_json:
         done = "Would import" if dry_run else "Imported"
         click.echo(f"{done} {_rows(rows)}: {counts} ({seconds:.1f} s)")
@@ -118,8 +126,12 @@ def _rows(count: int) -> str:
 
 
 @contextmanager
-def _source(file: str) -> Iterator[BinaryIO]:
-    """The file, without a buffer, whose filling an interrupt would have to wait for."""
+def _source(file: str, beside: Path) -> Iterator[BinaryIO]:
+    """The file, without a buffer, whose filling an interrupt would have to wait for.
+
+    What comes through a pipe is first kept aside, in the directory `beside`: whoever writes it may need the store for
+    that (`turnout report ... | turnout import -`), and others need not wait for a slow one.
+    """
     from_stdin = file == STDIN
     if from_stdin and sys.stdin.isatty():
         click.echo("Reading rows from the terminal; Ctrl-D ends them.", err=True)
@@ -127,35 +139,23 @@ def _source(file: str) -> Iterator[BinaryIO]:
         opened = open(sys.stdin.fileno() if from_stdin else file, "rb", buffering=0, closefd=not from_stdin)  # noqa: SIM115 - a descriptor, closed below
     except OSError as error:
         raise Failure(f"{file} cannot be read: {error.strerror}.") from error
-    with opened:
-        yield opened
-
-
-def _size(source: BinaryIO) -> int | None:
-    """The bytes to come, or None where only reading tells: a pipe, a terminal."""
-    status = os.fstat(source.fileno())
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+    with opened, ExitStack() as stack:
+        if stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            yield opened
+            return
+        kept = stack.enter_context(tempfile.TemporaryFile(dir=beside))
+        shutil.copyfileobj(opened, kept)
+        kept.seek(0)
+        yield kept
 
 
 @contextmanager
 def _rejects(path: str, source: str) -> Iterator[BinaryIO]:
-    """A file of rejected rows that appears whole or not at all: written under another name, and then renamed."""
+    """The file of rejected rows, which is not the one that is imported."""
+    from turnout.cli.whole import whole_file  # noqa: PLC0415 - as above
+
     target = Path(path)
     if source != STDIN and target.exists() and target.samefile(source):
         raise click.UsageError("--rejects names the file that is imported; give it another name.")
-    if target.is_dir():
-        raise Failure(f"{path} is a directory; --rejects names a file.")
-    try:
-        file = tempfile.NamedTemporaryFile(  # noqa: SIM115 - renamed or removed below
-            "wb", dir=target.parent, prefix=f".{target.name}.", delete=False
-        )
-    except OSError as error:
-        raise Failure(f"{path} cannot be written: {error.strerror}.") from error
-    unfinished = Path(file.name)
-    try:
-        with file as opened:
-            yield cast("BinaryIO", opened)
-        unfinished.replace(target)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with whole_file(path, "--rejects") as opened:
+        yield opened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import rich_click as click
@@ -64,15 +65,10 @@ def set_(*, id_: int, name: str | None, timezone: str | None, week_start: str | 
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 def list_(*, as_json: bool) -> None:
     """List the providers."""
-    from turnout.cli.connect import list_from  # noqa: PLC0415 - the help needs no connection
-    from turnout.cli.render import print_table, write_json  # noqa: PLC0415 - as above
+    from turnout.cli.connect import print_list  # noqa: PLC0415 - the help needs no connection
 
-    providers = list_from(where(), _PATH)
-    if as_json:
-        write_json(providers)
-    elif providers:
-        rows = [[one["id"], one["name"], one["timezone"], one["week_start"]] for one in providers]
-        print_table(["ID", "Name", "Time zone", "Week starts"], rows)
+    heads = ["ID", "Name", "Time zone", "Week starts"]
+    print_list(where(), _PATH, heads, itemgetter("id", "name", "timezone", "week_start"), as_json=as_json)
 
 
 def _checked(name: str) -> str:

@@ -20,6 +20,7 @@ _PANEL = "Settings"
 _ELSEWHERE = frozenset({"database"})
 _FIRST = ("host", "port")
 _TOKEN_LIVES = "30d"  # noqa: S105 - a time
+_HINT = "demo …"
 
 
 def _setting_options() -> list[click.Parameter]:
@@ -41,6 +42,7 @@ def _setting_options() -> list[click.Parameter]:
 @click.command(
     "serve",
     cls=Command,
+    local=True,
     more_params=_setting_options,
     panel_names=[_PANEL],
     examples="""
@@ -94,8 +96,13 @@ class _Trial:
         else:
             say(f"Making {self.rows:,} rows of demonstration data ...")
             load(store, self.provider, self.rows, SEED)
+        now = time.time_ns() // 1000
+        for earlier in store.tokens():
+            # What it was cannot be shown again, and there is one server at a time that it could be for.
+            if earlier.hint.startswith(_HINT):
+                store.revoke_token(earlier.id, now)
         given: dict[str, Any] = {"providers": [self.provider], "expires_in": _TOKEN_LIVES}
-        self.token = create_token(store, None, given, time.time_ns() // 1000).text
+        self.token = create_token(store, None, given, now, hint=_HINT).text
 
     def announce(self, url: str) -> None:
         from turnout.cli.pages import PATH  # noqa: PLC0415 - as above

@@ -42,7 +42,9 @@ def command() -> None:
 )
 @click.option("--provider", type=Id(), multiple=True, required=True, help="A provider that it covers; repeatable.")
 @click.option("--instructor", type=Id(), help="Whose events it sees, with the role of an instructor.")
-@click.option("--expires", type=Lifetime(), metavar="90d", help="How long it lives (s m h d w). [default: for ever]")
+@click.option(
+    "--expires", type=Lifetime(), metavar="90d", help="How long it lives, in s, m, h, d or w. [default: for ever]"
+)
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 def create(*, provider: tuple[int, ...], role: str, instructor: int | None, expires: str | None, as_json: bool) -> None:
     """Make a token, and print it alone. It is shown this once; only its hash is kept."""
@@ -77,15 +79,11 @@ def create(*, provider: tuple[int, ...], role: str, instructor: int | None, expi
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 def list_(*, as_json: bool) -> None:
     """List the tokens: never themselves, only their last characters."""
-    from turnout.cli.connect import list_from  # noqa: PLC0415 - the help needs no connection
-    from turnout.cli.render import print_table, write_json  # noqa: PLC0415 - as above
+    from turnout.cli.connect import print_list  # noqa: PLC0415 - the help needs no connection
 
-    tokens = list_from(where(), _PATH)
-    if as_json:
-        write_json(tokens)
-    elif tokens:
-        now = datetime.now(UTC)
-        print_table(["ID", "Token", "Providers", "Role", "Created", "State"], [_cells(token, now) for token in tokens])
+    now = datetime.now(UTC)
+    heads = ["ID", "Token", "Providers", "Role", "Created", "State"]
+    print_list(where(), _PATH, heads, lambda token: _cells(token, now), as_json=as_json)
 
 
 @command.command("revoke", examples="turnout token revoke 3")

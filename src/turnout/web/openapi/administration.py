@@ -8,7 +8,7 @@ from turnout.admin import INSTRUCTOR, ROLES
 from turnout.catalog.types import WEEK_DAYS
 from turnout.web.openapi.parameters import EXTENSION, ID, ZONE
 from turnout.web.openapi.responses import AUTHENTICATION, error_responses, with_headers
-from turnout.web.openapi.schemas import closed, ref
+from turnout.web.openapi.schemas import closed, nullable, ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _ERRORS: Final = (*AUTHENTICATION, "permission_denied", "throttled", "server_error", "storage_unavailable")
-_CHANGE: Final = ("parameter_invalid", "request_too_large", "unsupported_media_type")
 _LONGEST_LIFE: Final = 1000 * 366 * 86_400
 
 _INSTANT: Final[Json] = {"type": "string", "format": "date-time"}
@@ -35,14 +34,14 @@ def administration_schemas() -> dict[str, Json]:
     return {
         "Provider": closed(provider, provider, description="One business."),
         "NewProvider": closed(
-            {**provider, "name": _NAME, "week_start": {**_nullable(_WEEK_START), "default": WEEK_DAYS[0]}},
+            {**provider, "name": _NAME, "week_start": {**nullable(_WEEK_START), "default": WEEK_DAYS[0]}},
             ["id", "name", "timezone"],
         ),
         "ProviderChange": closed(
             {
-                "name": _nullable(_NAME),
+                "name": nullable(_NAME),
                 "timezone": {"anyOf": [ZONE, {"type": "null"}]},
-                "week_start": _nullable(_WEEK_START),
+                "week_start": nullable(_WEEK_START),
             },
             description="What is missing or null stays as it is.",
         ),
@@ -59,10 +58,10 @@ def _token_schemas() -> dict[str, Json]:
         "hint": {"type": "string", "description": "The token's last characters."},
         "providers": providers,
         "role": role,
-        "instructor_id": {**_nullable(ID), "description": f"Whose events it sees, with the role `{INSTRUCTOR}`."},
+        "instructor_id": {**nullable(ID), "description": f"Whose events it sees, with the role `{INSTRUCTOR}`."},
         "created_at": _INSTANT,
-        "expires_at": {**_nullable(_INSTANT), "description": "null: it does not expire."},
-        "revoked_at": {**_nullable(_INSTANT), "description": "null: it was not revoked."},
+        "expires_at": {**nullable(_INSTANT), "description": "null: it does not expire."},
+        "revoked_at": {**nullable(_INSTANT), "description": "null: it was not revoked."},
     }
     lifetime = {
         "anyOf": [
@@ -84,7 +83,7 @@ def _token_schemas() -> dict[str, Json]:
                 closed(
                     {
                         "providers": providers,
-                        "role": {**_nullable({**role, "enum": others}), "default": "attendances"},
+                        "role": {**nullable({**role, "enum": others}), "default": "attendances"},
                         "instructor_id": {"type": "null"},
                         "expires_in": lifetime,
                     },
@@ -126,6 +125,11 @@ def _server_schemas() -> dict[str, Json]:
             "type": ["object", "null"],
             "description": "Without secrets; null unless all providers are covered.",
         },
+        "jwt_keys": {
+            "type": ["integer", "null"],
+            "minimum": 0,
+            "description": "How many keys of the key set can check JWTs; null where no key set is configured.",
+        },
         "store": {**closed(store, store), "type": ["object", "null"]},
         "faults": {"type": "array", "items": text},
     }
@@ -137,43 +141,27 @@ def _server_schemas() -> dict[str, Json]:
     }
 
 
-def _nullable(schema: Json) -> Json:
-    more = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
-    return {**schema, "type": [schema["type"], "null"], **more}
-
-
 def administration_paths() -> Json:
     """The operations under `/admin/v1`."""
     return {
         "/admin/v1/providers": {
             "get": _operation("listProviders", "The providers that the token covers", _ok(_list_of("Provider"))),
-            "post": _operation(
-                "addProvider",
-                "Add a provider",
-                _ok(ref("schemas", "Provider"), "201"),
-                (*_CHANGE, "provider_invalid", "conflict"),
-                body="NewProvider",
-            ),
+            "post": _change("addProvider", "Add a provider", "NewProvider", "201", "Provider", "conflict"),
         },
         "/admin/v1/providers/{id}": {
             "parameters": [_path_id("provider")],
-            "patch": _operation(
+            "patch": _change(
                 "changeProvider",
                 "Change a provider's name, time zone or week",
-                _ok(ref("schemas", "Provider")),
-                (*_CHANGE, "provider_invalid", "not_found"),
-                body="ProviderChange",
+                "ProviderChange",
+                "200",
+                "Provider",
+                "not_found",
             ),
         },
         "/admin/v1/tokens": {
             "get": _operation("listTokens", "The tokens, without their texts", _ok(_list_of("Token"))),
-            "post": _operation(
-                "createToken",
-                "Make a token",
-                _ok(ref("schemas", "CreatedToken"), "201"),
-                (*_CHANGE, "provider_invalid"),
-                body="NewToken",
-            ),
+            "post": _change("createToken", "Make a token", "NewToken", "201", "CreatedToken"),
         },
         "/admin/v1/tokens/{id}": {
             "parameters": [_path_id("token")],
@@ -201,6 +189,12 @@ def _operation(
         **({"requestBody": {"required": True, "content": content}} if body else {}),
         "responses": {**responses, **error_responses((*errors, *_ERRORS))},
     }
+
+
+def _change(name: str, summary: str, body: str, status: str, answer: str, *errors: str) -> Json:
+    """An operation that takes one component, and answers with another."""
+    wrong = ("parameter_invalid", "request_too_large", "unsupported_media_type", "provider_invalid", *errors)
+    return _operation(name, summary, _ok(ref("schemas", answer), status), wrong, body=body)
 
 
 def _ok(schema: Json, status: str = "200") -> Json:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.query.timeframe import GRAMMAR
 from turnout.web.openapi.administration import administration_paths, administration_schemas
+from turnout.web.openapi.ingest import ingest_paths, ingest_schemas
 from turnout.web.openapi.operating import operating_paths
 from turnout.web.openapi.reports import report_path
 from turnout.web.openapi.responses import error_examples, headers
@@ -66,13 +67,14 @@ def openapi_document(*, version: str, server_url: str | None) -> Json:
         "servers": [{"url": server_url or "/", "description": "This server"}],
         "tags": [
             {"name": "Reports", "description": "Rows and totals."},
+            {"name": "Ingest", "description": "Rows in; needs a token of role `super_admin`."},
             {"name": "Administration", "description": "Providers and tokens; needs a token of role `super_admin`."},
             {"name": "Operating", "description": "For monitors and tools; open to everyone who reaches the server."},
         ],
         "security": [{"bearer": []}, {"token": []}, {"jwt": []}],
-        "paths": {**paths, **administration_paths(), **operating_paths()},
+        "paths": {**paths, **ingest_paths(), **administration_paths(), **operating_paths()},
         "components": {
-            "schemas": {**schemas, **administration_schemas(), "Error": error_schema()},
+            "schemas": {**schemas, **ingest_schemas(), **administration_schemas(), "Error": error_schema()},
             "headers": headers(),
             "examples": error_examples(),
             "securitySchemes": _security_schemes(),

@@ -46,45 +46,51 @@ _FIXED: Final[dict[Value, Json]] = {
 
 def query_parameters(report: Report) -> list[Json]:
     """Every parameter of a report, in the order of its declaration."""
-    return [_query_parameter(report, parameter) for parameter in report.parameters]
+    return [_query_parameter(parameter, report) for parameter in report.parameters]
+
+
+def declared_parameter(parameter: Parameter) -> Json:
+    """A parameter that has nothing to do with a report's columns."""
+    return _query_parameter(parameter, None)
 
 
 def header_parameters() -> list[Json]:
     """The request headers that a report understands. OpenAPI leaves `Accept` and `Authorization` to other places."""
     return [
-        _header(
+        header(
             "TeamUp-Provider-ID",
             "The provider that is asked about; needed where the token covers several.",
             {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_ID},
             example=1,
         ),
-        _header(
+        header(
             "TeamUp-Request-Mode",
             "`provider`, or left out. Reports cannot be asked for in `customer` mode, which is answered with 403.",
             {"type": "string", "enum": ["provider", "customer"]},
         ),
-        _header(
+        header(
             "Prefer",
             "`handling=lenient` ignores unknown parameters and names them in `X-Ignored-Parameters`; `handling=strict` "
             "refuses them (RFC 7240).",
             {"type": "string"},
             example="handling=lenient",
         ),
-        _header(
+        header(
             "If-None-Match",
             "The `ETag` of an earlier answer; where nothing has changed, the answer is 304 without a body.",
             {"type": "string"},
         ),
-        _header("X-Request-ID", "A name for the request, repeated in the answer and in the log.", {"type": "string"}),
+        header("X-Request-ID", "A name for the request, repeated in the answer and in the log.", {"type": "string"}),
     ]
 
 
-def _header(name: str, description: str, schema: Json, *, example: Any = None) -> Json:
+def header(name: str, description: str, schema: Json, *, example: Any = None) -> Json:
+    """A request header."""
     extra = {} if example is None else {"examples": {"example": {"value": example}}}
     return {"name": name, "in": "header", "required": False, "description": description, "schema": schema, **extra}
 
 
-def _query_parameter(report: Report, parameter: Parameter) -> Json:
+def _query_parameter(parameter: Parameter, report: Report | None) -> Json:
     document: Json = {
         "name": parameter.name,
         "in": "query",
@@ -93,7 +99,7 @@ def _query_parameter(report: Report, parameter: Parameter) -> Json:
         "description": f"{parameter.help} {_EXTENSION_NOTE}" if parameter.extension else parameter.help,
         **({EXTENSION: True} if parameter.extension else {}),
         **({"style": "form", "explode": True} if parameter.is_list else {}),
-        "schema": _schema(report, parameter),
+        "schema": _schema(parameter, report),
     }
     if parameter.example is not None:
         value = _parsed(parameter, parameter.example)
@@ -101,8 +107,8 @@ def _query_parameter(report: Report, parameter: Parameter) -> Json:
     return document
 
 
-def _schema(report: Report, parameter: Parameter) -> Json:
-    schema = _value_schema(report, parameter)
+def _schema(parameter: Parameter, report: Report | None) -> Json:
+    schema = _value_schema(parameter, report)
     if parameter.is_list:
         unique = {"uniqueItems": True} if parameter.value is Value.SORT_KEY else {}
         return {"type": "array", "items": schema, "maxItems": MOST_VALUES, **unique}
@@ -112,7 +118,7 @@ def _schema(report: Report, parameter: Parameter) -> Json:
     return schema
 
 
-def _value_schema(report: Report, parameter: Parameter) -> Json:
+def _value_schema(parameter: Parameter, report: Report | None) -> Json:
     match parameter.value:
         case Value.CHOICE:
             return {"type": "string", "enum": list(parameter.choices)}
@@ -120,9 +126,9 @@ def _value_schema(report: Report, parameter: Parameter) -> Json:
             return _integer(parameter)
         case Value.ID_OR_NONE:
             return {"anyOf": [_integer(parameter), {"type": "string", "const": "none"}]}
-        case Value.COLUMN:
+        case Value.COLUMN if report:
             return {"type": "string", "enum": list(column_names(report))}
-        case Value.SORT_KEY:
+        case Value.SORT_KEY if report:
             names = [name for column in report.columns if column.sortable for name in _names(column)]
             return {"type": "string", "enum": [sign + name for name in names for sign in ("", "-")]}
         case fixed:

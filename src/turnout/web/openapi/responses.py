@@ -75,6 +75,7 @@ def headers() -> dict[str, Json]:
             f"RateLimit-{name}": {"description": f"{meaning} Present where tokens have a rate.", "schema": count}
             for name, meaning in _RATE.items()
         },
+        "Idempotency-Replayed": text("`true` where the answer is that of an earlier request with the same key."),
         "Location": text("Where it is.", pattern="^/"),
         "Retry-After": {"description": "After how many seconds to try again.", "schema": count},
     }

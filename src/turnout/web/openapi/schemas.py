@@ -30,6 +30,12 @@ def closed(properties: Json, required: Iterable[str] = (), **more: Any) -> Json:
     }
 
 
+def nullable(schema: Json) -> Json:
+    """The same values, and null."""
+    choices = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, "type": [schema["type"], "null"], **choices}
+
+
 def report_schemas(report: Report) -> dict[str, Json]:
     """The components of one report's JSON document: the document, a column header, a row and a person."""
     stem = report.name.capitalize()
@@ -121,14 +127,10 @@ def _presence(report: Report, path: tuple[str, ...]) -> str | None:
 
 def _value(report: Report, column: Column) -> Json:
     # Inside an object that is there, the value that tells of its presence is there as well.
-    nullable = column.nullable and column.storage != _presence(report, column.path[:-1])
+    may_lack = column.nullable and column.storage != _presence(report, column.path[:-1])
     schema = _of_kind(column)
-    if nullable:
-        schema["type"] = [schema["type"], "null"]
-        if "enum" in schema:
-            schema["enum"] = [*schema["enum"], None]
     return {
-        **schema,
+        **(nullable(schema) if may_lack else schema),
         "description": column.help + (" Answered only when it is asked for by name." if column.extension else ""),
         **({EXTENSION: True} if column.extension else {}),
     }
@@ -150,6 +152,20 @@ def _of_kind(column: Column) -> Json:
             return {"type": "array", "items": ref("schemas", "Person")}
 
 
+def rejected_members() -> Json:
+    """What an answer says of bad rows (contract section 5)."""
+    bad = {
+        "line": {"type": "integer", "minimum": 1, "description": "The line where the row starts, from 1."},
+        "column": {"type": "string", "description": "The first member at fault; empty where it is the whole row."},
+        "reason": {"type": "string", "description": "What is wrong with it, and what was expected."},
+    }
+    rejected = {"type": "array", "items": closed(bad, bad), "description": "The first bad rows."}
+    return {
+        "rejected": rejected,
+        "rejected_count": {"type": "integer", "minimum": 0, "description": "How many rows are bad."},
+    }
+
+
 def error_schema() -> Json:
     """The one form of every error (contract section 4)."""
     texts = {"type": "array", "items": {"type": "string"}}
@@ -167,6 +183,7 @@ def error_schema() -> Json:
                 "required": [NON_FIELD],
                 "additionalProperties": texts,
             },
+            **rejected_members(),
         },
         "required": ["code", "type", "message", "field_errors"],
         "additionalProperties": False,

@@ -1,0 +1,97 @@
+"""Rows that arrive in batches while the store is served: each batch is checked by itself, several are merged together.
+
+A merge costs nearly the same for one batch of a thousand rows as for sixteen of them, so that batches which wait for
+each other cost little. Each is as if merged after the one before (contract section 5), and keeps its own counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from zoneinfo import ZoneInfo
+
+from turnout.errors import TurnoutError
+from turnout.ingest.faults import BadRow, Limits, Rejects
+from turnout.ingest.files import read_file
+from turnout.store.staging import has_nameless
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import BinaryIO
+
+    from turnout.store.base import Answered, Merged, Provider, Store
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A checked batch for one provider, in pieces of `store.staging.STAGING`; the first 100 bad rows are `rejected`.
+
+    An arrival that is not `joinable` is merged alone: ids are given to its names once all that it says is known.
+    """
+
+    provider: Provider
+    batches: Sequence[Any]
+    rejected: tuple[BadRow, ...]
+    rejected_count: int
+    joinable: bool
+
+    @property
+    def rows(self) -> int:
+        """How many rows are to be merged."""
+        return sum(batch.num_rows for batch in self.batches)
+
+
+def check(provider: Provider, source: BinaryIO, *, max_text: int, partial: bool) -> Arrival:
+    """Check a batch whole, in memory. Raises `TurnoutError` `rows_rejected` with the bad rows, unless `partial`."""
+    bad = Rejects("the body")
+    reading = read_file(source, ZoneInfo(provider.timezone), bad, partial=partial, limits=Limits(text=max_text))
+    try:
+        batches = list(reading)
+    except TurnoutError as error:
+        if error.code != "rows_rejected":
+            raise
+        message = error.message if error.fields else None
+        raise TurnoutError("rows_rejected", message, extra=rejected_members(bad.first, bad.count)) from None
+    nameless = any(has_nameless(batch) for batch in batches)
+    return Arrival(provider, batches, tuple(bad.first), bad.count, joinable=not nameless)
+
+
+def rejected_members(rejected: Sequence[BadRow], count: int) -> dict[str, object]:
+    """What an answer says of bad rows: the first ones, each with line, column and reason, and how many there are."""
+    return {"rejected": [bad.document(with_row=False) for bad in rejected], "rejected_count": count}
+
+
+class Counts(Protocol):
+    """What became of rows."""
+
+    @property
+    def created(self) -> int: ...
+    @property
+    def updated(self) -> int: ...
+    @property
+    def unchanged(self) -> int: ...
+
+
+def outcome(counts: Counts, rejected: Sequence[BadRow], rejected_count: int) -> dict[str, Any]:
+    """The answer of contract section 5."""
+    return {
+        "created": counts.created,
+        "updated": counts.updated,
+        "unchanged": counts.unchanged,
+        **rejected_members(rejected, rejected_count),
+    }
+
+
+def merge_arrivals(
+    store: Store, arrivals: Sequence[Arrival], remember: Sequence[Callable[[Merged], Answered | None]]
+) -> Sequence[Merged]:
+    """Merge arrivals for one provider in one transaction; return the counts of each, when all are on disk.
+
+    What `remember` makes of the counts is written with them.
+    """
+
+    def answers(merged: Sequence[Merged]) -> list[Answered]:
+        made = (make(counts) for make, counts in zip(remember, merged, strict=True))
+        return [answered for answered in made if answered]
+
+    return store.merge_together(arrivals[0].provider, [arrival.batches for arrival in arrivals], answers)

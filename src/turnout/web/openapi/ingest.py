@@ -1,0 +1,152 @@
+"""The operations that bring and delete rows (contract section 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from turnout.catalog.ingest import INGEST
+from turnout.catalog.types import Kind, Member
+from turnout.ingest.fields import PERSON, TEXT_OR_OBJECT, TREE, ZONES
+from turnout.web.openapi.parameters import EXTENSION, ID, ZONE, declared_parameter, header
+from turnout.web.openapi.responses import AUTHENTICATION, error_responses, with_headers
+from turnout.web.openapi.schemas import closed, nullable, ref, rejected_members
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from turnout.ingest.fields import Tree
+
+Json = dict[str, Any]
+
+_TEXT: Final[Json] = {"type": "string", "pattern": "^[^\\u0000]*$"}
+_ERRORS: Final = (
+    "parameter_invalid",
+    "provider_header_missing",
+    "provider_header_invalid",
+    *AUTHENTICATION,
+    "permission_denied",
+    "provider_invalid",
+    "throttled",
+    "server_error",
+    "overloaded",
+    "storage_unavailable",
+)
+
+
+def ingest_schemas() -> dict[str, Json]:
+    """The components of the operations."""
+    count = {"type": "integer", "minimum": 0}
+    merged = {
+        "created": {**count, "description": "Rows whose id was not there."},
+        "updated": {**count, "description": "Rows that are newer than what was there."},
+        "unchanged": {**count, "description": "Rows that are not newer than what was there."},
+        **rejected_members(),
+    }
+    row = _members(TREE)
+    description = "A row as the report writes it. A member that is missing says nothing; null says 'none'."
+    return {
+        "Merged": closed(merged, merged, description="What became of the rows."),
+        "IncomingRow": {**row, "type": "object", "description": description},
+    }
+
+
+def _members(tree: Tree) -> Json:
+    """An object of a row. One that has a needed member cannot be null."""
+    properties: Json = {}
+    needed = []
+    for name, node in tree.items():
+        if isinstance(node, Member):
+            properties[name] = _value(node)
+            if node.needed:
+                needed.append(name)
+        else:
+            properties[name] = _members(node)
+            if properties[name]["type"] == "object":
+                needed.append(name)
+    return closed(properties, needed, type="object" if needed else ["object", "null"])
+
+
+def _value(member: Member) -> Json:
+    match member.kind:
+        case Kind.INTEGER:
+            schema = dict(ID)
+        case Kind.INSTANT:
+            schema = {"type": "string", "format": "date-time"}
+        case Kind.CHOICE:
+            schema = {"type": "string", "enum": list(member.choices)}
+        case Kind.BOOLEAN:
+            schema = {"type": "boolean"}
+        case Kind.PEOPLE:
+            person = _person()
+            schema = {"type": "array", "items": {**person, "anyOf": [{"required": [name]} for name in PERSON]}}
+        case Kind.TEXT:
+            if member.storage in TEXT_OR_OBJECT:
+                return {"anyOf": [nullable(_TEXT), _person()]}
+            schema = dict(ZONE if member.storage in ZONES else _TEXT)
+    return schema if member.needed else nullable(schema)
+
+
+def _person() -> Json:
+    """Something with an id and a name, one of which may be missing."""
+    id_, name = PERSON
+    return closed({id_: dict(ID), name: {**_TEXT, "minLength": 1}})
+
+
+def ingest_paths() -> Json:
+    """The operations under `/ingest/v1`."""
+    rows = {"type": "array", "items": ref("schemas", "IncomingRow")}
+    lines = {"type": "string", "description": "A row of JSON on each line."}
+    packed = "The body may be packed: `Content-Encoding: gzip`."
+    post = {
+        "operationId": "addAttendances",
+        "summary": "Bring attendances",
+        "description": "All or none, as one batch: 200 means that the rows are on disk. A newer `updated_at` replaces, "
+        f"an equal or older one changes nothing, so that a batch may be sent again. {packed}",
+        "parameters": [
+            *(declared_parameter(parameter) for parameter in INGEST),
+            _PROVIDER,
+            header(
+                "Idempotency-Key",
+                "The same key with the same request within a day is carried out once, and answered alike.",
+                {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+            ),
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": rows}, "application/x-ndjson": {"schema": lines}},
+        },
+        "responses": {
+            "200": {
+                "description": "Merged, and on disk.",
+                "headers": with_headers("Idempotency-Replayed"),
+                "content": {"application/json": {"schema": ref("schemas", "Merged")}},
+            },
+            **_errors("rows_rejected", "conflict", "request_too_large", "unsupported_media_type"),
+        },
+    }
+    id_ = {"name": "id", "in": "path", "required": True, "description": "The attendance's id.", "schema": ID}
+    delete = {
+        "operationId": "deleteAttendance",
+        "summary": "Delete an attendance",
+        "description": "What it said of its customer, event and so on stays. A later batch may bring it back.",
+        "parameters": [_PROVIDER],
+        "responses": {"204": {"description": "Deleted.", "headers": with_headers()}, **_errors("not_found")},
+    }
+    common = {"tags": ["Ingest"], EXTENSION: True}
+    return {
+        "/ingest/v1/attendances": {"post": {**common, **post}},
+        "/ingest/v1/attendances/{id}": {"parameters": [id_], "delete": {**common, **delete}},
+    }
+
+
+_PROVIDER: Final = header(
+    "TeamUp-Provider-ID",
+    "The provider whose rows they are; needed where the token covers several.",
+    {"type": "integer", "format": "int64", "minimum": 0, "maximum": ID["maximum"]},
+    example=1,
+)
+
+
+def _errors(*codes: str) -> Json:
+    found: Iterable[str] = (*codes, *_ERRORS)
+    return error_responses(found)
