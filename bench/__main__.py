@@ -18,6 +18,7 @@ from bench.datasette import Datasette
 from bench.imports import QUICK_ROWS as QUICK_IMPORT
 from bench.imports import ROWS as IMPORT
 from bench.imports import import_runs
+from bench.ingest import ingest_run
 from bench.machine import machine
 from bench.measure import QUICK, WHOLE, run
 from bench.plot import draw
@@ -80,12 +81,22 @@ def _arguments() -> argparse.Namespace:
 def _measure(given: argparse.Namespace) -> Results:
     began, where = time.time(), machine()
     sizes = given.rows or (QUICK_ROWS if given.quick else ROWS)
-    runs = [run(data_set(rows, began), PEERS, QUICK if given.quick else WHOLE) for rows in sizes]
-    imports = import_runs(QUICK_IMPORT if given.quick else IMPORT, began)
+    results = Results(datetime.fromtimestamp(began, UTC).date().isoformat(), where, [], [], [])
+
+    def keep() -> None:
+        """What was measured so far outlives whatever ends the benchmark; `--again` shows it."""
+        ROOT.mkdir(exist_ok=True)
+        KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
+
+    for rows in sizes:
+        data = data_set(rows, began)
+        results.runs.append(run(data, PEERS, QUICK if given.quick else WHOLE))
+        keep()
+        results.ingests.append(ingest_run(data))
+        keep()
+    results.imports.extend(import_runs(QUICK_IMPORT if given.quick else IMPORT, began))
+    keep()
     say(f"Measured for {(time.time() - began) / 60:.0f} minutes.")
-    results = Results(datetime.fromtimestamp(began, UTC).date().isoformat(), where, imports, runs)
-    ROOT.mkdir(exist_ok=True)
-    KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
     return results
 
 

@@ -39,14 +39,18 @@ _FORMS: Final = {"NDJSON": "rows.ndjson", "CSV": "rows.csv"}
 
 
 def import_runs(rows: int, now: float) -> list[ImportRun]:
-    """Import a file of each form into an empty store."""
+    """Check a file of each form, then import it into an empty store."""
     directory = ROOT / f"import-{rows}"
     if not (directory / "made").exists():
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         _make(directory, rows, monday(now))
         (directory / "made").touch()
-    return [_import(directory, form, directory / name, rows) for form, name in _FORMS.items()]
+    return [
+        _import(directory, form, directory / name, rows, checked=checked)
+        for checked in (True, False)
+        for form, name in _FORMS.items()
+    ]
 
 
 def _make(directory: Path, rows: int, day: int) -> None:
@@ -86,14 +90,15 @@ def _make(directory: Path, rows: int, day: int) -> None:
     say(f"Wrote the files to import, of {rows:,} rows.")
 
 
-def _import(directory: Path, form: str, file: Path, rows: int) -> ImportRun:
-    say(f"Importing {form}", passing=True)
+def _import(directory: Path, form: str, file: Path, rows: int, *, checked: bool) -> ImportRun:
+    say(f"{'Checking' if checked else 'Importing'} {form}", passing=True)
     database = directory / "target.duckdb"
     for left in directory.glob("target.duckdb*"):
         left.unlink()
     with closing(open_store(str(database))) as store:
         store.put_provider(_PROVIDER)
     command: list[str | Path] = [BIN / "turnout", "import", file, "--provider", "1", "--json", "--database", database]
+    command += ["--dry-run"] if checked else []
     log = directory / "import.log"
     began = time.perf_counter()
     with child(command, log, {}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
@@ -105,4 +110,4 @@ def _import(directory: Path, form: str, file: Path, rows: int) -> ImportRun:
         if process.returncode or counts.get("created") != rows:
             raise BenchError(f"turnout import of {file} counted {counts}{fate(process, log)}")
     database.unlink()
-    return ImportRun(form, rows, file.stat().st_size, seconds, usage.ru_maxrss * 1024)
+    return ImportRun(form, checked, rows, file.stat().st_size, seconds, usage.ru_maxrss * 1024)

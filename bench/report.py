@@ -41,6 +41,8 @@ def terminal(results: Results) -> str:
         ]
     if results.imports:
         parts += ["Import", tables.imports(results.imports).plain()]
+    if results.ingests:
+        parts += ["Rows that land while the report is read", tables.ingests(results.ingests).plain()]
     parts += [f"Drift: {_drift(results)}", "Targets", tables.reached(results).plain()]
     return "\n\n".join(parts).replace("**", "") + "\n"
 
@@ -67,8 +69,20 @@ def _parts(results: Results) -> Iterator[str]:
         yield from _run(run)
     if results.imports:
         yield "## Import"
-        yield "`turnout import` of a file of the report's own rows, the whole process, every row checked."
+        yield (
+            "`turnout import` of a file of the report's own rows, the whole process: *checked* with `--dry-run`, and "
+            "*imported* into an empty store."
+        )
         yield tables.imports(results.imports).markdown()
+    if results.ingests:
+        yield "## Rows that land while the report is read"
+        first = results.ingests[0]
+        yield (
+            f"{first.writers} connections send batches of {first.batch:,} rows to the largest provider, half of them "
+            f"new rows, half newer versions of rows that are there; {first.readers} connections ask the mix, each "
+            "answer worked out anew, first alone and then beside them."
+        )
+        yield tables.ingests(results.ingests).markdown()
     yield _method()
     yield "The questions, each asked of a small, a middle and a large provider:"
     yield "\n".join(f"- **{kind}**: {meaning}" for kind, meaning in MEANING.items())

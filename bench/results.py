@@ -83,9 +83,10 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class ImportRun(msgspec.Struct, frozen=True):
-    """`turnout import` of a file. Sizes are bytes."""
+    """`turnout import` of a file, or with `checked` of `--dry-run`, which checks and counts. Sizes are bytes."""
 
     form: str
+    checked: bool
     rows: int
     file: int
     seconds: float
@@ -96,6 +97,24 @@ class ImportRun(msgspec.Struct, frozen=True):
         return self.rows / self.seconds
 
 
+class IngestRun(msgspec.Struct, frozen=True):
+    """Batches that land while the report is read. `batches` is batches per second, the other times milliseconds.
+
+    `waited` is how long a batch took to be on disk, as the median; the others are of readers, alone and beside writers.
+    """
+
+    rows: int
+    batch: int
+    writers: int
+    readers: int
+    batches: float
+    waited: float
+    alone_p50: float
+    alone_p99: float
+    beside_p50: float
+    beside_p99: float
+
+
 class Results(msgspec.Struct, frozen=True):
     """Everything, with where and when it was measured."""
 
@@ -103,3 +122,4 @@ class Results(msgspec.Struct, frozen=True):
     machine: dict[str, str]
     imports: list[ImportRun]
     runs: list[Run]
+    ingests: list[IngestRun] = []

@@ -11,7 +11,7 @@ from bench.targets import Target, limit, targets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.results import Asked, ImportRun, Program, Results, Run, Served
+    from bench.results import Asked, ImportRun, IngestRun, Program, Results, Run, Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,22 @@ def programs(run: Run) -> Table:
     return Table(["", "start to first answer", "memory after the mix", "data on disk"], rows)
 
 
+def ingests(runs: Sequence[IngestRun]) -> Table:
+    rows = [
+        [
+            f"{run.rows:,}",
+            figure(run.batches),
+            figure(run.waited),
+            *map(figure, (run.alone_p50, run.alone_p99, run.beside_p50, run.beside_p99)),
+            figure(run.beside_p99 / run.alone_p99),
+        ]
+        for run in runs
+    ]
+    own = ["batches /s", "until on disk, ms"]
+    readers = ["readers alone p50", "p99", "beside p50", "p99", "p99 x alone"]
+    return Table(["rows", *own, *readers], rows)
+
+
 def phases(run: Run) -> Table:
     """Where the time of an answer made anew goes, in milliseconds: medians of the server's log beside the engine."""
     rows = []
@@ -182,7 +198,14 @@ def phases(run: Run) -> Table:
 
 def imports(runs: Sequence[ImportRun]) -> Table:
     rows = [
-        [run.form, f"{run.rows:,}", size(run.file), f"{run.seconds:.1f} s", f"{run.rate:,.0f}", size(run.peak)]
+        [
+            f"{run.form}, {'checked' if run.checked else 'imported'}",
+            f"{run.rows:,}",
+            size(run.file),
+            f"{run.seconds:.1f} s",
+            f"{run.rate:,.0f}",
+            size(run.peak),
+        ]
         for run in runs
     ]
     return Table(["file", "rows", "size", "time", "rows/s", "peak memory"], rows)

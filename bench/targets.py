@@ -10,7 +10,7 @@ from bench.questions import Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.results import Asked, Results, Run
+    from bench.results import Asked, IngestRun, Results, Run
 
 ENGINE_SHARE: Final = 1.25
 ENGINE_EXTRA_MS: Final = 1.5
@@ -19,6 +19,8 @@ CURSOR_SHARE: Final = 1.2
 MIX_SHARE: Final = 3.0
 START_SECONDS: Final = 1.5
 IMPORT_RATE: Final = 100_000.0
+INGEST_RATE: Final = 30.0
+READERS_SHARE: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,11 @@ AS_SERVED: Final = "as served"
 MIX_ANEW, MIX_AS_SERVED = (f"{MIX}, {form}" for form in (ANEW, AS_SERVED))
 NOT_BEHIND_ANEW, NOT_BEHIND_AS_SERVED = (f"{NOT_BEHIND}, {form}" for form in (ANEW, AS_SERVED))
 QUICK_START: Final = f"first answer within {START_SECONDS} s of the start"
-QUICK_IMPORT: Final = f"import of {IMPORT_RATE:,.0f} rows/s"
+QUICK_IMPORT: Final = f"{IMPORT_RATE:,.0f} rows/s of a file checked"
+
+
+INGEST: Final = f"{INGEST_RATE:.0f} batches of 1,000 rows a second, beside readers"
+CALM_READERS: Final = f"readers' p99 beside writers less than {READERS_SHARE:.0f} x their p99 alone"
 
 
 def limit(asked: Asked) -> float:
@@ -65,7 +71,8 @@ def limit(asked: Asked) -> float:
 def targets(results: Results) -> list[Target]:
     """Every target, in the order of the groups above."""
     found = [target for run in results.runs for target in _of(run)]
-    imports = [Target(QUICK_IMPORT, i.form, i.rate, IMPORT_RATE, "rows/s", least=True) for i in results.imports]
+    checked = (run for run in results.imports if run.checked)
+    imports = [Target(QUICK_IMPORT, run.form, run.rate, IMPORT_RATE, "rows/s", least=True) for run in checked]
     groups = (
         NEAR_ENGINE,
         SHORT_TAIL,
@@ -76,7 +83,18 @@ def targets(results: Results) -> list[Target]:
         NOT_BEHIND_AS_SERVED,
         QUICK_START,
     )
-    return [*sorted(found, key=lambda target: groups.index(target.group)), *imports]
+    ingests = [target for run in results.ingests for target in _of_ingest(run)]
+    return [*sorted(found, key=lambda target: groups.index(target.group)), *imports, *sorted(ingests, key=_group)]
+
+
+def _group(target: Target) -> str:
+    return target.group
+
+
+def _of_ingest(run: IngestRun) -> Iterator[Target]:
+    at = f"{run.rows:,} rows"
+    yield Target(INGEST, at, run.batches, INGEST_RATE, "/s", least=True)
+    yield Target(CALM_READERS, at, run.beside_p99, READERS_SHARE * run.alone_p99, "ms")
 
 
 def _of(run: Run) -> Iterator[Target]:

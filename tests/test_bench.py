@@ -121,7 +121,7 @@ def results(
     return Results(
         date="2026-10-05",
         machine={"Processor": "one"},
-        imports=[ImportRun("CSV", 1_000_000, 10**8, 8.0, 2 * 10**8)],
+        imports=[ImportRun("CSV", True, 1_000_000, 10**8, 8.0, 2 * 10**8)],
         runs=[
             Run(
                 rows=1_000_000,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,19 +12,36 @@ from turnout.cli.problems import Failure
 from turnout.errors import NON_FIELD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+class Rejected(msgspec.Struct):
+    """A bad row, as the server tells it."""
+
+    line: int
+    column: str
+    reason: str
 
 
 class _Envelope(msgspec.Struct):
-    """An error as contract section 4 writes it."""
+    """An error as contract section 4 writes it; one of bad rows has them, too."""
 
     code: str
     message: str
     field_errors: dict[str, list[str]] = {}
+    rejected: list[Rejected] = []
+    rejected_count: int = 0
+
+
+class Unreachable(Failure):
+    """There was no answer, or it broke off."""
 
 
 class Refused(Failure):
-    """The server answered with an error. `code` is the one of contract section 4; `retry_after` is in seconds."""
+    """The server answered with an error. `code` is the one of contract section 4; `retry_after` is in seconds.
+
+    `rejected` are the first bad rows, where the error is about rows.
+    """
 
     def __init__(self, status: int, envelope: _Envelope, retry_after: int | None) -> None:
         fields = {name: texts for name, texts in envelope.field_errors.items() if texts or name != NON_FIELD}
@@ -31,6 +49,8 @@ class Refused(Failure):
         self.status = status
         self.code = envelope.code
         self.retry_after = retry_after
+        self.rejected = envelope.rejected
+        self.rejected_count = envelope.rejected_count
 
 
 def call(
@@ -45,16 +65,30 @@ def call(
     """Send one request and read its answer whole. Raises `Refused`, or `Failure` where there is no answer."""
     content = None if body is None else msgspec.json.encode(body)
     sent = {"Content-Type": "application/json"} if content else {}
-    try:
-        query = httpx.QueryParams(tuple(params)) if params else None
-        response = client.request(method, path, params=query, content=content, headers={**sent, **(headers or {})})
-    except httpx.TimeoutException as error:
-        raise Failure(f"{_named(client)} did not answer within {client.timeout.read:g} seconds.") from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Failure(f"{_named(client)} could not be reached: {error or type(error).__name__}.") from error
-    if response.is_success:
+    query = httpx.QueryParams(tuple(params)) if params else None
+    with answered(client, method, path, params=query, content=content, headers={**sent, **(headers or {})}) as response:
         return response
-    raise _refusal(client, response)
+
+
+@contextmanager
+def answered(
+    client: httpx.Client, method: str, path: str, *, whole: bool = True, **request: Any
+) -> Iterator[httpx.Response]:
+    """The good answer to one request as `httpx` makes it; read already where it is wanted `whole`.
+
+    Raises `Unreachable` where there is no answer, `Refused` where it is an error, else `Failure`.
+    """
+    try:
+        with client.stream(method, path, **request) as response:
+            if whole or not response.is_success:
+                response.read()
+            if not response.is_success:
+                raise _refusal(client, response)
+            yield response
+    except httpx.TimeoutException as error:
+        raise Unreachable(f"{_named(client)} did not answer within {client.timeout.read:g} seconds.") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Unreachable(f"{_named(client)} could not be reached: {error or type(error).__name__}.") from error
 
 
 def call_json(client: httpx.Client, method: str, path: str, *, body: object = None) -> Any:

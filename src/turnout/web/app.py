@@ -17,6 +17,7 @@ from turnout import __version__
 from turnout.answers import Answers
 from turnout.errors import NON_FIELD, TurnoutError
 from turnout.reports import cursor_box
+from turnout.store.open import store_path
 from turnout.web import admin, operate
 from turnout.web.auth import Authenticator
 from turnout.web.context import TRUSTED_KEY, Clock, Services, context_of, is_trusted
@@ -25,6 +26,7 @@ from turnout.web.merging import MergeQueue
 from turnout.web.observe import Observe
 from turnout.web.problems import Problems, error_response
 from turnout.web.repeats import Repeats
+from turnout.web.uploads import Uploads
 from turnout.web.work import Workers
 
 if TYPE_CHECKING:
@@ -93,6 +95,9 @@ ROUTES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
     "/admin/v1/owner": {"GET": admin.owner},
     "/ingest/v1/attendances": {"POST": _later("turnout.web.ingest", "add_attendances")},
     "/ingest/v1/attendances/{id}": {"DELETE": _later("turnout.web.ingest", "delete_attendance")},
+    "/ingest/v1/uploads/{name}": dict.fromkeys(
+        ("GET", "PATCH", "POST", "DELETE"), _later("turnout.web.ingest", "upload")
+    ),
 }
 """What is answered beside the reports and the documentation, by path and method. `GET` answers `HEAD` as well."""
 
@@ -151,22 +156,24 @@ def create_app(
         counts.show_workers(workers)
     auth = Authenticator(store, settings, clock, read_keys)
     cursors = cursor_box(store)
+    file = store_path(settings.database)
     answers = Answers(store, cursors, settings.answer_cache)
     if counts:
         counts.show_answers(answers)
     services = Services(
-        store,
-        settings,
-        clock,
-        workers,
-        auth,
-        counts,
-        cursors,
-        answers,
-        MergeQueue(store),
-        Repeats(store),
-        command,
-        clock.monotonic(),
+        store=store,
+        settings=settings,
+        clock=clock,
+        workers=workers,
+        auth=auth,
+        metrics=counts,
+        cursors=cursors,
+        answers=answers,
+        merges=MergeQueue(store),
+        repeats=Repeats(store),
+        uploads=Uploads(file.with_name(file.name + ".uploads")),
+        command=command,
+        started=clock.monotonic(),
     )
     reports = {REPORT_PATH: {"GET": report or _report_endpoint()}}
     routes = [_route(path, methods) for path, methods in {**reports, **ROUTES}.items()]

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 SMALL: Final = 8 * 1024 * 1024
 """Bodies up to this many bytes are kept in memory."""
-MEDIA_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/json", "text/csv")
+ANY_FILE: Final = "application/octet-stream"
+"""A file as `turnout import` takes it: its content tells its form, and whether it is packed."""
+MEDIA_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/json", "text/csv", ANY_FILE)
 _GZIP: Final = zlib.MAX_WBITS | 16
 _PLAIN: Final = ("", "identity")
 _PACKED: Final = ("gzip", "x-gzip")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from turnout.web.merging import MergeQueue
     from turnout.web.metrics import Metrics
     from turnout.web.repeats import Repeats
+    from turnout.web.uploads import Uploads
     from turnout.web.work import Workers
 
 SCOPE_KEY: Final = "turnout"
@@ -55,6 +56,7 @@ class Services:
     answers: Answers
     merges: MergeQueue
     repeats: Repeats
+    uploads: Uploads
     command: str
     """What owns the store, for people: `turnout serve`."""
     started: float

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from turnout.arrivals import check, outcome, rejected_members
 from turnout.catalog.ingest import INGEST
@@ -15,21 +17,22 @@ from turnout.errors import Faults, TurnoutError, shown
 from turnout.imports import import_rows
 from turnout.query import values
 from turnout.query.raw import clean, pairs_of
-from turnout.web.body import received
+from turnout.web.body import SMALL, Body, received
 from turnout.web.context import context_of
 from turnout.web.repeats import repeatable
 from turnout.web.respond import API_HEADERS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from starlette.requests import Request
 
     from turnout.imports import ImportResult
     from turnout.store.base import Answered, Merged, Provider
-    from turnout.web.body import Body
     from turnout.web.context import Context, Services
     from turnout.web.repeats import Repeatable
 
-PATH: Final = "/ingest/v1/attendances"
+NDJSON: Final = "application/x-ndjson"
 _PARAMETERS: Final = {parameter.name: parameter for parameter in INGEST}
 
 
@@ -39,7 +42,7 @@ async def add_attendances(request: Request) -> Response:
     services = context.services
     credential, provider = await services.auth.writer(request)
     context.mark("authenticate")
-    partial, dry_run = _flags(request)
+    options = _options(request)
     most = None if credential.trusted else services.settings.max_body
     async with received(request, most) as body:
         context.mark("receive")
@@ -48,11 +51,32 @@ async def add_attendances(request: Request) -> Response:
             known = await services.repeats.known(repeat, context.now)
             if known:
                 return known
-            work = _Work(context, provider, body, repeat, partial=partial)
-            document = await (work.whole(dry_run=dry_run) if dry_run or not body.small else work.joined())
-    if services.metrics:
-        services.metrics.ingested({name: int(document[name]) for name in ("created", "updated", "unchanged")})
-    return Response(msgspec.json.encode(document), headers={**API_HEADERS, "Content-Type": "application/json"})
+            return await _Work(context, provider, body, options, repeat).answer()
+
+
+async def upload(request: Request) -> Response:
+    """A file in parts: `GET` tells how much of it is there, `PATCH` adds a part, `POST` merges, `DELETE` drops it."""
+    context = context_of(request)
+    services = context.services
+    credential, provider = await services.auth.writer(request)
+    found = services.uploads.find(credential, provider.id, request.path_params["name"])
+    if request.method == "POST":
+        options = _options(request)
+        if not found.received:
+            raise TurnoutError("not_found", "Nothing was uploaded under this name.")
+        with found.path.open("rb") as file:
+            answer = await _Work(context, provider, Body(file, found.received, ""), options).answer()
+        if not options.dry_run:
+            services.uploads.remove(found)
+        return answer
+    _no_parameters(request)
+    if request.method == "DELETE":
+        services.uploads.remove(found)
+        return Response(status_code=204, headers=API_HEADERS)
+    if request.method == "PATCH":
+        offset = request.headers.get("Upload-Offset", "")
+        found = await services.uploads.append(found, offset, request, services.settings.max_body)
+    return _json({"received": found.received})
 
 
 async def delete_attendance(request: Request) -> Response:
@@ -69,25 +93,49 @@ async def delete_attendance(request: Request) -> Response:
     return Response(status_code=204, headers=API_HEADERS)
 
 
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What was asked for beside the rows. `with_rows`: the bad rows are wanted back, each on a line, before the sum."""
+
+    partial: bool
+    dry_run: bool
+    with_rows: bool
+
+
 class _Work:
     """One body on its way into the store."""
 
     def __init__(
-        self, context: Context, provider: Provider, body: Body, repeat: Repeatable | None, *, partial: bool
+        self, context: Context, provider: Provider, body: Body, options: _Options, repeat: Repeatable | None = None
     ) -> None:
         self._context = context
         self._services: Services = context.services
         self._provider = provider
         self._body = body
+        self._options = options
         self._repeat = repeat
-        self._partial = partial
 
-    async def joined(self) -> dict[str, Any]:
+    async def answer(self) -> Response:
+        """Do it, and tell what became of the rows."""
+        options = self._options
+        if options.with_rows:
+            rejects = SpooledTemporaryFile(max_size=SMALL)  # noqa: SIM115 - closed when it has been sent
+            document = await self._whole(cast("BinaryIO", rejects))
+            response: Response = _lines(rejects, document)
+        else:
+            joined = self._body.small and not options.dry_run
+            document = await (self._joined() if joined else self._whole())
+            response = _json(document)
+        if self._services.metrics and not options.dry_run:
+            self._services.metrics.ingested({name: document[name] for name in ("created", "updated", "unchanged")})
+        return response
+
+    async def _joined(self) -> dict[str, Any]:
         """Check a small body in memory, and merge it together with others that wait."""
         most = self._services.settings.max_text
         async with self._services.checking:
             arrival = await asyncio.to_thread(
-                check, self._provider, self._body.file, max_text=most, partial=self._partial
+                check, self._provider, self._body.file, max_text=most, partial=self._options.partial
             )
         self._context.mark("check")
 
@@ -98,21 +146,22 @@ class _Work:
         self._context.mark("merge")
         return document(merged)
 
-    async def whole(self, *, dry_run: bool) -> dict[str, Any]:
+    async def _whole(self, rejects: BinaryIO | None = None) -> dict[str, Any]:
         """Check and merge a large body as it is read, by itself and in constant memory."""
         result = await asyncio.to_thread(
             import_rows,
             self._services.store,
             self._provider.id,
             self._body.file,
-            "the body",
+            "The body",
             max_text=self._services.settings.max_text,
-            partial=self._partial,
-            dry_run=dry_run,
+            rejects=rejects,
+            partial=self._options.partial,
+            dry_run=self._options.dry_run,
             remember=lambda result: self._answered(_document(result)),
         )
         self._context.mark("merge")
-        if result.rejected_count and not self._partial:
+        if result.rejected_count and not self._options.partial:
             extra = rejected_members(result.rejected, result.rejected_count)
             raise TurnoutError("rows_rejected", result.unreadable, extra=extra)
         return _document(result)
@@ -128,8 +177,24 @@ def _document(result: ImportResult) -> dict[str, Any]:
     return outcome(result, result.rejected, result.rejected_count)
 
 
-def _flags(request: Request) -> tuple[bool, bool]:
-    """`partial` and `dry_run`. Raises `parameter_invalid` with every fault of the query string."""
+def _json(document: dict[str, Any]) -> Response:
+    return Response(msgspec.json.encode(document), headers={**API_HEADERS, "Content-Type": "application/json"})
+
+
+def _lines(rejects: SpooledTemporaryFile[bytes], document: dict[str, Any]) -> Response:
+    """The rejected rows as a rejects file has them, and on the last line the sum of all."""
+
+    def blocks() -> Iterator[bytes]:
+        with rejects:
+            rejects.seek(0)
+            yield from iter(lambda: rejects.read(SMALL), b"")
+            yield msgspec.json.encode(document) + b"\n"
+
+    return StreamingResponse(blocks(), headers={**API_HEADERS, "Content-Type": NDJSON})
+
+
+def _options(request: Request) -> _Options:
+    """What the query string and `Accept` ask for. Raises `parameter_invalid` with every fault."""
     faults = Faults()
     texts = clean(_PARAMETERS, pairs_of(request.scope["query_string"]), faults).texts
     found = dict.fromkeys(_PARAMETERS, False)
@@ -139,7 +204,8 @@ def _flags(request: Request) -> tuple[bool, bool]:
         except ValueError as error:
             faults.add(name, str(error))
     faults.raise_if_any()
-    return found["partial"], found["dry_run"]
+    with_rows = found["partial"] and request.headers.get("Accept", "").strip().lower() == NDJSON
+    return _Options(found["partial"], found["dry_run"], with_rows)
 
 
 def _no_parameters(request: Request) -> None:

@@ -8,7 +8,7 @@ import stat
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -21,7 +21,7 @@ from turnout.cli.types import Id
 from turnout.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from turnout.imports import ImportResult
 
@@ -31,11 +31,11 @@ STDIN: Final = "-"
 @click.command(
     "import",
     cls=Command,
-    local=True,
     examples="""
     turnout import attendances.csv --provider 1
     turnout import rows.ndjson.gz --provider 1 --rejects bad.ndjson
     zcat rows.csv.gz | turnout import - --provider 1 --dry-run
+    turnout import rows.csv --provider 1 --server https://reports.example.com --token tk_...
     """,
 )
 @click.argument("file", metavar="FILE|-")
@@ -50,35 +50,72 @@ def command(*, file: str, provider: int, rejects: str | None, dry_run: bool, as_
     has the report's keys, other names or labels), plain or compressed with gzip; its content tells which.
 
     A row is known by its id, and replaces an older one. With one bad row nothing is changed, unless --rejects has a
-    file for the bad ones.
+    file for the bad ones. Where a server has the store, the rows go through it; to a server elsewhere a large file goes
+    in parts, and one that was interrupted goes on when the command is run again.
     """
-    where().local_only("import")
-
-    from turnout.cli.connect import must_exist, open_here  # noqa: PLC0415 - the help needs no store
+    from turnout.cli.connect import must_exist  # noqa: PLC0415 - the help needs no store
     from turnout.cli.render import progress  # noqa: PLC0415 - as above
-    from turnout.imports import import_rows  # noqa: PLC0415 - as above
 
-    settings = where().settings()
-    beside = must_exist(settings).parent
+    remote = where().remote()
     began = time.monotonic()
     with ExitStack() as stack:
+        beside = None if remote else must_exist(where().settings()).parent
         source = stack.enter_context(_source(file, beside))
         rejected = stack.enter_context(_rejects(rejects, file)) if rejects else None
-        store = stack.enter_context(open_here(settings, "import"))
+        work = _through_a_server if remote else _here
         report = stack.enter_context(progress("Importing", os.fstat(source.fileno()).st_size, in_bytes=True))
-        result = import_rows(
-            store,
-            provider,
-            source,
-            file,
-            max_text=settings.max_text,
-            rejects=rejected,
-            dry_run=dry_run,
-            progress=lambda read, _: report(read),
-        )
+        result = work(source, file, provider, rejected, dry_run=dry_run, report=report)
     _tell(result, file, rejects, seconds=time.monotonic() - began, dry_run=dry_run, as_json=as_json)
     if result.rejected_count:
         raise Exit(EXIT_FAILED)
+
+
+def _here(
+    source: BinaryIO,
+    name: str,
+    provider: int,
+    rejects: BinaryIO | None,
+    *,
+    dry_run: bool,
+    report: Callable[[int], None],
+) -> ImportResult:
+    """Import into the store of this machine: as its owner, or through the server that has it."""
+    from turnout.imports import import_rows  # noqa: PLC0415 - as above
+    from turnout.store.owner import StoreOwned  # noqa: PLC0415 - as above
+    from turnout.web.opening import open_own  # noqa: PLC0415 - as above
+
+    settings = where().settings()
+    try:
+        store = open_own(settings)
+    except StoreOwned:
+        return _through_a_server(source, name, provider, rejects, dry_run=dry_run, report=report)
+    with closing(store):
+        return import_rows(
+            store,
+            provider,
+            source,
+            name,
+            max_text=settings.max_text,
+            rejects=rejects,
+            dry_run=dry_run,
+            progress=lambda read, _: report(read),
+        )
+
+
+def _through_a_server(
+    source: BinaryIO,
+    _name: str,
+    provider: int,
+    rejects: BinaryIO | None,
+    *,
+    dry_run: bool,
+    report: Callable[[int], None],
+) -> ImportResult:
+    from turnout.cli.connect import connect  # noqa: PLC0415 - as above
+    from turnout.cli.through import Through  # noqa: PLC0415 - as above
+
+    with connect(where()) as client:
+        return Through(client, source, provider, progress=report).run(rejects=rejects, dry_run=dry_run)
 
 
 def _tell(
@@ -126,11 +163,12 @@ def _rows(count: int) -> str:
 
 
 @contextmanager
-def _source(file: str, beside: Path) -> Iterator[BinaryIO]:
+def _source(file: str, beside: Path | None) -> Iterator[BinaryIO]:
     """The file, without a buffer, whose filling an interrupt would have to wait for.
 
-    What comes through a pipe is first kept aside, in the directory `beside`: whoever writes it may need the store for
-    that (`turnout report ... | turnout import -`), and others need not wait for a slow one.
+    What comes through a pipe is first kept aside, in the directory `beside`, or else the system's for temporary files:
+    whoever writes it may need the store for that (`turnout report ... | turnout import -`), and others need not wait
+    for a slow one.
     """
     from_stdin = file == STDIN
     if from_stdin and sys.stdin.isatty():

@@ -43,9 +43,11 @@ def ingest_schemas() -> dict[str, Json]:
         **rejected_members(),
     }
     row = _members(TREE)
+    received = {"received": {**count, "format": "int64", "description": "Bytes."}}
     description = "A row as the report writes it. A member that is missing says nothing; null says 'none'."
     return {
         "Merged": closed(merged, merged, description="What became of the rows."),
+        "Received": closed(received, received, description="How much of an upload is there."),
         "IncomingRow": {**row, "type": "object", "description": description},
     }
 
@@ -97,7 +99,7 @@ def ingest_paths() -> Json:
     rows = {"type": "array", "items": ref("schemas", "IncomingRow")}
     lines = {"type": "string", "description": "A row of JSON on each line."}
     packed = "The body may be packed: `Content-Encoding: gzip`."
-    post = {
+    post: Json = {
         "operationId": "addAttendances",
         "summary": "Bring attendances",
         "description": "All or none, as one batch: 200 means that the rows are on disk. A newer `updated_at` replaces, "
@@ -132,13 +134,58 @@ def ingest_paths() -> Json:
         "parameters": [_PROVIDER],
         "responses": {"204": {"description": "Deleted.", "headers": with_headers()}, **_errors("not_found")},
     }
-    common = {"tags": ["Ingest"], EXTENSION: True}
     return {
-        "/ingest/v1/attendances": {"post": {**common, **post}},
-        "/ingest/v1/attendances/{id}": {"parameters": [id_], "delete": {**common, **delete}},
+        "/ingest/v1/attendances": {"post": {**_COMMON, **post}},
+        "/ingest/v1/attendances/{id}": {"parameters": [id_], "delete": {**_COMMON, **delete}},
+        "/ingest/v1/uploads/{name}": _upload_path(post["responses"]["200"]),
     }
 
 
+def _upload_path(merged: Json) -> Json:
+    """The operations of a file that comes in parts."""
+    name = {
+        "name": "name",
+        "in": "path",
+        "required": True,
+        "description": "What the client calls the upload, which belongs to its token and provider.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9]{8,64}$"},
+    }
+    received = {
+        "200": {
+            "description": "How much of the file is there.",
+            "headers": with_headers(),
+            "content": {"application/json": {"schema": ref("schemas", "Received")}},
+        }
+    }
+    offset = header("Upload-Offset", "Where the part begins: what was received so far.", {"type": "integer"}, example=0)
+    part = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    flags = [declared_parameter(parameter) for parameter in INGEST]
+    gone = {"204": {"description": "Gone.", "headers": with_headers()}}
+
+    def operation(name: str, summary: str, responses: Json, **more: Any) -> Json:
+        return {**_COMMON, "operationId": name, "summary": summary, **more, "responses": responses}
+
+    return {
+        "parameters": [name, _PROVIDER],
+        "get": operation("getUpload", "How much of a file was uploaded", {**received, **_errors("not_found")}),
+        "patch": operation(
+            "addToUpload",
+            "Upload the next part of a file",
+            {**received, **_errors("not_found", "conflict", "request_too_large")},
+            parameters=[{**offset, "required": True}],
+            requestBody={"required": True, "content": part},
+        ),
+        "post": operation(
+            "mergeUpload",
+            "Bring the attendances of an uploaded file",
+            {"200": merged, **_errors("rows_rejected", "not_found", "conflict")},
+            parameters=flags,
+        ),
+        "delete": operation("removeUpload", "Forget an upload", {**gone, **_errors("not_found")}),
+    }
+
+
+_COMMON: Final[Json] = {"tags": ["Ingest"], EXTENSION: True}
 _PROVIDER: Final = header(
     "TeamUp-Provider-ID",
     "The provider whose rows they are; needed where the token covers several.",

@@ -1,0 +1,122 @@
+"""Rows that land while the report is read: batches over HTTP into the largest provider, and readers of all sizes."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import ExitStack, closing
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from bench import turnout_server
+from bench.children import BenchError, ask
+from bench.client import ENDLESS, Call, Job, Load
+from bench.copies import copied
+from bench.questions import Kind, post, questions, target
+from bench.results import IngestRun, percentile
+from bench.say import say
+from bench.worker import Worker, working
+from turnout.admin import create_token
+from turnout.query.instants import SECOND, format_utc
+from turnout.store.open import open_store
+
+if TYPE_CHECKING:
+    from bench.children import Server
+    from bench.data import DataSet
+
+PATH: Final = "/ingest/v1/attendances"
+BATCH: Final = 1_000
+WRITERS: Final = 32
+READERS: Final = 8
+_SECONDS: Final = 15.0
+_BATCHES: Final = 900
+_TEMPLATES: Final = 2_000
+_PAGE: Final = 100
+_SEED: Final = 11
+_MICROSECONDS: Final = 1_000
+
+
+def ingest_run(data: DataSet) -> IngestRun:
+    """Measure readers alone, and then beside writers. Each answer is worked out anew."""
+    file = copied(data.database, "ingest")
+    with closing(open_store(str(file))) as store:
+        providers = {"providers": [size.provider for size in data.sizes], "role": "super_admin"}
+        token = create_token(store, None, providers, data.day).text
+    large = max(data.sizes, key=lambda size: size.rows)
+    log = data.directory / "ingest.log"
+    with ExitStack() as stack:
+        server = stack.enter_context(turnout_server.serve(file, log, turnout_server.ANEW))
+        reader, writer = (
+            Worker[Job, Load](
+                stack.enter_context(working(["-m", "bench.client"], data.directory / f"{name}.log")), Load
+            )
+            for name in ("readers", "writers")
+        )
+        headers = {
+            "Authorization": f"Token {token}",
+            "TeamUp-Provider-ID": str(large.provider),
+            "Content-Type": "application/x-ndjson",
+        }
+        say("Making batches", passing=True)
+        batches = _batches(_templates(server, headers, large.rows), data.day)
+        write = tuple(Call(str(number), (post(PATH, headers, body),)) for number, body in enumerate(batches))
+        asked = [question for question in questions(data) if question.kind != Kind.CSV]
+        read = tuple(
+            turnout_server.call(data, question, turnout_server.address(server, data, question), turnout_server.MANY)
+            for question in asked
+        )
+        say("Readers alone", passing=True)
+        alone = reader.do(Job(server.port, read, READERS, ENDLESS, _SECONDS), _SECONDS)
+        say("Readers beside writers", passing=True)
+        beside: list[Load] = []
+        thread = threading.Thread(
+            target=lambda: beside.append(reader.do(Job(server.port, read, READERS, ENDLESS, _SECONDS), _SECONDS))
+        )
+        thread.start()
+        written = writer.do(Job(server.port, write, WRITERS, ENDLESS, _SECONDS), _SECONDS)
+        thread.join()
+    if not beside or written.answered > _BATCHES:
+        raise BenchError("the readers did not end, or there were too few batches to write")
+    one, other = (sorted(each for times in load.milliseconds.values() for each in times) for load in (alone, beside[0]))
+    waited = [each for times in written.milliseconds.values() for each in times]
+    return IngestRun(
+        rows=data.rows,
+        batch=BATCH,
+        writers=WRITERS,
+        readers=READERS,
+        batches=written.rate,
+        waited=percentile(waited, 0.5),
+        alone_p50=percentile(one, 0.5),
+        alone_p99=percentile(one, 0.99),
+        beside_p50=percentile(other, 0.5),
+        beside_p99=percentile(other, 0.99),
+    )
+
+
+def _templates(server: Server, headers: dict[str, str], rows: int) -> list[dict[str, Any]]:
+    """Rows of the provider, from all over it, as the report writes them."""
+    chance = Random(_SEED)  # noqa: S311 - repeatable, no secret
+    found: dict[int, dict[str, Any]] = {}
+    while len(found) < _TEMPLATES:
+        start = chance.randrange(rows - _PAGE)
+        page = {"format": "json", "limit": str(_PAGE), "id_gt": str(start), "include_future": "true"}
+        answer = ask(server, "GET", target(page), headers)
+        found |= {row["id"]: row for row in msgspec.json.decode(answer.body)["rows"]}
+    return list(found.values())
+
+
+def _batches(templates: list[dict[str, Any]], day: int) -> list[bytes]:
+    """Batches of which half the rows are new, and half are newer versions of rows that are there."""
+    chance = Random(_SEED)  # noqa: S311 - as above
+    next_id = 1_000_000_000
+    made = []
+    for number in range(_BATCHES):
+        updated_at = format_utc(day + (number + 1) * _MICROSECONDS + 400 * 86_400 * SECOND)
+        rows = [{**row, "updated_at": updated_at} for row in chance.sample(templates, BATCH)]
+        for row in rows[::2]:
+            row["id"] = next_id
+            next_id += 1
+        made.append(b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+    return made
