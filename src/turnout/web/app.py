@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -73,10 +72,13 @@ _ASKED_WITH: Final = (
 
 def _later(module: str, name: str) -> Endpoint:
     """An endpoint whose module is loaded when it is first asked for: who only reads starts without pyarrow."""
+    found: Endpoint | None = None
 
     async def endpoint(request: Request) -> Response:
-        loaded = sys.modules.get(module) or await asyncio.to_thread(import_module, module)
-        found: Endpoint = getattr(loaded, name)
+        nonlocal found
+        if found is None:
+            # Whoever comes meanwhile waits for the same loading to end.
+            found = cast("Endpoint", getattr(await asyncio.to_thread(import_module, module), name))
         return await found(request)
 
     return endpoint
