@@ -7,13 +7,15 @@ each other cost little. Each is as if merged after the one before (contract sect
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from turnout.errors import TurnoutError
 from turnout.ingest.faults import BadRow, Limits, Rejects
 from turnout.ingest.files import read_file
-from turnout.store.staging import has_nameless
+from turnout.store.staging import Naming, naming_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,14 +28,15 @@ if TYPE_CHECKING:
 class Arrival:
     """A checked batch for one provider, in pieces of `store.staging.STAGING`; the first 100 bad rows are `rejected`.
 
-    An arrival that is not `joinable` is merged alone: ids are given to its names once all that it says is known.
+    A name without an id gets one when all that is merged at once is known: arrivals are merged together where their
+    `naming` is independent, so that it makes no difference to be merged together.
     """
 
     provider: Provider
     batches: Sequence[Any]
     rejected: tuple[BadRow, ...]
     rejected_count: int
-    joinable: bool
+    naming: Naming
 
     @property
     def rows(self) -> int:
@@ -52,8 +55,8 @@ def check(provider: Provider, source: BinaryIO, *, max_text: int, partial: bool)
             raise
         message = error.message if error.fields else None
         raise TurnoutError("rows_rejected", message, extra=rejected_members(bad.first, bad.count)) from None
-    nameless = any(has_nameless(batch) for batch in batches)
-    return Arrival(provider, batches, tuple(bad.first), bad.count, joinable=not nameless)
+    naming = reduce(or_, map(naming_of, batches), Naming())
+    return Arrival(provider, batches, tuple(bad.first), bad.count, naming)
 
 
 def rejected_members(rejected: Sequence[BadRow], count: int) -> dict[str, object]:

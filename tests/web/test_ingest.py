@@ -14,9 +14,11 @@ import pytest
 
 from inside import Inside, add_provider, new_store, token
 from oracle.report import Tenant
+from turnout.arrivals import check
 from turnout.imports import import_rows
 from turnout.query.instants import format_utc
 from turnout.settings import Settings
+from turnout.store.base import Provider
 from turnout.store.open import open_store
 from turnout.web.app import create_app
 from turnout.web.context import Clock
@@ -301,18 +303,45 @@ def test_batches_that_wait_are_merged_together(tmp_path: Path, monkeypatch: pyte
         assert sum(answer["unchanged"] + answer["updated"] for answer in answers) == 38
 
 
-def test_names_without_ids_are_merged_alone(tmp_path: Path) -> None:
-    """As if one after the other: a name that a later batch gives an id is not that one for the earlier."""
+def test_names_without_ids_are_as_if_one_batch_came_after_the_other(tmp_path: Path) -> None:
+    """A name that a later batch gives an id is not that one for the earlier."""
     with closing(new_store(tmp_path)) as store:
         add_provider(store, Tenant(1, "Europe/Berlin", "monday"))
         names = [row(number, venue={"name": f"Hall {number}"}) for number in range(1, 6)]
-        answers = gather(store, [lines(one) for one in names])
-        assert [answer.json()["created"] for answer in answers] == [1] * 5
+        named = row(6, venue={"id": 77, "name": "Hall 1"})
+        answers = gather(store, [lines(one) for one in (*names, named)])
+        assert [answer.json()["created"] for answer in answers] == [1] * 6
         with store.snapshot() as snapshot:
             from turnout.query.sql import Statement
 
-            found = snapshot.rows(Statement("SELECT DISTINCT venue_id FROM attendances", ()))
-        assert sorted(found) == [(number,) for number in range(1, 6)]
+            found = snapshot.rows(Statement("SELECT id, venue_id, venue_name FROM attendances", ()))
+        ids = {id_: venue for id_, venue, _ in found}
+        assert ids[6] == 77
+        # Whoever came before the one with the id: no two names have one id, and only 'Hall 1' may have two.
+        assert len({(venue, name) for _, venue, name in found}) == len(set(ids.values())) in (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ({"venue": {"name": "A"}}, {"venue": {"name": "A"}}, True),
+        ({"venue": {"id": 1, "name": "A"}}, {"venue": {"id": 2, "name": "A"}}, True),
+        ({"venue": {"name": "A"}}, {"venue": {"id": 1}}, True),
+        ({"venue": {"name": "A"}}, {"venue": {"id": 1, "name": "B"}}, False),
+        ({"instructors": [{"name": "A"}]}, {"instructors": [{"id": 1, "name": "B"}]}, False),
+        ({"instructors": [{"name": "A"}]}, {"venue": {"id": 1, "name": "B"}}, True),
+        ({"booking_source": "A"}, {"booking_source": "B", "booking_source_id": 5}, False),
+        ({"booking_source": "A"}, {"venue": {"id": 1, "name": "B"}, "booking_source": "A"}, True),
+    ],
+)
+def test_whose_names_are_independent(one: dict[str, Any], other: dict[str, Any], together: bool) -> None:
+    provider = Provider(1, "Studio", "UTC")
+    naming = [
+        check(provider, io.BytesIO(lines(row(1, **members))), max_text=100, partial=False).naming
+        for members in (one, other)
+    ]
+    assert naming[0].independent_of(naming[1]) is together
+    assert naming[1].independent_of(naming[0]) is together
 
 
 def test_what_cannot_be_merged_is_no_fault_of_the_others(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
@@ -31,17 +32,35 @@ that has a name and no id has null in its reference column, with the reference's
 where the bit of the name is set, and so does an empty one anywhere: one list may state some of its names."""
 
 
-def has_nameless(batch: pa.RecordBatch) -> bool:
-    """Whether any row of a batch of `STAGING` may name a thing without its id."""
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """The kinds of things, by name, of which rows name some without an id, and of which they name some with one."""
+
+    without_id: frozenset[str] = frozenset()
+    with_id: frozenset[str] = frozenset()
+
+    def __or__(self, other: Naming) -> Naming:
+        return Naming(self.without_id | other.without_id, self.with_id | other.with_id)
+
+    def independent_of(self, other: Naming) -> bool:
+        """Whether neither may give an id to a name that the other has without one."""
+        return not (self.without_id & other.with_id or self.with_id & other.without_id)
+
+
+def naming_of(batch: pa.RecordBatch) -> Naming:
+    """What the rows of a batch of `STAGING` name."""
+    without_id, with_id = set(), set()
     for thing in THINGS:
         if not thing.by_name:
             continue
-        ids = batch.column(thing.reference)
         if thing.reference in LISTED:
-            if ids.flatten().field("id").null_count:
-                return True
-        elif ids.null_count:
-            named = pc.is_valid(batch.column(thing.members[0].storage))
-            if pc.any(pc.and_(named, pc.is_null(ids))).as_py():
-                return True
-    return False
+            people = batch.column(thing.reference).flatten()
+            ids, names = people.field("id"), people.field("name")
+        else:
+            ids, names = batch.column(thing.reference), batch.column(thing.members[0].storage)
+        named = pc.is_valid(names)
+        if pc.any(pc.and_(named, pc.is_null(ids))).as_py():
+            without_id.add(thing.name)
+        if pc.any(pc.and_(named, pc.is_valid(ids))).as_py():
+            with_id.add(thing.name)
+    return Naming(frozenset(without_id), frozenset(with_id))

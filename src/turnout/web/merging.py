@@ -63,8 +63,8 @@ class MergeQueue:
         """The next arrival, and those after it that can be merged with it, in order."""
         group = [self._waiting.popleft()]
         first = group[0].arrival
-        rows, left = first.rows, deque[_Waiting]()
-        closed = not first.joinable
+        rows, naming = first.rows, first.naming
+        left, closed = deque[_Waiting](), False
         while self._waiting:
             waiting = self._waiting.popleft()
             arrival = waiting.arrival
@@ -73,7 +73,10 @@ class MergeQueue:
                 continue
             rows += arrival.rows
             # Nothing of a provider overtakes what came before it.
-            closed = closed or not arrival.joinable or len(group) == _MOST_TOGETHER or rows > _MOST_ROWS
+            closed = (
+                closed or len(group) == _MOST_TOGETHER or rows > _MOST_ROWS or not arrival.naming.independent_of(naming)
+            )
+            naming |= arrival.naming
             (left if closed else group).append(waiting)
         self._waiting = left
         return group
