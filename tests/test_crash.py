@@ -301,12 +301,23 @@ def test_a_second_server_on_the_same_file_says_who_has_it(running: tuple[Server,
     assert server.client(text).get("limit=0&format=json").json["total"] == OLD
 
 
-def test_an_import_beside_a_server_says_who_has_the_file(running: tuple[Server, str], newer: Path) -> None:
+def test_an_import_beside_a_server_goes_through_it(running: tuple[Server, str], newer: Path) -> None:
     server, text = running
-    done = turnout("import", str(newer), "--provider", "1", database=server.database, check=False)
-    assert done.returncode == 1
-    assert f"process {server.process.pid} (turnout serve)" in " ".join(done.stderr.decode().split())
-    assert server.client(text).get("limit=0&format=json").json["total"] == OLD
+    done = turnout("import", str(newer), "--provider", "1", "--json", database=server.database)
+    assert json.loads(done.stdout)["created"] == ADDED
+    assert server.client(text).get("limit=0&format=json").json["total"] == OLD + ADDED
+
+
+def test_an_import_through_a_server_that_is_killed_leaves_all_or_none(running: tuple[Server, str], newer: Path) -> None:
+    server, _ = running
+    process = _import(server.database, newer)
+    time.sleep(random.Random(1).random())
+    server.kill()
+    process.wait(PATIENCE * 4)
+    for stream in (process.stdout, process.stderr):
+        if stream:
+            stream.close()
+    assert version_of(server.database) in (1, 2)
 
 
 def test_commands_reach_the_server_that_owns_the_file(running: tuple[Server, str]) -> None:

@@ -55,7 +55,6 @@ WRONG = {
     "a server and a store": ((*REPORT, *SERVER, "--database", "x"), "cannot be given together"),
     "serve on another server": (("serve", *SERVER), "this one is the server"),
     "rows without demo": (("serve", "--rows", "5"), "--rows goes with --demo"),
-    "import into a server": (("import", "x.csv", "--provider", "1", *SERVER), "works on a store of this machine"),
     "demo into a server": (("demo", *SERVER), "works on a store of this machine"),
     "a bad setting": (("serve", "--port", "99999"), "--port: '99999' is not a port from 0 to 65535"),
     "another bad setting": (("serve", "--unknown_parameters", "ignroe"), "Did you mean 'ignore'?"),

@@ -74,7 +74,7 @@ async def upload(request: Request) -> Response:
         services.uploads.remove(found)
         return Response(status_code=204, headers=API_HEADERS)
     if request.method == "PATCH":
-        offset = request.headers.get("Upload-Offset", "")
+        offset = _upload_offset(request)
         found = await services.uploads.append(found, offset, request, services.settings.max_body)
     return _json({"received": found.received})
 
@@ -206,6 +206,14 @@ def _options(request: Request) -> _Options:
     faults.raise_if_any()
     with_rows = found["partial"] and request.headers.get("Accept", "").strip().lower() == NDJSON
     return _Options(found["partial"], found["dry_run"], with_rows)
+
+
+def _upload_offset(request: Request) -> int:
+    text = request.headers.get("Upload-Offset", "").strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID))):
+        message = f"{shown(text)} is not an integer; how many bytes were received so far is expected."
+        raise TurnoutError("parameter_invalid", fields={"Upload-Offset": [message]})
+    return int(text)
 
 
 def _no_parameters(request: Request) -> None:

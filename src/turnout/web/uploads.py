@@ -56,16 +56,15 @@ class Uploads:
         path = self._directory / id_
         return Upload(id_, path, path.stat().st_size if path.is_file() else 0)
 
-    async def append(self, upload: Upload, offset: str, request: Request, most: int) -> Upload:
+    async def append(self, upload: Upload, offset: int, request: Request, most: int) -> Upload:
         """Add the body of a request at its place. What arrived stays, even where the connection breaks.
 
         Raises `conflict` where it does not begin where the upload ends, or another part is being written.
         """
         if upload.id in self._writing:
             raise TurnoutError("conflict", "Another part of this upload is being received.", retry_after=1)
-        if offset != str(upload.received):
-            message = f"The next part begins at {upload.received}, and not at {shown(offset)}."
-            raise TurnoutError("conflict", message, extra={"received": upload.received})
+        if offset != upload.received:
+            raise TurnoutError("conflict", f"The next part begins at {upload.received}, and not at {offset}.")
         self._make_room(upload, most)
         self._writing.add(upload.id)
         try:

@@ -35,7 +35,7 @@ STDIN: Final = "-"
     turnout import attendances.csv --provider 1
     turnout import rows.ndjson.gz --provider 1 --rejects bad.ndjson
     zcat rows.csv.gz | turnout import - --provider 1 --dry-run
-    turnout import rows.csv --provider 1 --server https://reports.example.com --token tk_...
+    turnout import rows.csv --provider 1 --server http://host:8000 --token tk_x
     """,
 )
 @click.argument("file", metavar="FILE|-")

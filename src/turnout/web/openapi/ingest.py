@@ -157,7 +157,12 @@ def _upload_path(merged: Json) -> Json:
             "content": {"application/json": {"schema": ref("schemas", "Received")}},
         }
     }
-    offset = header("Upload-Offset", "Where the part begins: what was received so far.", {"type": "integer"}, example=0)
+    offset = header(
+        "Upload-Offset",
+        "Where the part begins: what was received so far.",
+        {"type": "integer", "minimum": 0},
+        example=0,
+    )
     part = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     flags = [declared_parameter(parameter) for parameter in INGEST]
     gone = {"204": {"description": "Gone.", "headers": with_headers()}}
