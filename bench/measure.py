@@ -54,7 +54,7 @@ class Effort:
     starts: int
 
 
-WHOLE: Final = Effort(one=Slices(6, 0.3, 25), busy=Slices(2, 1.0), mix=Slices(4, 4.0), starts=3)
+WHOLE: Final = Effort(one=Slices(5, 0.25, 20), busy=Slices(2, 0.7), mix=Slices(3, 4.0), starts=3)
 QUICK: Final = Effort(one=Slices(3, 0.1, 10), busy=Slices(2, 0.2), mix=Slices(2, 1.0), starts=1)
 
 

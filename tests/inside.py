@@ -64,6 +64,7 @@ class Inside(Asking):
         self.base: Mapping[str, str] = {}
         self._runner = asyncio.Runner()
         app = create_app(store, Settings(**settings), clock=Clock(now=lambda: self.now))
+        self.services = app.services
         self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://inside")
 
     def as_(self, token: str, provider: int | None = None) -> Asking:

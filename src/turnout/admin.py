@@ -12,6 +12,7 @@ import threading
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from turnout import __version__
 from turnout.catalog.types import MAX_ID, WEEK_DAYS
@@ -312,9 +313,25 @@ def status(
             "schema_version": found.schema_version,
             "attendances": found.attendances,
             "providers": found.providers,
+            "tail": found.tail,
+            "free": found.free,
+            "rebuilt_at": None if found.rebuilt_at is None else format_utc(found.rebuilt_at),
+            "retained_at": None if found.retained_at is None else format_utc(found.retained_at),
         },
         "faults": [*found.faults, *setting_faults(settings), *more_faults],
     }
+
+
+def _sync_faults(settings: Settings) -> list[str]:
+    """What is unwise about the settings of the sync."""
+    needed = {name: getattr(settings, name) for name in ("sync_from", "sync_token", "sync_providers")}
+    missing = [name for name, value in needed.items() if not value]
+    if 0 < len(missing) < len(needed):
+        return [f"Nothing is synced: {' and '.join(missing)} must be set as well."]
+    parts = urlsplit(settings.sync_from or "")
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        return ["sync_from is asked without TLS; whoever sits between can read its token."]
+    return []
 
 
 def setting_faults(settings: Settings) -> list[str]:
@@ -323,6 +340,7 @@ def setting_faults(settings: Settings) -> list[str]:
     key = settings.jwt_key.get_secret_value().encode() if settings.jwt_key else None
     if key is not None and len(key) < SAFE_KEY_LENGTH:
         faults.append(f"jwt_key has {len(key)} bytes; with fewer than {SAFE_KEY_LENGTH} it can be guessed from a JWT.")
+    faults += _sync_faults(settings)
     if settings.jwt_jwks and settings.jwt_jwks.startswith("http://"):
         faults.append("jwt_jwks is fetched without TLS; whoever sits between can make valid JWTs.")
     return faults

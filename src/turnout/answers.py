@@ -19,12 +19,14 @@ from turnout.query.sql import next_statement
 from turnout.reports import Page, file_name, report_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     from turnout.output.formats import Format
     from turnout.query.cursor import CursorBox
-    from turnout.query.request import Condition, ReportRequest
+    from turnout.query.request import Condition, ReportRequest, Scope
     from turnout.store.base import Snapshot, Store
+
+    _Key = tuple[str, Scope, str, tuple[tuple[str, tuple[str, ...]], ...]]
 
 _LARGEST_SHARE: Final = 8
 """No answer may take more than this part of the memory."""
@@ -68,7 +70,7 @@ class Answers:
         self._box = box
         self._most_bytes = most_bytes
         self._lock = Lock()
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
         self._bytes = 0
         self._quiet: dict[tuple[int, str], _Quiet] = {}
 
@@ -105,25 +107,32 @@ class Answers:
                 until = self._until(snapshot, request, version)
 
         page = report_page(self._store, request, format_, self._box, on_snapshot=look)
-        # A version that is still the same was that of the snapshot.
-        if version is not None and version == self._store.version(request.scope.provider_id):
+        if version is not None:
             size = len(page.body) + _OVERHEAD
-            self._keep(
-                _key(request, format_), _Kept(page, version, _without_present(request), request.now, until, size)
-            )
+            kept = _Kept(page, version, _without_present(request), request.now, until, size)
+            self._keep(request.scope.provider_id, _key(request, format_), kept)
         return page
 
-    def _keep(self, key: Hashable, kept: _Kept) -> None:
+    def forget(self, provider_id: int) -> None:
+        """Keep nothing of a provider that was answered so far: it would be in memory, though never given again."""
+        with self._lock:
+            for key in [key for key in self._kept if key[1].provider_id == provider_id]:
+                self._drop(key)
+
+    def _keep(self, provider_id: int, key: _Key, kept: _Kept) -> None:
         if kept.size > self._most_bytes // _LARGEST_SHARE:
             return
         with self._lock:
+            # A version that is still the same was that of the snapshot.
+            if kept.version != self._store.version(provider_id):
+                return
             self._drop(key)
             self._kept[key] = kept
             self._bytes += kept.size
             while self._bytes > self._most_bytes:
                 self._drop(next(iter(self._kept)))
 
-    def _drop(self, key: Hashable) -> None:
+    def _drop(self, key: _Key) -> None:
         if old := self._kept.pop(key, None):
             self._bytes -= old.size
 
@@ -146,7 +155,7 @@ class Answers:
         return until
 
 
-def _key(request: ReportRequest, format_: Format) -> Hashable:
+def _key(request: ReportRequest, format_: Format) -> _Key:
     """What makes two questions the same at one moment: who asks, what was given, and the form of the answer."""
     texts = tuple((name, tuple(given)) for name, given in request.cleaned.texts.items())
     return (request.report.name, request.scope, format_.name, texts)

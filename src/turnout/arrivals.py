@@ -73,15 +73,18 @@ class Counts(Protocol):
     def updated(self) -> int: ...
     @property
     def unchanged(self) -> int: ...
+    @property
+    def erased(self) -> int: ...
 
 
 def outcome(counts: Counts, rejected: Sequence[BadRow], rejected_count: int) -> dict[str, Any]:
-    """The answer of contract section 5."""
+    """The answer of contract section 5; an extension says how many rows were of erased customers, where any were."""
     return {
         "created": counts.created,
         "updated": counts.updated,
         "unchanged": counts.unchanged,
         **rejected_members(rejected, rejected_count),
+        **({"erased": counts.erased} if counts.erased else {}),
     }
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class ImportResult:
     """What an import did, in rows of the file: each is counted once. `rejected` has the first 100 bad rows.
 
-    `unreadable` says where the file could not be read on, if that is why nothing was changed.
+    `unreadable` says where the file could not be read on, if that is why nothing was changed. `erased` rows were of
+    erased customers, about whom they say nothing.
     """
 
     created: int
@@ -32,6 +33,7 @@ class ImportResult:
     rejected: tuple[BadRow, ...]
     rejected_count: int
     unreadable: str | None = None
+    erased: int = 0
 
 
 def import_rows(
@@ -68,7 +70,7 @@ def import_rows(
     )
 
     def result(done: Merged) -> ImportResult:
-        return ImportResult(done.created, done.updated, done.unchanged, tuple(bad.first), bad.count)
+        return ImportResult(done.created, done.updated, done.unchanged, tuple(bad.first), bad.count, erased=done.erased)
 
     def answers(merged: Sequence[Merged]) -> list[Answered]:
         answered = remember(result(merged[0]))

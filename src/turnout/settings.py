@@ -31,6 +31,12 @@ SAFE_KEY_LENGTH: Final = 32
 
 _PERIODS: Final = {"sec": 1, "min": 60, "hour": 3600, "day": 86400}
 _RATE: Final = re.compile(r"([1-9][0-9]{0,8})/(sec|min|hour|day)")
+_LENGTHS: Final = {"y": (12, 0), "mo": (1, 0), "w": (0, 7), "d": (0, 1)}
+_PERIOD: Final = re.compile(r"([1-9][0-9]{0,3})(y|mo|w|d)")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_INTERVAL: Final = re.compile(r"([1-9][0-9]{0,5})([smhdw])")
+_MOST: Final = 2**63 - 1
+_SYNCED: Final = re.compile(r"([1-9][0-9]{0,18})(?:=([1-9][0-9]{0,18}))?")
 _ORIGIN: Final = re.compile(r"https?://[^/\s,*?#@]+")
 
 
@@ -46,6 +52,41 @@ class Rate:
         return f"{self.count}/{unit}"
 
 
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A length of time in the calendar, of months or of days; written `3y`, `18mo`, `6w` or `90d`."""
+
+    months: int
+    days: int
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _period(value: object) -> object:
+    if value is None or value in ("none", "off", ""):
+        return None
+    match = _PERIOD.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match:
+        months, days = _LENGTHS[match[2]]
+        return Period(int(match[1]) * months, int(match[1]) * days, match[0])
+    if isinstance(value, Period):
+        return value
+    raise ValueError
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A time that passes between two things; written `30s`, `15m`, `12h`, `1d` or `2w`."""
+
+    seconds: int
+
+    def __str__(self) -> str:
+        unit = next(unit for unit in reversed(_UNITS) if self.seconds % _UNITS[unit] == 0)
+        return f"{self.seconds // _UNITS[unit]}{unit}"
+
+
 def _rate(value: object) -> object:
     if value is None or value in ("none", "off", ""):
         return None
@@ -57,25 +98,55 @@ def _rate(value: object) -> object:
     raise ValueError
 
 
-def _listed(value: object) -> object:
+def _listed(value: object) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts):
         return tuple(part.strip() for part in parts if part.strip())
     raise ValueError
 
 
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """A provider that is copied from a source, where it may have another id; written `1`, or `1=4711`."""
+
+    here: int
+    there: int
+
+    def __str__(self) -> str:
+        return str(self.here) if self.here == self.there else f"{self.here}={self.there}"
+
+
+def _synced(value: object) -> object:
+    found = []
+    for text in _listed(value):
+        match = _SYNCED.fullmatch(text)
+        ids = [int(id_) for id_ in match.groups() if id_] if match else []
+        if not ids or max(ids) > _MOST:
+            raise ValueError
+        found.append(Synced(ids[0], ids[-1]))
+    if len({one.here for one in found}) < len(found):
+        raise ValueError
+    return tuple(found)
+
+
+def _interval(value: object) -> object:
+    match = _INTERVAL.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match:
+        return Interval(int(match[1]) * _UNITS[match[2]])
+    if isinstance(value, Interval):
+        return value
+    raise ValueError
+
+
 def _origins(value: object) -> object:
     origins = _listed(value)
-    if isinstance(origins, tuple) and all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in origins):
+    if all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in origins):
         return origins
     raise ValueError
 
 
 def _networks(value: object) -> object:
-    networks = _listed(value)
-    if isinstance(networks, tuple):
-        return tuple(str(ip_network(network, strict=False)) for network in networks)
-    raise ValueError
+    return tuple(str(ip_network(network, strict=False)) for network in _listed(value))
 
 
 def _address(value: object) -> object:
@@ -102,6 +173,7 @@ def _setting(default: Any, expects: str, meaning: str, *, default_text: str | No
 _SECONDS: Final = "a number of seconds above 0"
 _SIZE: Final = "a size such as 64MiB, or a number of bytes"
 _List = Annotated[tuple[str, ...], NoDecode]
+_Synced = Annotated[tuple[Synced, ...], NoDecode]
 
 
 # One setting a line.
@@ -135,6 +207,11 @@ class Settings(BaseSettings):
     jwt_jwks: str | None = _setting(None, "a file's path, or an address that begins with https:// or http://", "The JSON Web Key Set of JWTs that are signed with asymmetric keys.", min_length=1)
     jwt_audience: Annotated[_List, BeforeValidator(_listed)] = _setting((), "a list of texts", "The audiences (`aud`) that a JWT may be for. A JWT that names one is refused unless it is listed here.")
     jwt_issuer: str | None = _setting(None, "a text", "The issuer (`iss`) that a JWT must have.", min_length=1)
+    retention: Annotated[Period | None, BeforeValidator(_period)] = _setting(None, "a period such as 3y, 18mo, 6w or 90d, or 'none'", "How long attendances show who their customer is, counted from their event; name, email and picture of older ones are dropped. For ever unless set.")
+    sync_from: Annotated[str | None, BeforeValidator(_address)] = _setting(None, "an address such as https://goteamup.com", "The server that attendances are copied from, over and over; none unless set. It needs `sync_token` and `sync_providers`.")
+    sync_token: SecretStr | None = _setting(None, "a text", "The token for the server that attendances are copied from.", min_length=1)
+    sync_providers: Annotated[_Synced, BeforeValidator(_synced)] = _setting((), "a list of providers' ids, such as 1,2; or 1=4711 where the id there is another one", "The providers whose attendances are copied.")
+    sync_every: Annotated[Interval, NoDecode, BeforeValidator(_interval)] = _setting(Interval(900), "a time such as 30s, 15m, 12h or 1d", "How long after the end of one copy the next one begins.")
     shutdown_timeout: float = _setting(7.0, "a number of seconds from 0 to 8", "How long running requests may take to finish after SIGTERM, before they are cancelled.", ge=0, le=8, allow_inf_nan=False)
     log_format: Literal["json", "text"] = _setting("json", "'json' or 'text'", "The form of log lines.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "'debug', 'info', 'warning' or 'error'", "The least important log lines that are written; requests are 'info'.")
@@ -221,10 +298,10 @@ def _public(value: object) -> object:
         # Addresses may carry a password: scheme://user:password@host.
         return re.sub(r"(?<=://)[^/@\s]*@", "***@", value)
     if isinstance(value, tuple):
-        return list(value)
+        return [str(one) for one in value]
     if isinstance(value, int) and not isinstance(value, bool):
         return int(value)
-    return str(value) if isinstance(value, Rate) else value
+    return str(value) if isinstance(value, Rate | Period | Interval) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def test_every_command_says_where_it_works(path: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)
 def test_the_help_offers_a_server_to_those_that_take_one(path: tuple[str, ...]) -> None:
-    local = {("demo",), ("serve",), ("completion",)}
+    local = {("demo",), ("serve",), ("restore",), ("completion",)}
     assert ("--server" not in the_help(*path)) == (path in local)
 
 
@@ -152,7 +152,7 @@ def completed(*words: str, typing: str) -> list[str]:
 
 
 def test_completion_of_commands_options_and_values() -> None:
-    assert completed(typing="re") == ["report"]
+    assert completed(typing="rep") == ["report"]
     assert completed("report", typing="--sta") == ["--status"]
     assert completed("report", "--status", typing="att") == ["attended"]
     assert completed("report", "--status", typing="no_show,att") == ["no_show,attended"]

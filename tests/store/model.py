@@ -33,6 +33,8 @@ MEMBERS = {
     "membership": ("membership_name",),
     "booking_source": ("booking_source_name",),
 }
+PERSONAL = ("customer_name", "customer_email", "customer_thumbnail_url")
+DELETED = "(Deleted Customer)"
 BY_NAME = ("offering_type", "venue", "membership", "booking_source")
 INSTANTS = ("updated_at", "checkin_ocurred_at", "event_starts_at", "event_ends_at")
 FOLDED = (
@@ -55,9 +57,15 @@ class Model:
         self.things: dict[str, dict[int, dict[str, tuple[tuple[int, int], Any]]]] = {
             kind: {} for kind in (*MEMBERS, "instructor")
         }
+        self.erased: set[int] = set()
+        # Who was erased and is not named again: erasing that is lifted brings no name back.
+        self.nameless: set[int] = set()
+        self.before: int | None = None
 
-    def merge(self, rows: list[Row]) -> tuple[int, int, int]:
-        """Take in rows; return how many were (created, updated, unchanged)."""
+    def merge(self, rows: list[Row]) -> tuple[int, int, int, int]:
+        """Take in rows; return how many were (created, updated, unchanged), and how many of erased customers."""
+        met = sum(row["customer_id"] in self.erased for row in rows)
+        rows = [self._hushed(row) for row in rows]
         accepted, newest = [], {id_: known["updated_at"] for id_, known in self.rows.items()}
         created = 0
         for row in rows:
@@ -74,7 +82,49 @@ class Model:
             for kind in ("customer", "event", "customer_membership"):
                 self._say(kind, row)
             self._keep(row)
-        return created, len(accepted) - created, len(rows) - len(accepted)
+        return created, len(accepted) - created, len(rows) - len(accepted), met
+
+    def _hushed(self, row: Row) -> Row:
+        """The row without what it may not say of its customer."""
+        old = self.before is not None and row["event_starts_at"] < self.before
+        silent = old or row["customer_id"] in self.erased
+        return {member: value for member, value in row.items() if not (silent and member in PERSONAL)}
+
+    def erase(self, customers: list[int]) -> None:
+        """Forget who customers are, now and when more is said of them."""
+        for customer in set(customers) - self.erased:
+            self.erased.add(customer)
+            self.nameless.add(customer)
+            self._forget(customer)
+
+    def restore(self, customers: list[int]) -> None:
+        """Let rows say again who customers are."""
+        self.erased -= set(customers)
+
+    def retain(self, before: int | None) -> None:
+        """Let rows of events before an instant show nobody, and forget who has no others."""
+        self.before = before
+        if before is not None:
+            seen = {own["customer_id"] for own in self.rows.values() if self._starts(own) >= before}
+            for customer in set(self.things["customer"]) - seen:
+                self._forget(customer)
+
+    def _forget(self, customer: int) -> None:
+        for member in PERSONAL:
+            self.things["customer"][customer].pop(member, None)
+
+    def _starts(self, own: Row) -> int:
+        return int(self.truth("event", own["event_id"], "event_starts_at"))
+
+    def _show_person(self, wide: Row, own: Row) -> None:
+        """Take out of a wide row what it may not show of its customer."""
+        customer = own["customer_id"]
+        said = self.things["customer"].get(customer, {})
+        for member in PERSONAL:
+            if self.before is not None and self._starts(own) < self.before:
+                wide[member] = None
+        if customer in self.nameless and "customer_name" not in said:
+            wide["customer_name"] = DELETED
 
     def delete(self, ids: list[int]) -> int:
         """Take rows away; what they said stays. Return how many there were."""
@@ -164,6 +214,7 @@ class Model:
         for kind, members in MEMBERS.items():
             thing_id = wide[f"{kind}_id"]
             wide |= {member: self.truth(kind, thing_id, member) for member in members}
+        self._show_person(wide, own)
         del wide["venue_timezone"]
         wide["event_type"] = wide["event_type"] or "class"
         people = [(self.truth("instructor", i, "instructor_name"), i) for i in wide["instructor_ids"] or []]

@@ -139,3 +139,47 @@ def test_inputs_that_are_merged_together_are_as_if_one_after_the_other(
     assert shared.merge_together(provider, [batches(rows_in) for rows_in in inputs]) == tuple(expected)
     assert wide(shared, provider) == model.wide()
     assert facts(shared, provider) == model.facts()
+
+
+CUSTOMERS = st.lists(IDS, min_size=1, max_size=2)
+FORGET = st.one_of(
+    st.tuples(st.just("erase"), CUSTOMERS),
+    st.tuples(st.just("restore"), CUSTOMERS),
+    st.tuples(st.just("retain"), st.none() | INSTANTS),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    steps=st.lists(st.tuples(st.lists(rows(), max_size=6), st.lists(FORGET, max_size=2)), min_size=1, max_size=4),
+    deleted=st.lists(st.integers(1, 6), max_size=2),
+)
+def test_customers_who_are_forgotten_leave_what_the_model_says(
+    shared: DuckStore, steps: list[tuple[list[Row], list[tuple[str, Any]]]], deleted: list[int]
+) -> None:
+    provider, other, model = Provider(next(_numbers), "S", "UTC"), Provider(next(_numbers), "O", "UTC"), Model()
+    for rows_in, forget in steps:
+        shared.merge(other, batches(rows_in))
+        kept = wide(shared, other)
+        assert shared.merge(provider, batches(rows_in)) == Merged(*model.merge(rows_in))
+        for what, given_ in forget:
+            _forget(shared, provider, model, what, given_)
+            assert wide(shared, provider) == model.wide()
+            assert facts(shared, provider) == model.facts()
+        shared.delete(provider, deleted)
+        model.delete(deleted)
+        assert wide(shared, provider) == model.wide()
+        assert wide(shared, other) == kept
+
+
+def _forget(store: DuckStore, provider: Provider, model: Model, what: str, given_: Any) -> None:
+    """The same to the store and the model; customers who are not known cannot be erased."""
+    if what == "retain":
+        store.persons.retain(provider, given_, at=1, go_on=lambda: True)
+        model.retain(given_)
+    elif what == "restore":
+        assert store.persons.restore(provider, given_) == len(model.erased & set(given_))
+        model.restore(given_)
+    elif known := [customer for customer in given_ if customer in model.things["customer"]]:
+        store.persons.erase(provider, known, at=1, by="owner")
+        model.erase(known)

@@ -196,3 +196,13 @@ def test_reading_and_small_writes_go_on_while_a_merge_is_fed(store: DuckStore) -
 
     assert store.merge(STUDIO, fed()).created == 2
     assert store.providers() == {1: STUDIO}
+
+
+def test_a_large_merge_beside_a_reader_is_no_failure(store: DuckStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.store.duckdb._LARGE_MERGE", 1)
+    store.merge(STUDIO, batches([row(1, 10)]))
+    with store.snapshot() as before:
+        assert before.rows(COUNT) == [(1,)]
+        assert store.merge(STUDIO, batches([row(1, 11), row(2, 10)])).updated == 1
+        assert before.rows(COUNT) == [(1,)]
+    assert ask(store, COUNT.sql) == [(2,)]

@@ -103,8 +103,25 @@ class FakeStore:
             raise self.failure
         return StoreStatus("Fake", "1", "/secret/place", 4096, 1, 12345, len(self._providers), ("It is a fake.",))
 
+    def place(self, provider_id: int) -> None:
+        return None
+
+    @property
+    def persons(self) -> FakePersons:
+        return FakePersons()
+
     def close(self) -> None:
         self.free.set()
+
+
+class FakePersons:
+    """Nobody is too old, and nothing is left to be overwritten."""
+
+    def retain(self, *_: object, **__: object) -> int:
+        return 0
+
+    def overwrite(self) -> None:
+        return None
 
 
 @dataclass

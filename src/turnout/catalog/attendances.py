@@ -126,9 +126,9 @@ ROW: Final = (
 
 THINGS: Final = (
     Thing("customer", "customer_id", (
-        Member("customer_name", _T, "customer.name"),
-        Member("customer_email", _T, "customer.email"),
-        Member("customer_thumbnail_url", _T, "customer.thumbnail_url", sorts=False),
+        Member("customer_name", _T, "customer.name", personal=True, erased_as="(Deleted Customer)"),
+        Member("customer_email", _T, "customer.email", personal=True),
+        Member("customer_thumbnail_url", _T, "customer.thumbnail_url", sorts=False, personal=True),
     )),
     Thing("event", "event_id", (
         Member("event_starts_at", _D, "event.starts_at", needed=True),

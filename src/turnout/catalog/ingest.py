@@ -15,3 +15,8 @@ INGEST: Final[tuple[Parameter, ...]] = (
     ),
     Parameter("dry_run", Value.BOOLEAN, "Say what would be done, and change nothing.", default="false"),
 )
+
+LISTING: Final[tuple[Parameter, ...]] = (
+    Parameter("id_gt", Value.INTEGER, "Attendances with a greater id.", default="0"),
+)
+"""What a request for the ids of attendances may say."""

@@ -177,6 +177,10 @@ class Member:
     names: str | None = None
     sorts: bool = True
     """Whether reports sort on it, so that its folded form is stored."""
+    personal: bool = False
+    """Whether it tells who a person is: erasing the person, and retention, take it away."""
+    erased_as: str | None = None
+    """What is shown instead of it when the person was erased."""
 
 
 @dataclass(frozen=True)

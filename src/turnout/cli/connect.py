@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import rich_click as click
 
-from turnout.cli.api import LOCAL_HOST, call_json
+from turnout.cli.api import LOCAL_HOST, Unreachable, call_json
 from turnout.cli.problems import Failure
 from turnout.cli.render import print_table, say, write_json
 from turnout.store.open import store_path
@@ -139,7 +139,7 @@ class _Owner(httpx.BaseTransport):
             except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
                 self.close()
                 if request.method not in _REPEATABLE:
-                    raise Failure(_UNANSWERED) from error
+                    raise Unreachable(_UNANSWERED) from error
         raise Failure("The store changes hands all the time; try again when fewer commands run at once.")
 
     def close(self) -> None:

@@ -19,7 +19,21 @@ from turnout.errors import EXIT_FAILED, TurnoutError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS = ("serve", "provider", "token", "import", "report", "demo", "doctor", "completion")
+_COMMANDS = (
+    "serve",
+    "provider",
+    "token",
+    "import",
+    "sync",
+    "report",
+    "demo",
+    "customer",
+    "erase",
+    "doctor",
+    "backup",
+    "restore",
+    "completion",
+)
 _INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM
 

@@ -122,6 +122,18 @@ def progress(what: str, total: int | None, *, in_bytes: bool = False) -> Iterato
         yield lambda done: bar.update(task, completed=done)
 
 
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """As `progress`, of rows whose number becomes known: the function takes those done, and how many there are."""
+    words = Words()
+    if not words.on_terminal:
+        yield lambda _done, _total: None
+        return
+    with _bar(words.console, 0, in_bytes=False) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def _bar(console: Console, total: int | None, *, in_bytes: bool) -> RichProgress:
     from rich.progress import (  # noqa: PLC0415 - only long work draws it
         BarColumn,

@@ -40,6 +40,7 @@ class _Sum(msgspec.Struct):
     unchanged: int
     rejected_count: int
     rejected: list[Rejected] = []
+    erased: int = 0
 
 
 class Through:
@@ -151,4 +152,4 @@ def _bad(row: Rejected) -> BadRow:
 
 def _result(found: _Sum) -> ImportResult:
     bad = tuple(map(_bad, found.rejected))
-    return ImportResult(found.created, found.updated, found.unchanged, bad, found.rejected_count)
+    return ImportResult(found.created, found.updated, found.unchanged, bad, found.rejected_count, erased=found.erased)

@@ -130,6 +130,36 @@ class ServerUrl(click.ParamType[str]):
         return str(value).strip().rstrip("/")
 
 
+class Address(click.ParamType[str]):
+    """The address of a source: a server's, or anything up to its report."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from turnout.sync.address import report_address  # noqa: PLC0415 - the help needs no addresses
+
+        try:
+            return report_address(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Share(click.ParamType[float]):
+    """A part of a whole in per cent, such as `5%`; from 0 to 1."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value).strip().removesuffix("%").strip()
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number <= 100:  # noqa: PLR2004 - per cent
+            self.fail(f"{shown(str(value))} is not a share from 0% to 100%.", param, ctx)
+        return number / 100
+
+
 @dataclass(frozen=True)
 class CatalogueValue(click.ParamType[str]):
     """A value of a report parameter. It is text here; the report's own parser checks it. This completes it."""

@@ -101,6 +101,12 @@ def any_statement(provider_id: int) -> Statement:
     return Statement(f"SELECT 1 FROM {TABLE} WHERE provider_id = ? LIMIT 1", (provider_id,))
 
 
+def listing_statement(provider_id: int, after: int, most: int) -> Statement:
+    """The ids that follow `after`, in their order, each with its `updated_at` in microseconds since 1970."""
+    listed = f"SELECT id, epoch_us(updated_at) FROM {TABLE} WHERE provider_id = ? AND id > ? ORDER BY id LIMIT ?"
+    return Statement(listed, (provider_id, after, most))
+
+
 def next_statement(provider_id: int, storage: str, now: int) -> Statement:
     """The least value of a column of instants after `now`, over all of a provider's rows; null where there is none."""
     after = f"provider_id = ? AND {storage} > make_timestamp(?)"

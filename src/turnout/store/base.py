@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from turnout.query.sql import Statement
+    from turnout.store.layout import Upkeep
 
 type_row = tuple[Any, ...]
 
@@ -48,11 +49,12 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge did, in rows of the input: each row is counted once."""
+    """What a merge did, in rows of the input: each row is counted once, and `erased` are those of erased persons."""
 
     created: int
     updated: int
     unchanged: int
+    erased: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,67 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasure:
+    """What is told of a customer who was erased, at an instant (microseconds since 1970), by the owner or a token.
+
+    `attendances` is how many rows showed the customer then.
+    """
+
+    provider_id: int
+    customer_id: int
+    erased_at: int
+    erased_by: str
+    attendances: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What is known of a customer: a member, by its name in the catalogue, its value, and which row said it when.
+
+    `said_at` (microseconds since 1970) is the `updated_at` of the attendance `said_by`; both are None where nobody said
+    it, as of what stands in place of an erased name.
+    """
+
+    member: str
+    value: str | None
+    said_at: int | None
+    said_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Attendances of events before `before` show no customer. `ran_at` is when the last run ended, None before that.
+
+    Both are microseconds since 1970.
+    """
+
+    provider_id: int
+    before: int
+    ran_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlace:
+    """How far the sync of a provider has come: `document` is its own JSON, `mark` names it among its earlier ones.
+
+    The provider's data is whole as of the instant `as_of`, microseconds since 1970; None before the first sync's end.
+    """
+
+    mark: str
+    as_of: int | None
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceChange:
+    """A new place of a provider's sync, and the mark of the place that it follows; None where it is the first."""
+
+    provider_id: int
+    follows: str | None
+    place: StoredPlace
+
+
+@dataclass(frozen=True, slots=True)
 class StoreStatus:
     """What `turnout doctor` says of a store. Sizes are bytes."""
 
@@ -81,6 +144,14 @@ class StoreStatus:
     attendances: int
     providers: int
     faults: tuple[str, ...]
+    tail: int = 0
+    """Attendances that are not where the table's order wants them."""
+    free: int = 0
+    """Bytes of the file that hold nothing."""
+    rebuilt_at: int | None = None
+    """When the table was last put in order as a whole (microseconds since 1970)."""
+    retained_at: int | None = None
+    """When every provider's old attendances had last been looked through (microseconds since 1970)."""
 
 
 class Snapshot(Protocol):
@@ -103,11 +174,67 @@ class Snapshot(Protocol):
         ...
 
 
+class Persons(Protocol):
+    """Forgetting who the customers of a store are (contract sections 5, 6 and 9). Attendances and counts stay."""
+
+    def erase(
+        self, provider: Provider, customers: Sequence[int], *, at: int, by: str, dry_run: bool = False
+    ) -> Sequence[Erasure]:
+        """Erase customers, all or none; return what is told of each. Doing it again changes nothing.
+
+        Nothing of them can be read from here on, and nothing that arrives brings them back. What the files still hold
+        is left to `overwrite`. `dry_run` changes nothing. Raises `not_found` with the ids that are not known.
+        """
+        ...
+
+    def restore(self, provider: Provider, customers: Sequence[int]) -> int:
+        """Let rows that arrive say again who these customers are; return how many of them were erased."""
+        ...
+
+    def erased(self, provider_id: int) -> Sequence[Erasure]:
+        """Who was erased of a provider's customers, by id."""
+        ...
+
+    def facts(self, snapshot: Snapshot, provider_id: int, customer: int) -> Sequence[Fact] | None:
+        """What is known of a customer, as of a snapshot; None where there is no such customer."""
+        ...
+
+    def retain(self, provider: Provider, before: int | None, *, at: int, go_on: Callable[[], bool]) -> int:
+        """Let attendances of events before an instant show nobody, now and when more arrive; return how many changed.
+
+        Customers without later attendances are forgotten. Done in many short transactions, between which `go_on` is
+        asked; what it stops goes on the next time. None: nothing is too old any more; what is forgotten stays so.
+        """
+        ...
+
+    def retention(self) -> Sequence[Retention]:
+        """Which providers' attendances are too old from when on, by the providers' ids."""
+        ...
+
+    def overwrite(self) -> bool:
+        """Overwrite what the store's files still hold of what was forgotten; False where there was nothing to do.
+
+        Waits for those who read what it was. Raises `storage_unavailable` where they take too long; it stays to be
+        done.
+        """
+        ...
+
+
 class Store(Protocol):
     """A database of attendances, safe for use by several threads.
 
     What returns has been committed and outlives a crash. Raises `TurnoutError` `storage_unavailable` when it fails.
     """
+
+    @property
+    def persons(self) -> Persons:
+        """What forgets customers."""
+        ...
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """What keeps the store quick, and copies it."""
+        ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """A view that lasts as long as the context. Costs next to nothing; blocks nobody, and nobody blocks it."""
@@ -154,16 +281,25 @@ class Store(Protocol):
         provider: Provider,
         inputs: Sequence[Iterable[pa.RecordBatch]],
         remember: Callable[[Sequence[Merged]], Iterable[Answered]] = lambda _: (),
+        *,
+        place: PlaceChange | None = None,
     ) -> Sequence[Merged]:
         """Merge several inputs at once, each as if after the one before, all or none; their counts, in order.
 
-        Costs little more than one of them. `remember` tells what `answered` is to know, in the same transaction.
+        Costs little more than one of them. `remember` tells what `answered` is to know, in the same transaction; the
+        `place` of a sync is saved in it as well. Raises `conflict` where the place that is there is neither the one
+        that it follows nor itself: another sync is at work.
         """
         ...
 
-    def delete(self, provider: Provider, ids: Sequence[int]) -> int:
+    def place(self, provider_id: int) -> StoredPlace | None:
+        """How far the sync of a provider has come; None where it was never synced. Costs no query."""
+        ...
+
+    def delete(self, provider: Provider, ids: Sequence[int], updated_at: Sequence[int] | None = None) -> int:
         """Delete attendances by their ids, all or none; return how many there were.
 
+        With `updated_at` (microseconds since 1970, one for each id), those that are no longer of it stay.
         What they said of customers, events and the other things stays; first attendances are worked out anew.
         """
         ...

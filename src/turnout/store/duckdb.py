@@ -11,15 +11,18 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import astuple, fields, replace
+from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import duckdb
 
 from turnout.errors import TurnoutError
-from turnout.store.base import Answered, Merged, Provider, StoreStatus, Token
-from turnout.store.duckdb_file import attach, cursor_of, engine_errors
+from turnout.store.base import Answered, Merged, Provider, StoredPlace, StoreStatus, Token
+from turnout.store.duckdb_file import EngineLost, attach, attach_when_free, cursor_of, engine_errors
+from turnout.store.duckdb_persons import DuckPersons
 from turnout.store.duckdb_snapshot import Snapshots
+from turnout.store.duckdb_upkeep import DuckUpkeep
 from turnout.store.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from turnout.store.base import Snapshot
+    from turnout.store.base import PlaceChange, Snapshot
     from turnout.store.merge import Outcome, Work
 
 _SECRET_BYTES: Final = 32
@@ -37,6 +40,10 @@ _INSIST_SECONDS: Final = 0.01
 # From so many written rows on, the file is put in its final, compact form at once instead of some time later.
 _LARGE_MERGE: Final = 100_000
 _LITTLE_SPACE: Final = 256 << 20
+
+
+_NOBODY: Final = Provider(0, "", "UTC")
+T = TypeVar("T")
 
 
 class DuckStore:
@@ -51,12 +58,9 @@ class DuckStore:
         temp_directory: Path | None = None,
     ) -> None:
         self.path = path
-        self._connection = attach(
-            path,
-            memory_limit=memory_limit,
-            threads=threads,
-            temp_directory=temp_directory or path.with_name(path.name + ".tmp"),
-        )
+        spilled = temp_directory or path.with_name(path.name + ".tmp")
+        self._attach = partial(attach, path, memory_limit=memory_limit, threads=threads, temp_directory=spilled)
+        self._connection = self._attach()
         self._merging = Lock()
         self._small = Lock()
         self._work: Work | None = None
@@ -66,12 +70,20 @@ class DuckStore:
         with engine_errors("Reading the store"):
             self._cursor = cursor_of(self._connection)
             self._snapshots = Snapshots(self._connection)
+            self.persons = DuckPersons(self._change, self.snapshot, self._overwrite)
+            self.upkeep = DuckUpkeep(path, self._alone, self.snapshot, self._small)
             self._providers = {row[0]: Provider(*row) for row in sorted(self._read("provider", Provider))}
             self._tokens = {row[1]: replace(Token(*row), providers=tuple(row[3])) for row in self._read("token", Token)}
             self._secrets = {name: bytes(value) for name, value in self._query("SELECT name, value FROM secret")}
+            places = self._query("SELECT provider_id, mark, as_of, document FROM sync")
+            self._places = {provider_id: StoredPlace(*place) for provider_id, *place in places}
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """A consistent view; see `base.Snapshot`."""
+        if self._snapshots.lost:
+            with self._merging:
+                if self._snapshots.lost and not self._closed:
+                    self._attach_again()
         return self._snapshots.open()
 
     def providers(self) -> dict[int, Provider]:
@@ -142,23 +154,42 @@ class DuckStore:
         provider: Provider,
         inputs: Sequence[Iterable[pa.RecordBatch]],
         remember: Callable[[Sequence[Merged]], Iterable[Answered]] = lambda _: (),
+        *,
+        place: PlaceChange | None = None,
     ) -> Sequence[Merged]:
         """Merge several inputs in one transaction, and write what is to be remembered of them."""
 
         def step(work: Work) -> Outcome:
             from turnout.store.merge import merge  # noqa: PLC0415 - as in `_run`
 
-            return merge(work, inputs, remember=remember)
+            if place:
+                self._check_place(place)
+            outcome = merge(work, inputs, remember=remember, place=place)
+            if place:
+                self._places = {**self._places, place.provider_id: place.place}
+            return outcome
 
         return self._change(provider, step).merged
 
-    def delete(self, provider: Provider, ids: Sequence[int]) -> int:
-        """Delete attendances by their ids; return how many there were."""
+    def place(self, provider_id: int) -> StoredPlace | None:
+        """How far the sync of a provider has come."""
+        return self._places.get(provider_id)
+
+    def _check_place(self, change: PlaceChange) -> None:
+        """Refuse a place that does not follow the present one; the same one again is welcome."""
+        known = self._places.get(change.provider_id)
+        mark = known.mark if known else None
+        if mark not in (change.follows, change.place.mark):
+            message = f"Another sync of provider {change.provider_id} is at work, or was meanwhile."
+            raise TurnoutError("conflict", message)
+
+    def delete(self, provider: Provider, ids: Sequence[int], updated_at: Sequence[int] | None = None) -> int:
+        """Delete attendances by their ids, with `updated_at` only those that are of it; return how many there were."""
 
         def step(work: Work) -> Outcome:
             from turnout.store.merge import delete  # noqa: PLC0415 - as in `_run`
 
-            return delete(work, ids)
+            return delete(work, ids, updated_at)
 
         return self._change(provider, step).deleted
 
@@ -194,14 +225,53 @@ class DuckStore:
                     self._versions[provider.id] = self._versions.get(provider.id, 0) + 1
                 self._changing = None
             if outcome.written >= _LARGE_MERGE:
-                with engine_errors("Writing the store"), self._small:
-                    self._cursor.execute("CHECKPOINT")
+                try:
+                    # Where somebody reads what was there before, the engine does it later: all is on disk already.
+                    with engine_errors("Writing the store"), self._small, suppress(duckdb.TransactionException):
+                        self._cursor.execute("CHECKPOINT")
+                except EngineLost:
+                    self._attach_again()
             return outcome
 
-    def _run(self, provider: Provider, step: Callable[[Work], Outcome]) -> Outcome:
+    def _overwrite(self) -> bool:
+        """Overwrite what the file holds of what was forgotten; False where nothing is due."""
+
+        def step(work: Work) -> bool:
+            from turnout.store.overwrite import overwrite  # noqa: PLC0415 - as in `_run`
+
+            return overwrite(work, self._small, self.path)
+
+        return self._alone(step, "Overwriting")
+
+    def _alone(self, step: Callable[[Work], T], doing: str) -> T:
+        """Run a step that changes no answer while nothing is merged."""
+        with self._merging:
+            if self._closed:
+                raise _closed()
+            return self._run(_NOBODY, step, doing)
+
+    def _run(self, provider: Provider, step: Callable[[Work], T], doing: str = "Merging") -> T:
+        try:
+            return self._step(provider, step, doing)
+        except EngineLost:
+            self._attach_again()
+            raise
+
+    def _attach_again(self) -> None:
+        """Open the file anew where the engine gave it up; what was committed is in its log. Nothing is merged now."""
+        with self._small:
+            self._snapshots.lost = True
+            self._snapshots.close()
+            self._cursor.close()
+            self._connection.close()
+            self._connection = attach_when_free(self._attach)
+            self._cursor = cursor_of(self._connection)
+            self._snapshots = Snapshots(self._connection)
+
+    def _step(self, provider: Provider, step: Callable[[Work], T], doing: str) -> T:
         from turnout.store.merge import Work  # noqa: PLC0415 - a server that only reads starts without pyarrow
 
-        with engine_errors("Merging"):
+        with engine_errors(doing):
             cursor = cursor_of(self._connection)
             try:
                 with ThreadPoolExecutor(1, "turnout-merge") as thread:
@@ -218,17 +288,20 @@ class DuckStore:
         sizes = [
             part.stat().st_size for part in (self.path, self.path.with_name(self.path.name + ".wal")) if part.exists()
         ]
-        with engine_errors("Reading the store"), self._small:
-            ((attendances,),) = self._query("SELECT count(*) FROM attendances")
+        found = self.upkeep.layout()
         return StoreStatus(
             engine="DuckDB",
             version=duckdb.__version__,
             location=str(self.path),
             size=sum(sizes),
             schema_version=SCHEMA_VERSION,
-            attendances=attendances,
+            attendances=found.attendances,
             providers=len(self._providers),
             faults=tuple(self._faults()),
+            retained_at=self.persons.retained_at(),
+            tail=found.tail,
+            free=found.free,
+            rebuilt_at=found.rebuilt_at,
         )
 
     def close(self) -> None:
@@ -246,6 +319,7 @@ class DuckStore:
         with self._small:
             self._cursor.close()
             self._connection.close()
+            self.upkeep.close()
 
     def _faults(self) -> Iterator[str]:
         mode = stat.S_IMODE(self.path.stat().st_mode)

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,15 +20,21 @@ import duckdb
 from turnout.errors import TurnoutError
 from turnout.store.migrations import copy_beside, upgrade
 from turnout.store.owner import StoreOwned
-from turnout.store.schema import SCHEMA_VERSION, tables
+from turnout.store.schema import ROW_GROUP, SCHEMA_VERSION, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 CATALOG: Final = "turnout"
-_ROW_GROUP_SIZE: Final = 61_440
 _FIRST_TABLES: Final = {"meta", "secret", "provider", "token", "attendances"}
 """Tables that stores of all versions have."""
+_PATIENCE: Final = 5.0
+_PAUSE: Final = 0.01
+_FULL: Final = ("No space left", "File too large", "Disk quota exceeded")
+
+
+class EngineLost(TurnoutError):  # noqa: N818 - it says what is so
+    """The engine has given the file up, because a checkpoint failed; what was committed is in the log."""
 
 
 @contextmanager
@@ -45,11 +52,14 @@ def engine_errors(doing: str) -> Iterator[None]:
         raise TurnoutError(
             "storage_unavailable", f"{doing} needs more memory or temporary disk space than the store may use."
         ) from None
+    except duckdb.FatalException as error:
+        raise EngineLost("storage_unavailable", f"{doing} failed ({type(error).__name__}).") from None
     except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
         raise TurnoutError("server_error", f"{doing} failed ({type(error).__name__}).") from None
     except duckdb.Error as error:
-        full = " The disk is full." if "No space left" in str(error) else ""
-        raise TurnoutError("storage_unavailable", f"{doing} failed ({type(error).__name__}).{full}") from None
+        full = " The disk is full." if any(sign in str(error) for sign in _FULL) else ""
+        kind = EngineLost if "has been invalidated" in str(error) else TurnoutError
+        raise kind("storage_unavailable", f"{doing} failed ({type(error).__name__}).{full}") from None
 
 
 def attach(
@@ -71,6 +81,9 @@ def attach(
         "allow_community_extensions": False,
         # Also keeps clear of an engine fault: see `merge._must_equal`.
         "preserve_insertion_order": False,
+        # Rows stay where they were written until `rebuild` moves them: left to itself, the engine fills up the groups
+        # of the ordered part with rows of the tail.
+        "max_vacuum_tasks": 0,
         "temp_directory": str(temp_directory),
     }
     if memory_limit is not None:
@@ -85,8 +98,8 @@ def attach(
             f"The memory limit {memory_limit!r} or the number of threads {threads!r} is not understood.",
         ) from None
     try:
-        _attach(connection, path)
-        version = _schema_version(connection, path)
+        attach_file(connection, path)
+        version = schema_version(connection, path)
         if version < SCHEMA_VERSION:
             _upgrade(connection, path, version)
         connection.execute("SET enable_external_access = false")
@@ -95,6 +108,18 @@ def attach(
         connection.close()
         raise
     return connection
+
+
+def attach_when_free(attach_it: Callable[[], duckdb.DuckDBPyConnection]) -> duckdb.DuckDBPyConnection:
+    """Attach a file that this process has just closed: whoever was reading it has to notice that first."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return attach_it()
+        except StoreOwned:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_PAUSE)
 
 
 def cursor_of(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -161,14 +186,16 @@ def _name(made: Path, path: Path) -> None:
             made.rename(path)
 
 
-def _attach_sql(path: Path) -> str:
+def _attach_sql(path: Path, *, read_only: bool = False) -> str:
     quoted = str(path).replace("'", "''")
-    return f"ATTACH '{quoted}' AS {CATALOG} (TYPE duckdb, ROW_GROUP_SIZE {_ROW_GROUP_SIZE})"
+    how = "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {ROW_GROUP}"
+    return f"ATTACH '{quoted}' AS {CATALOG} (TYPE duckdb, {how})"
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def attach_file(connection: duckdb.DuckDBPyConnection, path: Path, *, read_only: bool = False) -> None:
+    """Attach a file that is there to an engine that is not locked yet. Raises as `attach` does."""
     try:
-        connection.execute(_attach_sql(path))
+        connection.execute(_attach_sql(path, read_only=read_only))
         connection.execute(f"USE {CATALOG}")
     except duckdb.Error as error:
         text = str(error)
@@ -205,7 +232,7 @@ def _upgrade(connection: duckdb.DuckDBPyConnection, path: Path, version: int) ->
         connection.execute("USE memory")
         connection.execute(f"DETACH {CATALOG}")  # what is in the write-ahead log gets into the file
         copy_beside(path, version)
-        _attach(connection, path)
+        attach_file(connection, path)
         upgrade(connection, version)
     except OSError as error:
         raise _unavailable(
@@ -215,7 +242,7 @@ def _upgrade(connection: duckdb.DuckDBPyConnection, path: Path, version: int) ->
         raise _unavailable(f"The store {path} is of an older Turnout. {_reason(path, str(error))}") from None
 
 
-def _schema_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+def schema_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     """The version of the store; refuse a database that is not one, or is one that this program does not know."""
     try:
         names = {

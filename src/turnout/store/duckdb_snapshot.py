@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from turnout.errors import TurnoutError
-from turnout.store.duckdb_file import cursor_of, engine_errors
+from turnout.store.duckdb_file import EngineLost, cursor_of, engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +96,8 @@ class Snapshots:
         self._idle: list[duckdb.DuckDBPyConnection] = []
         self._open: set[DuckSnapshot] = set()
         self._closed = False
+        self.lost = False
+        """Whether the engine has given the file up."""
 
     @contextmanager
     def open(self) -> Iterator[DuckSnapshot]:
@@ -108,6 +110,9 @@ class Snapshots:
             self._open.add(snapshot)
         try:
             yield snapshot
+        except EngineLost:
+            self.lost = True
+            raise
         finally:
             snapshot.close()
             self._give_back(snapshot, cursor)

@@ -2,8 +2,9 @@
 
 The steps, each a few statements over temporary tables that spill to disk:
 
-1. `staged`: the input. Versions that are not newer than the stored row, or than an earlier version of the same row in
-   the input, are deleted from it; what remains is accepted, and only that is looked at from here on.
+1. `staged`: the input, without what it may not say of persons (`merge_persons`). Versions that are not newer than the
+   stored row, or than an earlier version of the same row in the input, are deleted from it; what remains is accepted,
+   and only that is looked at from here on.
 2. The one truth of each thing that the accepted rows name (`merge_things`).
 3. The wide rows that were accepted, repeat a truth that changed, or are no longer (or now) a customer's first
    attendance, written anew (`merge_rows`).
@@ -13,7 +14,7 @@ The steps, each a few statements over temporary tables that spill to disk:
 from __future__ import annotations
 
 from concurrent.futures import wait
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from threading import Event, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ import pyarrow.compute
 from turnout.errors import TurnoutError
 from turnout.store import schema
 from turnout.store.base import Merged
+from turnout.store.merge_persons import hush
 from turnout.store.merge_rows import Rows
 from turnout.store.merge_things import settle_things
 from turnout.store.staging import STAGING
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Executor
 
-    from turnout.store.base import Answered
+    from turnout.store.base import Answered, PlaceChange
 
 # So many rows or bytes make one INSERT.
 _CHUNK_ROWS: Final = 122_880
@@ -97,8 +99,11 @@ def merge(
     *,
     dry_run: bool = False,
     remember: Callable[[Sequence[Merged]], Iterable[Answered]] = lambda _: (),
+    place: PlaceChange | None = None,
 ) -> Outcome:
     """Merge inputs of `staging.STAGING` in one transaction, each as if after the one before; `dry_run` only counts.
+
+    The `place` of a sync is saved in the same transaction.
 
     Leaves temporary tables behind, and where it raises an open transaction: close the cursor afterwards.
     """
@@ -106,7 +111,8 @@ def merge(
     # Not in the transaction: the engine keeps what was registered during one in memory until it ends.
     totals = _stage(work, inputs)
     work.run("BEGIN TRANSACTION")
-    merged = _accept(work, totals)
+    met = hush(work, f"seq >> {_SEQ_BITS}")
+    merged = tuple(replace(one, erased=met.get(number, 0)) for number, one in enumerate(_accept(work, totals)))
     written = 0
     if not dry_run and any(one.created or one.updated for one in merged):
         (before,) = work.one(count)
@@ -119,18 +125,25 @@ def merge(
     answers = [] if dry_run else [astuple(answered) for answered in remember(merged)]
     for answered in answers:
         work.cursor.execute("INSERT INTO answered VALUES (?, ?, ?, ?, ?)", answered)
-    work.run("COMMIT" if written or answers else "ROLLBACK")
+    if place:
+        saved = (place.provider_id, place.place.mark, place.place.as_of, place.place.document)
+        work.cursor.execute(
+            "INSERT OR REPLACE INTO sync (provider_id, mark, as_of, document) VALUES (?, ?, ?, ?)", saved
+        )
+    work.run("COMMIT" if written or answers or place else "ROLLBACK")
     return Outcome(merged, written)
 
 
-def delete(work: Work, ids: Sequence[int]) -> Outcome:
+def delete(work: Work, ids: Sequence[int], updated_at: Sequence[int] | None = None) -> Outcome:
     """Delete rows by their ids, in one transaction. What they said of things stays true (contract section 9)."""
-    work.cursor.register("given", pa.table({"id": pa.array(ids, pa.int64())}))
+    given = {"id": pa.array(ids, pa.int64())}
+    same = "id IN (SELECT id FROM given)"
+    if updated_at is not None:
+        given["updated_at"] = pa.array(updated_at, pa.int64())
+        same = "(id, epoch_us(updated_at)) IN (SELECT (id, updated_at) FROM given)"
+    work.cursor.register("given", pa.table(given))
     mine = f"provider_id = {work.provider}"
-    work.run(
-        f"CREATE TEMP TABLE stored AS SELECT {Rows.OWN_LIST} FROM attendances "
-        f"WHERE {mine} AND id IN (SELECT id FROM given)"
-    )
+    work.run(f"CREATE TEMP TABLE stored AS SELECT {Rows.OWN_LIST} FROM attendances WHERE {mine} AND {same}")
     work.cursor.unregister("given")
     (deleted,) = work.one("SELECT count(*) FROM stored")
     if not deleted:

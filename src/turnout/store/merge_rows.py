@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from turnout.catalog.attendances import ROW, THINGS
 from turnout.catalog.types import FOLDED, Thing
 from turnout.store import schema
+from turnout.store.merge_persons import retention_mark, shown
 from turnout.store.merge_things import changed_table
-from turnout.store.schema import HAS_BIT, LISTED, NEVER_SAID, names_of, stamp, wide_columns
+from turnout.store.schema import HAS_BIT, LISTED, NEVER_SAID, PERSONAL, names_of, stamp, wide_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _OWN: Final = tuple(m for m in ROW if m.storage not in ("id", "updated_at", schema.FIRST))
 _MAKER: Final = {m.storage: thing.name for thing in THINGS for m in thing.members}
 """The thing whose truth a wide column repeats."""
+_PERSONAL: Final = frozenset(member.storage for member in PERSONAL)
 
 
 class Rows:
@@ -35,6 +37,7 @@ class Rows:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._here = f"provider_id = {work.provider}"
+        self._before = retention_mark(work)
 
     def write(self, changed: Iterable[Thing]) -> int:
         """Write every wide row that this merge changes; return how many. `changed` are the kinds that changed."""
@@ -113,9 +116,12 @@ class Rows:
             return str(self._work.provider)
         if column == schema.FIRST:
             return _first("fresh")
+        member = column.removesuffix(FOLDED)
+        if member in _PERSONAL:
+            return shown(member, column, _MAKER[schema.AGE_BY], self._before)
         listed = {names_of(thing): f"{thing.name}.names" for thing in LISTED.values()}
         listed |= {reference: f"{thing.name}.people" for reference, thing in LISTED.items()}
-        maker = _MAKER.get(column.removesuffix(FOLDED))
+        maker = _MAKER.get(member)
         value = listed.get(column) or (f"{maker}.{column}" if maker else f"fresh.{column}")
         if column in listed:
             return f"coalesce({value}, [])"

@@ -22,8 +22,12 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         """CREATE TABLE answered (
             key VARCHAR PRIMARY KEY, request VARCHAR NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL,
             answered_at BIGINT NOT NULL)""",
-        "CREATE TABLE erased (provider_id BIGINT NOT NULL, customer_id BIGINT NOT NULL, erased_at BIGINT NOT NULL)",
-        "CREATE TABLE sync (provider_id BIGINT PRIMARY KEY, place VARCHAR NOT NULL)",
+        """CREATE TABLE erased (
+            provider_id BIGINT NOT NULL, customer_id BIGINT NOT NULL, erased_at BIGINT NOT NULL,
+            erased_by VARCHAR NOT NULL, attendances BIGINT NOT NULL)""",
+        "CREATE TABLE retention (provider_id BIGINT PRIMARY KEY, before BIGINT NOT NULL, ran_at BIGINT)",
+        """CREATE TABLE sync (
+            provider_id BIGINT PRIMARY KEY, mark VARCHAR NOT NULL, as_of BIGINT, document VARCHAR NOT NULL)""",
     )
 }
 """By the version that they lead to, the statements that make it from the one before."""

@@ -52,6 +52,18 @@ FIRST_BY: Final = "event_starts_at"
 FIRST_STATUS: Final = "attended"
 
 
+(PERSON,) = (thing for thing in THINGS if any(member.personal for member in thing.members))
+"""The thing that is a person."""
+PERSONAL: Final = tuple(member for member in PERSON.members if member.personal)
+"""Its members that are taken away when the person is erased."""
+AGE_BY: Final = "event_starts_at"
+"""The member by which retention tells how old a row is."""
+
+CLUSTERED: Final = ("provider_id", FIRST_BY, "id")
+"""What the wide table is ordered by."""
+ROW_GROUP: Final = 61_440
+"""So many of its rows have a least and a greatest value of their own, by which a reader passes over them."""
+
 STAMP: Final = "_stamp"
 
 
@@ -159,10 +171,23 @@ _SMALL_TABLES: Final = {
         "body": "BLOB NOT NULL",
         "answered_at": "BIGINT NOT NULL",
     },
-    # The persons who are to stay forgotten.
-    "erased": {"provider_id": "BIGINT NOT NULL", "customer_id": "BIGINT NOT NULL", "erased_at": "BIGINT NOT NULL"},
-    # How far `turnout sync` has come, as JSON.
-    "sync": {"provider_id": "BIGINT PRIMARY KEY", "place": "VARCHAR NOT NULL"},
+    # The persons who are to stay forgotten, and what is told of it.
+    "erased": {
+        "provider_id": "BIGINT NOT NULL",
+        PERSON.reference: "BIGINT NOT NULL",
+        "erased_at": "BIGINT NOT NULL",
+        "erased_by": "VARCHAR NOT NULL",
+        "attendances": "BIGINT NOT NULL",
+    },
+    # Rows of events before this instant show nobody, and say nothing of anybody; when that was last carried out.
+    "retention": {"provider_id": "BIGINT PRIMARY KEY", "before": "BIGINT NOT NULL", "ran_at": "BIGINT"},
+    # How far the sync of a provider has come, as JSON.
+    "sync": {
+        "provider_id": "BIGINT PRIMARY KEY",
+        "mark": "VARCHAR NOT NULL",
+        "as_of": "BIGINT",
+        "document": "VARCHAR NOT NULL",
+    },
 }
 
 

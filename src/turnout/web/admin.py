@@ -14,6 +14,7 @@ import msgspec
 from starlette.responses import Response
 
 from turnout import admin
+from turnout.catalog.types import MAX_ID
 from turnout.errors import NON_FIELD, TurnoutError
 from turnout.web.context import context_of
 from turnout.web.limits import read_body
@@ -36,58 +37,58 @@ async def list_providers(request: Request) -> Response:
     """`GET /admin/v1/providers`: a list."""
     services, credential = await _administer(request)
     found = admin.list_providers(services.store, credential.reach)
-    return _json([admin.provider_document(provider) for provider in found])
+    return json_response([admin.provider_document(provider) for provider in found])
 
 
 async def add_provider(request: Request) -> Response:
     """`POST /admin/v1/providers`: 201 and the provider."""
     services, credential = await _administer(request)
-    given = await _members(request)
+    given = await members(request)
     provider = await _in_thread(
         lambda: admin.add_provider(services.store, credential.reach, given, max_text=services.settings.max_text)
     )
-    _note(request, credential, "provider added", provider=provider.id)
+    note(request, credential, "provider added", provider=provider.id)
     location = f"{PREFIX}/providers/{provider.id}"
-    return _json(admin.provider_document(provider), 201, {"Location": location})
+    return json_response(admin.provider_document(provider), 201, {"Location": location})
 
 
 async def set_provider(request: Request) -> Response:
     """`PATCH /admin/v1/providers/{id}`: the provider as it is now."""
     services, credential = await _administer(request)
-    id_ = _path_id(request)
-    given = await _members(request)
+    id_ = path_id(request)
+    given = await members(request)
     provider = await _in_thread(
         lambda: admin.set_provider(services.store, credential.reach, id_, given, max_text=services.settings.max_text)
     )
-    _note(request, credential, "provider changed", provider=id_)
-    return _json(admin.provider_document(provider))
+    note(request, credential, "provider changed", provider=id_)
+    return json_response(admin.provider_document(provider))
 
 
 async def list_tokens(request: Request) -> Response:
     """`GET /admin/v1/tokens`: a list, without the tokens themselves."""
     services, credential = await _administer(request)
     found = admin.list_tokens(services.store, credential.reach)
-    return _json([admin.token_document(token) for token in found])
+    return json_response([admin.token_document(token) for token in found])
 
 
 async def create_token(request: Request) -> Response:
     """`POST /admin/v1/tokens`: 201 and the token, this once."""
     context = context_of(request)
     services, credential = await _administer(request)
-    given = await _members(request)
+    given = await members(request)
     made = await _in_thread(lambda: admin.create_token(services.store, credential.reach, given, context.now))
-    _note(request, credential, "token created", token=made.token.id, role=made.token.role)
+    note(request, credential, "token created", token=made.token.id, role=made.token.role)
     document = {**admin.token_document(made.token), "token": made.text}
-    return _json(document, 201, {"Location": f"{PREFIX}/tokens/{made.token.id}"})
+    return json_response(document, 201, {"Location": f"{PREFIX}/tokens/{made.token.id}"})
 
 
 async def revoke_token(request: Request) -> Response:
     """`DELETE /admin/v1/tokens/{id}`: 204; the token is refused from the next request on."""
     context = context_of(request)
     services, credential = await _administer(request)
-    id_ = _path_id(request)
+    id_ = path_id(request)
     await _in_thread(lambda: admin.revoke_token(services.store, credential.reach, id_, context.now))
-    _note(request, credential, "token revoked", token=id_)
+    note(request, credential, "token revoked", token=id_)
     return Response(status_code=204, headers=API_HEADERS)
 
 
@@ -95,7 +96,9 @@ async def status(request: Request) -> Response:
     """`GET /admin/v1/status`: what `turnout doctor` shows."""
     services, credential = await _administer(request)
     uptime = services.clock.monotonic() - services.started
-    faults = list(services.faults)
+    faults = [*services.faults, *services.syncing.faults(), *filter(None, [services.caretaker.fault])]
+    if services.retaining.fault:
+        faults.append(f"Retention could not be carried out: {services.retaining.fault}")
     keys = await services.auth.key_source.status() if services.auth.key_source else None
     if keys and keys.fault:
         faults.append(f"jwt_jwks, {services.settings.public()['jwt_jwks']}, cannot be used: {keys.fault}.")
@@ -109,13 +112,13 @@ async def status(request: Request) -> Response:
             more_faults=faults,
         )
     )
-    return _json(document)
+    return json_response(document)
 
 
 async def owner(request: Request) -> Response:
     """`GET /admin/v1/owner`: the process that owns the store."""
     services, _ = await _administer(request)
-    return _json({"pid": os.getpid(), "command": services.command})
+    return json_response({"pid": os.getpid(), "command": services.command})
 
 
 async def _administer(request: Request) -> tuple[Services, Credential]:
@@ -128,7 +131,7 @@ async def _in_thread(work: Callable[[], Any]) -> Any:
     return await asyncio.to_thread(work)
 
 
-async def _members(request: Request) -> dict[str, Any]:
+async def members(request: Request) -> dict[str, Any]:
     """The members of a JSON body. Raises the 400, 413 and 415 of contract section 4."""
     media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
@@ -141,20 +144,22 @@ async def _members(request: Request) -> dict[str, Any]:
         raise TurnoutError("parameter_invalid", fields={NON_FIELD: [reason]}) from error
 
 
-def _path_id(request: Request) -> int:
+def path_id(request: Request) -> int:
+    """The id in the address; `not_found` where it is none."""
     text = request.path_params["id"]
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(2**63))):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID)) and int(text) <= MAX_ID):
         raise TurnoutError("not_found")
     return int(text)
 
 
-def _json(document: object, status_code: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_response(document: object, status_code: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """An answer of administration."""
     # What administration answers may hold a token: it is nothing to keep.
     kept = {**API_HEADERS, "Cache-Control": "no-store", "Content-Type": "application/json"}
     return Response(msgspec.json.encode(document), status_code, {**kept, **(headers or {})})
 
 
-def _note(request: Request, credential: Credential, change: str, **what: object) -> None:
+def note(request: Request, credential: Credential, change: str, **what: object) -> None:
     """Log who changed what."""
     by = "owner" if credential.trusted else credential.subject.partition(" ")[0]
     fields = {"id": context_of(request).id, "by": by, "by_token": credential.token_id, **what}

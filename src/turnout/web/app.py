@@ -17,6 +17,7 @@ from turnout.answers import Answers
 from turnout.errors import NON_FIELD, TurnoutError
 from turnout.reports import cursor_box
 from turnout.store.open import store_path
+from turnout.upkeep import Caretaker
 from turnout.web import admin, operate
 from turnout.web.auth import Authenticator
 from turnout.web.context import TRUSTED_KEY, Clock, Services, context_of, is_trusted
@@ -25,6 +26,8 @@ from turnout.web.merging import MergeQueue
 from turnout.web.observe import Observe
 from turnout.web.problems import Problems, error_response
 from turnout.web.repeats import Repeats
+from turnout.web.retaining import Retaining
+from turnout.web.syncing import Syncing
 from turnout.web.uploads import Uploads
 from turnout.web.work import Workers
 
@@ -55,6 +58,7 @@ _EXPOSED: Final = (
     "RateLimit-Remaining",
     "RateLimit-Reset",
     "Retry-After",
+    "X-Data-As-Of",
     "X-Ignored-Parameters",
     "X-Request-ID",
     "X-Timeframe",
@@ -95,8 +99,22 @@ ROUTES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
     "/admin/v1/tokens/{id}": {"DELETE": admin.revoke_token},
     "/admin/v1/status": {"GET": admin.status},
     "/admin/v1/owner": {"GET": admin.owner},
+    "/admin/v1/backup": {"GET": _later("turnout.web.backup", "backup")},
+    "/admin/v1/customers/{id}": {"GET": _later("turnout.web.persons", "export_customer")},
+    "/admin/v1/erasures": {
+        "GET": _later("turnout.web.persons", "list_erasures"),
+        "POST": _later("turnout.web.persons", "erase_customers"),
+    },
+    "/admin/v1/erasures/{id}": {"DELETE": _later("turnout.web.persons", "restore_customer")},
+    "/admin/v1/retention": {"POST": _later("turnout.web.persons", "retain")},
     "/ingest/v1/attendances": {"POST": _later("turnout.web.ingest", "add_attendances")},
     "/ingest/v1/attendances/{id}": {"DELETE": _later("turnout.web.ingest", "delete_attendance")},
+    "/ingest/v1/sync": {
+        "GET": _later("turnout.web.sync", "get_place"),
+        "POST": _later("turnout.web.sync", "put_rows"),
+    },
+    "/ingest/v1/sync/rows": {"GET": _later("turnout.web.sync", "list_rows")},
+    "/ingest/v1/sync/removals": {"POST": _later("turnout.web.sync", "remove_rows")},
     "/ingest/v1/uploads/{name}": dict.fromkeys(
         ("GET", "PATCH", "POST", "DELETE"), _later("turnout.web.ingest", "upload")
     ),
@@ -162,6 +180,9 @@ def create_app(
     answers = Answers(store, cursors, settings.answer_cache)
     if counts:
         counts.show_answers(answers)
+    syncing = Syncing(store, settings, clock, counts)
+    if counts and syncing.configured:
+        counts.show_sync(syncing, clock)
     services = Services(
         store=store,
         settings=settings,
@@ -174,6 +195,9 @@ def create_app(
         merges=MergeQueue(store),
         repeats=Repeats(store),
         uploads=Uploads(file.with_name(file.name + ".uploads")),
+        syncing=syncing,
+        caretaker=Caretaker(store, clock.now),
+        retaining=Retaining(store, settings, clock, answers),
         command=command,
         started=clock.monotonic(),
     )

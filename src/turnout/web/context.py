@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from turnout.query.cursor import CursorBox
     from turnout.settings import Settings
     from turnout.store.base import Store
+    from turnout.upkeep import Caretaker
     from turnout.web.auth import Authenticator
     from turnout.web.merging import MergeQueue
     from turnout.web.metrics import Metrics
     from turnout.web.repeats import Repeats
+    from turnout.web.retaining import Retaining
+    from turnout.web.syncing import Syncing
     from turnout.web.uploads import Uploads
     from turnout.web.work import Workers
 
@@ -57,6 +60,9 @@ class Services:
     merges: MergeQueue
     repeats: Repeats
     uploads: Uploads
+    syncing: Syncing
+    caretaker: Caretaker
+    retaining: Retaining
     command: str
     """What owns the store, for people: `turnout serve`."""
     started: float

@@ -17,12 +17,15 @@ from prometheus_client import (
 )
 
 from turnout import __version__
+from turnout.query.instants import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from turnout.answers import Answers
     from turnout.store.base import StoreStatus
+    from turnout.web.context import Clock
+    from turnout.web.syncing import Syncing
     from turnout.web.work import Workers
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -61,6 +64,11 @@ class Metrics:
         self._store_up = Gauge("turnout_store_up", "Whether the store answered last time.", registry=registry)
         self._store_bytes = Gauge("turnout_store_bytes", "The size of the store.", registry=registry)
         self._store_rows = Gauge("turnout_store_attendances", "The attendances in the store.", registry=registry)
+        self._store_tail = Gauge("turnout_store_tail", "Attendances that are not in order.", registry=registry)
+        self._store_free = Gauge("turnout_store_free_bytes", "Free space inside the store's file.", registry=registry)
+        self._store_rebuilt = Gauge(
+            "turnout_store_rebuilt_seconds", "When the store was last put in order, since 1970.", registry=registry
+        )
         # Finding a counter by its labels costs more than counting; the combinations are few.
         self._known_requests: dict[tuple[str, str, int], Counter] = {}
         self._known_routes: dict[str, Histogram] = {}
@@ -77,6 +85,35 @@ class Metrics:
         """Show how much memory the kept answers take, whenever somebody looks."""
         taken = Gauge("turnout_answer_cache_bytes", "The memory that kept answers take.", registry=self._registry)
         taken.set_function(lambda: answers.size)
+
+    def show_sync(self, syncing: Syncing, clock: Clock) -> None:
+        """Show how old the copied data is, whenever somebody looks; nothing before all of it was copied once."""
+        registry = self._registry
+        self._sync_rows = Counter(
+            "turnout_sync_rows", "Rows read from the source, by what became of them.", ["outcome"], registry=registry
+        )
+        self._sync_runs = Counter("turnout_sync_runs", "Syncs of a provider.", ["outcome"], registry=registry)
+        for outcome in ("success", "failure"):
+            self._sync_runs.labels(outcome)
+        failing = Gauge("turnout_sync_failing", "Providers whose last sync failed.", registry=registry)
+        failing.set_function(lambda: sum(one.fault is not None for one in syncing.standings))
+        refused = Gauge("turnout_sync_refused_rows", "Rows of the source that cannot be taken.", registry=registry)
+        refused.set_function(lambda: sum(one.refused for one in syncing.standings))
+
+        def age() -> float:
+            oldest = syncing.oldest()
+            return float("nan") if oldest is None else max(0.0, (clock.now() - oldest) / SECOND)
+
+        shown = Gauge(
+            "turnout_sync_age_seconds", "How old the data of the least fresh synced provider is.", registry=registry
+        )
+        shown.set_function(age)
+
+    def synced(self, rows: Mapping[str, int] | None) -> None:
+        """Count a sync of a provider, and its rows by outcome; None where it failed."""
+        self._sync_runs.labels("failure" if rows is None else "success").inc()
+        for outcome, count in (rows or {}).items():
+            self._sync_rows.labels(outcome).inc(count)
 
     def ingested(self, counts: Mapping[str, int]) -> None:
         """Count rows that were merged, by outcome."""
@@ -110,6 +147,9 @@ class Metrics:
         if status:
             self._store_bytes.set(status.size)
             self._store_rows.set(status.attendances)
+            self._store_tail.set(status.tail)
+            self._store_free.set(status.free)
+            self._store_rebuilt.set(float("nan") if status.rebuilt_at is None else status.rebuilt_at / SECOND)
 
     def text(self) -> bytes:
         """Everything, as Prometheus reads it."""

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.output.formats import FORMATS, Format
+from turnout.query.instants import format_utc
 from turnout.query.raw import Pairs, pairs_of, printable
 from turnout.query.request import ReportRequest, Scope, parse
 from turnout.web.accept import handling, preferred_format
@@ -47,6 +48,8 @@ async def attendances(request: Request) -> Response:
         lenient=lenient,
     )
     format_ = FORMATS[report.format] if report.format else preferred_format(request.headers.getlist("Accept"), _OFFERED)
+    # Before the rows are read: what comes meanwhile makes them fresher than this says, never older.
+    place = services.store.place(caller.provider.id)
     context.mark("read")
 
     def answer(job: Job) -> Page:
@@ -59,6 +62,8 @@ async def attendances(request: Request) -> Response:
         page = await services.workers.run(answer, request=request)
     context.mark("answer")
     headers = _headers(request, context, report, page)
+    if place and place.as_of is not None:
+        headers["X-Data-As-Of"] = format_utc(place.as_of)
     if preference == ("lenient" if lenient else "strict"):
         headers["Preference-Applied"] = f"handling={preference}"
     return await finish(request, page.body, media_type=f"{format_.media_type}{_charset(format_)}", headers=headers)

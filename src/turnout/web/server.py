@@ -133,6 +133,9 @@ def serve(
             prepare(store)
         application = create_app(store, settings)
         stack.callback(application.services.workers.close)
+        stack.callback(application.services.syncing.close)
+        stack.callback(application.services.caretaker.close)
+        stack.callback(application.services.retaining.close)
         owned = _bind_owner(application)
         if owned:
             # At the latest; see `_serve`.
@@ -168,8 +171,14 @@ async def _serve(
     url = _url(sockets[0], settings.host)
     announce(url)
     _log.info("serving", extra={"fields": {"url": url, "pid": os.getpid()}})
+    application.services.syncing.start()
+    application.services.caretaker.start()
+    application.services.retaining.start()
     await asked.wait()
     _log.info("stopping")
+    application.services.syncing.stop()
+    application.services.caretaker.stop()
+    application.services.retaining.stop()
     if owned:
         # Before the last ones are let in, so that nobody comes after them.
         owned.remove()

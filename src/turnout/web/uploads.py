@@ -52,7 +52,8 @@ class Uploads:
             raise TurnoutError(
                 "not_found", f"{shown(name)} is not a name of an upload: 8 to 64 letters and digits are."
             )
-        id_ = sha256("\0".join((credential.subject, str(provider_id), name)).encode()).hexdigest()
+        hashed = sha256("\0".join((credential.subject, str(provider_id), name)).encode()).hexdigest()
+        id_ = f"{provider_id}-{hashed}"
         path = self._directory / id_
         return Upload(id_, path, path.stat().st_size if path.is_file() else 0)
 
@@ -82,6 +83,13 @@ class Uploads:
     def remove(self, upload: Upload) -> None:
         """Forget an upload."""
         upload.path.unlink(missing_ok=True)
+
+    def forget(self, provider_id: int) -> None:
+        """Forget what was uploaded for a provider and is not merged: whoever goes on begins anew."""
+        if self._directory.is_dir():
+            for path in self._directory.glob(f"{provider_id}-*"):
+                if path.name not in self._writing:
+                    path.unlink(missing_ok=True)
 
     def _make_room(self, upload: Upload, most: int) -> None:
         self._directory.mkdir(mode=0o700, exist_ok=True)

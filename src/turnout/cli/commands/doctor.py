@@ -48,8 +48,10 @@ def _tell(findings: Findings) -> None:
     from turnout.cli.render import print_facts, print_table, visible  # noqa: PLC0415 - as above
 
     print_facts("Turnout", {"version": __version__, **findings.program})
-    size = {"size": filesize.decimal(findings.store["size"])} if "size" in findings.store else {}
-    print_facts("Store", {**findings.store, **size})
+    known = [name for name in ("size", "free") if name in findings.store]
+    sizes: dict[str, object] = {name: filesize.decimal(findings.store[name]) for name in known}
+    rebuilt = {"rebuilt_at": findings.store["rebuilt_at"] or "never"} if "rebuilt_at" in findings.store else {}
+    print_facts("Store", {**findings.store, **sizes, **rebuilt})
     if findings.settings:
         rows = [[name, _shown(value), source] for name, (value, source) in findings.settings.items()]
         print_table(["Setting", "Value", "From"], rows)

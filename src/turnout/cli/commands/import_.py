@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from turnout.imports import ImportResult
 
 STDIN: Final = "-"
+_MANY: Final = 100_000
+"""After so many new rows the command puts the store in order itself; a server does it after fewer."""
 
 
 @click.command(
@@ -82,6 +84,7 @@ def _here(
     """Import into the store of this machine: as its owner, or through the server that has it."""
     from turnout.imports import import_rows  # noqa: PLC0415 - as above
     from turnout.store.owner import StoreOwned  # noqa: PLC0415 - as above
+    from turnout.upkeep import tend  # noqa: PLC0415 - as above
     from turnout.web.opening import open_own  # noqa: PLC0415 - as above
 
     settings = where().settings()
@@ -90,7 +93,7 @@ def _here(
     except StoreOwned:
         return _through_a_server(source, name, provider, rejects, dry_run=dry_run, report=report)
     with closing(store):
-        return import_rows(
+        result = import_rows(
             store,
             provider,
             source,
@@ -100,6 +103,9 @@ def _here(
             dry_run=dry_run,
             progress=lambda read, _: report(read),
         )
+        if not dry_run and result.created + result.updated >= _MANY:
+            tend(store, lambda: time.time_ns() // 1000)
+    return result
 
 
 def _through_a_server(
@@ -133,7 +139,7 @@ def _tell(
     if as_json:
         write_json(as_document(result))
     rows = result.created + result.updated + result.unchanged
-    counts = f"{result.created:,} created, {result.updated:,} updated, {result.unchanged:,} unchanged"
+    counts = _counts(result)
     if result.rejected_count and not rejects:
         rejected = f"{_rows(result.rejected_count)} rejected; nothing was changed. --rejects FILE imports the others."
         words.error(result.unreadable or rejected)
@@ -147,6 +153,12 @@ def _tell(
         words.error(f"{_rows(result.rejected_count)} rejected; {visible(str(rejects))} has them, with the reasons.")
 
 
+def _counts(result: ImportResult) -> str:
+    """What became of the rows; and of how many it was left out who the customer was."""
+    erased = f"; {result.erased:,} of erased customers, who stay erased" if result.erased else ""
+    return f"{result.created:,} created, {result.updated:,} updated, {result.unchanged:,} unchanged{erased}"
+
+
 def as_document(result: ImportResult) -> dict[str, Any]:
     """The JSON of contract section 9."""
     return {
@@ -155,6 +167,7 @@ def as_document(result: ImportResult) -> dict[str, Any]:
         "unchanged": result.unchanged,
         "rejected": [bad.document(with_row=False) for bad in result.rejected],
         "rejected_count": result.rejected_count,
+        **({"erased": result.erased} if result.erased else {}),
     }
 
 

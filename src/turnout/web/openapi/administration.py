@@ -116,6 +116,10 @@ def _server_schemas() -> dict[str, Json]:
         "schema_version": count,
         "attendances": count,
         "providers": count,
+        "tail": {**count, "description": "Attendances that are not in order; see docs/operating.md."},
+        "free": {**count, "description": "Bytes of the file that hold nothing."},
+        "rebuilt_at": {**nullable(_INSTANT), "description": "When all of it was last put in order; null: never."},
+        "retained_at": {**nullable(_INSTANT), "description": "When retention was last carried out for every provider."},
     }
     status = {
         "version": text,
@@ -174,6 +178,18 @@ def administration_paths() -> Json:
         },
         "/admin/v1/status": {"get": _operation("getStatus", "How the server is", _ok(ref("schemas", "Status")))},
         "/admin/v1/owner": {"get": _operation("getOwner", "Who owns the store", _ok(ref("schemas", "Owner")))},
+        "/admin/v1/backup": {"get": _operation("getBackup", "A copy of the store, as of one moment", _copy())},
+    }
+
+
+def _copy() -> Json:
+    media_type = "application/vnd.duckdb"
+    return {
+        "200": {
+            "description": "The store's file. For tokens that cover every provider.",
+            "headers": with_headers(),
+            "content": {media_type: {"schema": {"type": "string", "contentMediaType": media_type}}},
+        }
     }
 
 

@@ -9,9 +9,11 @@ from turnout.query.timeframe import GRAMMAR
 from turnout.web.openapi.administration import administration_paths, administration_schemas
 from turnout.web.openapi.ingest import ingest_paths, ingest_schemas
 from turnout.web.openapi.operating import operating_paths
+from turnout.web.openapi.persons import person_paths, person_schemas
 from turnout.web.openapi.reports import report_path
 from turnout.web.openapi.responses import error_examples, headers
 from turnout.web.openapi.schemas import error_schema, report_schemas
+from turnout.web.openapi.sync import sync_paths, sync_schemas
 
 if TYPE_CHECKING:
     from turnout.catalog.types import Report
@@ -69,12 +71,27 @@ def openapi_document(*, version: str, server_url: str | None) -> Json:
             {"name": "Reports", "description": "Rows and totals."},
             {"name": "Ingest", "description": "Rows in; needs a token of role `super_admin`."},
             {"name": "Administration", "description": "Providers and tokens; needs a token of role `super_admin`."},
+            {"name": "Persons", "description": "Customers as persons; needs a token of role `super_admin`."},
             {"name": "Operating", "description": "For monitors and tools; open to everyone who reaches the server."},
         ],
         "security": [{"bearer": []}, {"token": []}, {"jwt": []}],
-        "paths": {**paths, **ingest_paths(), **administration_paths(), **operating_paths()},
+        "paths": {
+            **paths,
+            **ingest_paths(),
+            **sync_paths(),
+            **administration_paths(),
+            **person_paths(),
+            **operating_paths(),
+        },
         "components": {
-            "schemas": {**schemas, **ingest_schemas(), **administration_schemas(), "Error": error_schema()},
+            "schemas": {
+                **schemas,
+                **ingest_schemas(),
+                **sync_schemas(),
+                **administration_schemas(),
+                **person_schemas(),
+                "Error": error_schema(),
+            },
             "headers": headers(),
             "examples": error_examples(),
             "securitySchemes": _security_schemes(),

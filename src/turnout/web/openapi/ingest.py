@@ -42,11 +42,12 @@ def ingest_schemas() -> dict[str, Json]:
         "unchanged": {**count, "description": "Rows that are not newer than what was there."},
         **rejected_members(),
     }
+    erased = {**count, "description": "Rows of erased customers, about whom they say nothing; left out where none are."}
     row = _members(TREE)
     received = {"received": {**count, "format": "int64", "description": "Bytes."}}
     description = "A row as the report writes it. A member that is missing says nothing; null says 'none'."
     return {
-        "Merged": closed(merged, merged, description="What became of the rows."),
+        "Merged": closed({**merged, "erased": erased}, merged, description="What became of the rows."),
         "Received": closed(received, received, description="How much of an upload is there."),
         "IncomingRow": {**row, "type": "object", "description": description},
     }
@@ -106,7 +107,7 @@ def ingest_paths() -> Json:
         f"an equal or older one changes nothing, so that a batch may be sent again. {packed}",
         "parameters": [
             *(declared_parameter(parameter) for parameter in INGEST),
-            _PROVIDER,
+            PROVIDER,
             header(
                 "Idempotency-Key",
                 "The same key with the same request within a day is carried out once, and answered alike.",
@@ -123,7 +124,7 @@ def ingest_paths() -> Json:
                 "headers": with_headers("Idempotency-Replayed"),
                 "content": {"application/json": {"schema": ref("schemas", "Merged")}},
             },
-            **_errors("rows_rejected", "conflict", "request_too_large", "unsupported_media_type"),
+            **errors("rows_rejected", "conflict", "request_too_large", "unsupported_media_type"),
         },
     }
     id_ = {"name": "id", "in": "path", "required": True, "description": "The attendance's id.", "schema": ID}
@@ -131,12 +132,12 @@ def ingest_paths() -> Json:
         "operationId": "deleteAttendance",
         "summary": "Delete an attendance",
         "description": "What it said of its customer, event and so on stays. A later batch may bring it back.",
-        "parameters": [_PROVIDER],
-        "responses": {"204": {"description": "Deleted.", "headers": with_headers()}, **_errors("not_found")},
+        "parameters": [PROVIDER],
+        "responses": {"204": {"description": "Deleted.", "headers": with_headers()}, **errors("not_found")},
     }
     return {
-        "/ingest/v1/attendances": {"post": {**_COMMON, **post}},
-        "/ingest/v1/attendances/{id}": {"parameters": [id_], "delete": {**_COMMON, **delete}},
+        "/ingest/v1/attendances": {"post": {**COMMON, **post}},
+        "/ingest/v1/attendances/{id}": {"parameters": [id_], "delete": {**COMMON, **delete}},
         "/ingest/v1/uploads/{name}": _upload_path(post["responses"]["200"]),
     }
 
@@ -168,30 +169,30 @@ def _upload_path(merged: Json) -> Json:
     gone = {"204": {"description": "Gone.", "headers": with_headers()}}
 
     def operation(name: str, summary: str, responses: Json, **more: Any) -> Json:
-        return {**_COMMON, "operationId": name, "summary": summary, **more, "responses": responses}
+        return {**COMMON, "operationId": name, "summary": summary, **more, "responses": responses}
 
     return {
-        "parameters": [name, _PROVIDER],
-        "get": operation("getUpload", "How much of a file was uploaded", {**received, **_errors("not_found")}),
+        "parameters": [name, PROVIDER],
+        "get": operation("getUpload", "How much of a file was uploaded", {**received, **errors("not_found")}),
         "patch": operation(
             "addToUpload",
             "Upload the next part of a file",
-            {**received, **_errors("not_found", "conflict", "request_too_large")},
+            {**received, **errors("not_found", "conflict", "request_too_large")},
             parameters=[{**offset, "required": True}],
             requestBody={"required": True, "content": part},
         ),
         "post": operation(
             "mergeUpload",
             "Bring the attendances of an uploaded file",
-            {"200": merged, **_errors("rows_rejected", "not_found", "conflict")},
+            {"200": merged, **errors("rows_rejected", "not_found", "conflict")},
             parameters=flags,
         ),
-        "delete": operation("removeUpload", "Forget an upload", {**gone, **_errors("not_found")}),
+        "delete": operation("removeUpload", "Forget an upload", {**gone, **errors("not_found")}),
     }
 
 
-_COMMON: Final[Json] = {"tags": ["Ingest"], EXTENSION: True}
-_PROVIDER: Final = header(
+COMMON: Final[Json] = {"tags": ["Ingest"], EXTENSION: True}
+PROVIDER: Final = header(
     "TeamUp-Provider-ID",
     "The provider whose rows they are; needed where the token covers several.",
     {"type": "integer", "format": "int64", "minimum": 0, "maximum": ID["maximum"]},
@@ -199,6 +200,6 @@ _PROVIDER: Final = header(
 )
 
 
-def _errors(*codes: str) -> Json:
+def errors(*codes: str) -> Json:
     found: Iterable[str] = (*codes, *_ERRORS)
     return error_responses(found)

@@ -45,6 +45,7 @@ def _report_ok(report: Report) -> Json:
         "headers": with_headers(
             "X-Total-Count",
             "X-Timeframe",
+            "X-Data-As-Of",
             "Link",
             "ETag",
             "Cache-Control",

@@ -63,6 +63,9 @@ def headers() -> dict[str, Json]:
             "The resolved `event_timeframe`, as `START/END` with the zone's offset; `..` is an open side.",
             pattern=rf"^(\.\.|{_INSTANT})/(\.\.|{_INSTANT})$",
         ),
+        "X-Data-As-Of": text(
+            "As of when the provider's data is whole, where it is copied from another server.", format="date-time"
+        ),
         "Link": text('Links to other pages (RFC 8288): `rel="next"`, `"prev"`, `"first"`, on pages that have them.'),
         "ETag": text("Names this very body; send it back in `If-None-Match`.", pattern='^(W/)?"[^"]*"$'),
         "Cache-Control": text("How long the answer may be kept."),

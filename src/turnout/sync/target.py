@@ -1,0 +1,147 @@
+"""The target: where copied rows go, together with the place, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import msgspec
+
+from turnout.arrivals import check
+from turnout.errors import TurnoutError
+from turnout.query.sql import listing_statement
+from turnout.store.base import PlaceChange, StoredPlace
+from turnout.sync.place import Place, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from turnout.store.base import Provider, Store
+
+MOST_LISTED: Final = 10_000
+"""So many rows are listed, or removed, at once."""
+_MOST_REFUSED: Final = 1_000
+"""So many refused rows are remembered: of more, it is not each that matters."""
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A row that could not be taken, and why."""
+
+    id: int
+    column: str
+    reason: str
+
+
+class Put(msgspec.Struct, frozen=True):
+    """What became of some rows, and the place that was saved with them."""
+
+    created: int
+    updated: int
+    unchanged: int
+    refused: tuple[Refused, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Ids of rows in their order, and each one's `updated_at` in microseconds since 1970."""
+
+    ids: Sequence[int]
+    updated_at: Sequence[int]
+
+
+class Target(Protocol):
+    """One provider's attendances, somewhere. What returns is on disk."""
+
+    def place(self) -> Place | None:
+        """The place of the last sync; None where there was none."""
+        ...
+
+    def put(self, rows: Sequence[dict[str, Any]], place: Place, follows: str | None) -> Put:
+        """Merge rows and save the place, or neither. Rows that cannot be taken are named; the others are merged.
+
+        Raises `TurnoutError` `conflict` where the present place is not the one marked `follows`. May be repeated.
+        """
+        ...
+
+    def listing(self) -> Iterator[Listed]:
+        """All rows by id."""
+        ...
+
+    def remove(self, rows: Listed) -> int:
+        """Remove those of the rows that are still as they were listed; return how many there were."""
+        ...
+
+
+class StoreTarget:
+    """A provider of an open store."""
+
+    def __init__(self, store: Store, provider: Provider, *, max_text: int) -> None:
+        self._store = store
+        self._provider = provider
+        self._max_text = max_text
+
+    def place(self) -> Place | None:
+        """The place of the last sync; None where there was none."""
+        stored = self._store.place(self._provider.id)
+        return read_place(stored) if stored else None
+
+    def put(self, rows: Sequence[dict[str, Any]], place: Place, follows: str | None) -> Put:
+        """Merge rows and save the place, in one transaction."""
+        # Each row on a line of its own, so that a line names a row.
+        lines = b"[%s]" % b",\n".join(map(msgspec.json.encode, rows))
+        arrival = check(self._provider, BytesIO(lines), max_text=self._max_text, partial=True)
+        refused = tuple(Refused(_id(rows[bad.line - 1]), bad.column, bad.reason) for bad in arrival.rejected)
+        place = _with_refused(place, rows, refused)
+        stored = StoredPlace(place.mark, place.as_of, msgspec.json.encode(place).decode())
+        (merged,) = self._store.merge_together(
+            self._provider, [arrival.batches], place=PlaceChange(self._provider.id, follows, stored)
+        )
+        return Put(merged.created, merged.updated, merged.unchanged, refused, place)
+
+    def listing(self) -> Iterator[Listed]:
+        """All rows by id, in parts."""
+        after = 0
+        while (part := self.listed_after(after)).ids:
+            yield part
+            after = part.ids[-1]
+
+    def listed_after(self, after: int) -> Listed:
+        """The rows that follow an id, at most `MOST_LISTED`."""
+        with self._store.snapshot() as snapshot:
+            found = snapshot.rows(listing_statement(self._provider.id, after, MOST_LISTED))
+        return Listed([row[0] for row in found], [row[1] for row in found])
+
+    def remove(self, rows: Listed) -> int:
+        """Remove rows that are as they were listed."""
+        return self._store.delete(self._provider, rows.ids, rows.updated_at)
+
+
+def read_place(stored: StoredPlace) -> Place:
+    """A stored place. One of a form that is not known belongs to no source that there is: only --full follows it."""
+    try:
+        return msgspec.json.decode(stored.document, type=Place)
+    except msgspec.DecodeError:
+        return Place(stored.mark, State("another version of Turnout", 0), stored.as_of)
+
+
+def target_of(store: Store, provider: int, *, max_text: int) -> StoreTarget:
+    """The target for a provider's id. Raises `not_found` where there is none."""
+    known = store.providers().get(provider)
+    if known is None:
+        raise TurnoutError("not_found", f"There is no provider {provider}; `turnout provider add` makes one.")
+    return StoreTarget(store, known, max_text=max_text)
+
+
+def _id(row: dict[str, Any]) -> int:
+    id_ = row.get("id")
+    return id_ if isinstance(id_, int) else 0
+
+
+def _with_refused(place: Place, rows: Sequence[dict[str, Any]], refused: Sequence[Refused]) -> Place:
+    """The place with these rows among the refused ones, and those that were taken no longer."""
+    bad = {row.id for row in refused}
+    taken = {_id(row) for row in rows} - bad
+    kept = dict.fromkeys([*(id_ for id_ in place.refused if id_ not in taken), *sorted(bad)])
+    return msgspec.structs.replace(place, refused=tuple(kept)[:_MOST_REFUSED])

@@ -1,0 +1,113 @@
+"""Customers as persons, under `/admin/v1` (an extension): erasing, what is stored of one, retention.
+
+For the store's owner, and for tokens of role `super_admin`, for one of their providers. Logs have ids alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response, StreamingResponse
+
+from turnout import persons
+from turnout.errors import Faults
+from turnout.query.raw import clean, pairs_of
+from turnout.web.admin import json_response, members, note, path_id
+from turnout.web.context import context_of
+from turnout.web.respond import API_HEADERS
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from turnout.web.auth import Credential
+
+
+async def erase_customers(request: Request) -> Response:
+    """`POST /admin/v1/erasures`: erase customers; the receipts, when nothing of them is left in the store's files."""
+    context = context_of(request)
+    services = context.services
+    credential, provider = await services.auth.writer(request)
+    customers, dry_run = persons.read_erasure(await members(request))
+    if dry_run:
+        return json_response(
+            await asyncio.to_thread(
+                persons.erase_customers,
+                services.store,
+                provider,
+                customers,
+                now=context.now,
+                by=_who(credential),
+                dry_run=True,
+            )
+        )
+    try:
+        receipts = await asyncio.to_thread(
+            persons.erase_customers, services.store, provider, customers, now=context.now, by=_who(credential)
+        )
+    finally:
+        # Also where the files could not be overwritten yet.
+        services.answers.forget(provider.id)
+        services.uploads.forget(provider.id)
+    note(request, credential, "customers erased", provider=provider.id, customers=customers)
+    return json_response(receipts)
+
+
+async def list_erasures(request: Request) -> Response:
+    """`GET /admin/v1/erasures`: the receipts of all who are erased."""
+    services = context_of(request).services
+    _, provider = await services.auth.writer(request)
+    _no_parameters(request)
+    return json_response(await asyncio.to_thread(persons.list_erasures, services.store, provider))
+
+
+async def restore_customer(request: Request) -> Response:
+    """`DELETE /admin/v1/erasures/{id}`: 204; rows that come from now on may say again who the customer is."""
+    services = context_of(request).services
+    credential, provider = await services.auth.writer(request)
+    _no_parameters(request)
+    customer = path_id(request)
+    await asyncio.to_thread(persons.restore_customer, services.store, provider, customer)
+    note(request, credential, "erasure lifted", provider=provider.id, customer=customer)
+    return Response(status_code=204, headers=API_HEADERS)
+
+
+async def export_customer(request: Request) -> Response:
+    """`GET /admin/v1/customers/{id}`: all that is stored of a customer, as a stream."""
+    context = context_of(request)
+    services = context.services
+    credential, provider = await services.auth.writer(request)
+    _no_parameters(request)
+    customer = path_id(request)
+    pieces = await asyncio.to_thread(persons.export_customer, services.store, provider, customer, context.now)
+    note(request, credential, "customer exported", provider=provider.id, customer=customer)
+    headers = {**API_HEADERS, "Cache-Control": "no-store", "Content-Type": "application/json"}
+    return StreamingResponse(pieces, headers=headers)
+
+
+async def retain(request: Request) -> Response:
+    """`POST /admin/v1/retention`: let what is too old forget its customers now; how many attendances did."""
+    context = context_of(request)
+    services = context.services
+    credential, provider = await services.auth.writer(request)
+    _no_parameters(request)
+    period = services.settings.retention
+    try:
+        done = await asyncio.to_thread(persons.retain_provider, services.store, provider, period, context.now)
+    finally:
+        services.answers.forget(provider.id)
+    note(request, credential, "retention carried out", provider=provider.id, attendances=done["attendances"])
+    return json_response(done)
+
+
+def _who(credential: Credential) -> str:
+    """Who asked, as a receipt says it: by an id, not by a name."""
+    if credential.trusted:
+        return "owner"
+    return "jwt" if credential.token_id is None else f"token {credential.token_id}"
+
+
+def _no_parameters(request: Request) -> None:
+    faults = Faults()
+    clean({}, pairs_of(request.scope["query_string"]), faults)
+    faults.raise_if_any()

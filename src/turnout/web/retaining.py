@@ -1,0 +1,84 @@
+"""The server's own upkeep of persons: retention, at the start and then daily, and what an erasure has left to do.
+
+It runs in a thread of its own, in short transactions: neither readers nor the event loop wait for it, nor does the
+server's end, which the store's own end makes short.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Final
+
+from turnout.errors import TurnoutError
+from turnout.persons import retain
+
+if TYPE_CHECKING:
+    from turnout.answers import Answers
+    from turnout.settings import Settings
+    from turnout.store.base import Store
+    from turnout.web.context import Clock
+
+_log: Final = logging.getLogger("turnout.retention")
+
+_EVERY: Final = 86_400.0
+_AGAIN: Final = 600.0
+"""After a failure, in seconds."""
+_ENDS_WITHIN: Final = 0.3
+
+
+class Retaining:
+    """Carries retention out until it is stopped."""
+
+    def __init__(self, store: Store, settings: Settings, clock: Clock, answers: Answers) -> None:
+        self._store = store
+        self._period = settings.retention
+        self._clock = clock
+        self._answers = answers
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.fault: str | None = None
+        """Why the last run failed, for `turnout doctor`."""
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread = threading.Thread(target=self._work, name="turnout-retention", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin nothing more. What is not done goes on with the next start."""
+        self._ending.set()
+
+    def close(self) -> None:
+        """Stop, and give what runs a moment to end by itself."""
+        self.stop()
+        if self._thread:
+            self._thread.join(_ENDS_WITHIN)
+
+    def once(self) -> None:
+        """Carry it out now. Raises `TurnoutError` where the store fails."""
+        retain(
+            self._store,
+            self._period,
+            self._clock.now(),
+            go_on=lambda: not self._ending.is_set(),
+            on_changed=self._changed,
+        )
+
+    def _changed(self, provider_id: int) -> None:
+        self._answers.forget(provider_id)
+        _log.info("old attendances forgot their customers", extra={"fields": {"provider": provider_id}})
+
+    def _work(self) -> None:
+        while not self._ending.is_set():
+            try:
+                self.once()
+                self.fault = None
+            except Exception as error:  # noqa: BLE001 - it is told, and tried again later
+                if self._ending.is_set():
+                    return  # the store was closed under it
+                expected = isinstance(error, TurnoutError)
+                self.fault = str(error) if expected else type(error).__name__
+                fields = {"fields": {"reason": self.fault}}
+                _log.warning("retention failed", extra=fields, exc_info=None if expected else error)
+            self._ending.wait(_AGAIN if self.fault else _EVERY)
