@@ -7,11 +7,11 @@ than it worked. A command that brought in many rows does it at its end.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
+from turnout.background import Background, Stopped
 from turnout.errors import TurnoutError
 from turnout.query.instants import SECOND
 
@@ -40,7 +40,6 @@ _LOOK_EVERY: Final = 10.0
 _REST: Final = 2.0
 """For so many times as long as it worked."""
 _AFTER_A_FAULT: Final = 300.0
-_ENDS_WITHIN: Final = 0.3
 
 
 class Due(Enum):
@@ -77,39 +76,20 @@ def tend(store: Store, now: Callable[[], int], *, rest: Callable[[float], None] 
     return needed
 
 
-class Stopped(Exception):  # noqa: N818 - it is no error
-    """The server ends."""
-
-
 class Caretaker:
-    """Tends a store in a thread of its own, until it is stopped."""
+    """Tends a store in the background."""
 
     def __init__(self, store: Store, now: Callable[[], int]) -> None:
         self._store = store
         self._now = now
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
+        self.background = Background("upkeep", self._work)
         self.fault: str | None = None
         """Why the store could not be tended the last time."""
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread = threading.Thread(target=self._work, name="turnout-upkeep", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Begin no further step."""
-        self._ending.set()
-
-    def close(self) -> None:
-        """Stop, and give a step that runs a moment to end by itself; the store's end undoes it otherwise."""
-        self.stop()
-        if self._thread:
-            self._thread.join(_ENDS_WITHIN)
-
     def _work(self) -> None:
         pause = _LOOK_EVERY
-        while not self._ending.wait(pause):
+        while True:
+            self.background.pause(pause)
             pause = self._once()
 
     def _once(self) -> float:
@@ -118,10 +98,9 @@ class Caretaker:
         try:
             tend(self._store, self._now, rest=self._rest)
         except Stopped:
-            return 0.0
+            raise
         except Exception as error:  # noqa: BLE001 - it is told, and looked at again later
-            if self._ending.is_set():
-                return 0.0  # the store was closed under it
+            self.background.check()  # the store may have been closed under it
             expected = isinstance(error, TurnoutError)
             self.fault = f"The store could not be put in order: {error if expected else type(error).__name__}"
             _log.warning(
@@ -132,5 +111,4 @@ class Caretaker:
         return max(_LOOK_EVERY, _REST * (time.monotonic() - began))
 
     def _rest(self, worked: float) -> None:
-        if self._ending.wait(_REST * worked):
-            raise Stopped
+        self.background.pause(_REST * worked)

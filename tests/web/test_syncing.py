@@ -7,13 +7,14 @@ import threading
 import pytest
 
 from turnout.admin import setting_faults
+from turnout.background import Stopped
 from turnout.errors import TurnoutError
 from turnout.settings import Settings
 from turnout.store.base import StoredPlace
 from turnout.sync.errors import SyncError
 from turnout.sync.passes import Copied
 from turnout.web.metrics import Metrics
-from turnout.web.syncing import Stopped, Syncing
+from turnout.web.syncing import Syncing
 from web.fakes import NOW, SECOND, FakeStore, Times
 
 WHOLE = {"sync_from": "https://example.com", "sync_token": "secret", "sync_providers": "1,2=4711"}
@@ -28,10 +29,10 @@ def syncing_with(run, **settings) -> tuple[Syncing, Metrics]:
 
 
 def finish(syncing: Syncing) -> None:
-    syncing.start()
-    assert syncing._thread
-    syncing._thread.join(20)
-    assert not syncing._thread.is_alive()
+    syncing.background.start()
+    assert syncing.background._thread
+    syncing.background._thread.join(20)
+    assert not syncing.background._thread.is_alive()
 
 
 def test_one_provider_that_fails_does_not_keep_the_others():
@@ -41,7 +42,7 @@ def test_one_provider_that_fails_does_not_keep_the_others():
         seen.append((synced.here, synced.there))
         if synced.here == 1:
             raise SyncError("It answered 403.")
-        syncing.stop()
+        syncing.background.stop()
         return Copied(created=3, refused_count=2), 2
 
     syncing, metrics = syncing_with(run)
@@ -70,7 +71,7 @@ def test_a_success_ends_a_fault():
         error = next(outcomes)
         if error:
             raise error
-        syncing.stop()
+        syncing.background.stop()
         return Copied(), 0
 
     syncing, _ = syncing_with(run, sync_providers="1", sync_every="1s")
@@ -95,16 +96,16 @@ def test_it_ends_at_once_while_it_pauses():
 
     def run(syncing, _synced):
         paused.set()
-        syncing.pause(3600)
+        syncing.background.pause(3600)
         raise AssertionError("it went on")
 
     syncing, _ = syncing_with(run)
-    syncing.start()
+    syncing.background.start()
     assert paused.wait(20)
-    syncing.stop()
-    assert syncing._thread
-    syncing._thread.join(20)
-    assert not syncing._thread.is_alive()
+    syncing.background.stop()
+    assert syncing.background._thread
+    syncing.background._thread.join(20)
+    assert not syncing.background._thread.is_alive()
     assert syncing.faults() == []
 
 
@@ -120,11 +121,14 @@ def test_the_age_is_that_of_the_least_fresh():
 @pytest.mark.parametrize("missing", WHOLE)
 def test_settings_that_are_not_whole_begin_nothing(missing):
     settings = Settings(**{name: value for name, value in WHOLE.items() if name != missing})
-    syncing = Syncing(FakeStore(1), settings, Times().clock, None)
+    asked = []
+    syncing = Syncing(FakeStore(1), settings, Times().clock, None, lambda *given: asked.append(given))
     assert not syncing.configured
-    syncing.start()
-    assert syncing._thread is None
-    syncing.close()
+    syncing.background.start()
+    assert syncing.background._thread
+    syncing.background._thread.join(20)
+    assert not syncing.background._thread.is_alive()
+    assert not asked
     assert setting_faults(settings) == [f"Nothing is synced: {missing} must be set as well."]
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from turnout.answers import Answers
+    from turnout.background import Background
     from turnout.query.cursor import CursorBox
     from turnout.settings import Settings
     from turnout.store.base import Store
@@ -71,6 +72,11 @@ class Services:
     """Held while a body of rows is checked: each is in memory meanwhile."""
     faults: list[str] = field(default_factory=list)
     """What went wrong at start-up without stopping it; `turnout doctor` shows it."""
+
+    @property
+    def background(self) -> tuple[Background, ...]:
+        """What a server does beside answering."""
+        return (self.syncing.background, self.caretaker.background, self.retaining.background)
 
 
 class Context:

@@ -7,9 +7,9 @@ server's end, which the store's own end makes short.
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING, Final
 
+from turnout.background import Background
 from turnout.errors import TurnoutError
 from turnout.persons import retain
 
@@ -24,7 +24,6 @@ _log: Final = logging.getLogger("turnout.retention")
 _EVERY: Final = 86_400.0
 _AGAIN: Final = 600.0
 """After a failure, in seconds."""
-_ENDS_WITHIN: Final = 0.3
 
 
 class Retaining:
@@ -35,25 +34,9 @@ class Retaining:
         self._period = settings.retention
         self._clock = clock
         self._answers = answers
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
+        self.background = Background("retention", self._work)
         self.fault: str | None = None
         """Why the last run failed, for `turnout doctor`."""
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread = threading.Thread(target=self._work, name="turnout-retention", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Begin nothing more. What is not done goes on with the next start."""
-        self._ending.set()
-
-    def close(self) -> None:
-        """Stop, and give what runs a moment to end by itself."""
-        self.stop()
-        if self._thread:
-            self._thread.join(_ENDS_WITHIN)
 
     def once(self) -> None:
         """Carry it out now. Raises `TurnoutError` where the store fails."""
@@ -61,7 +44,7 @@ class Retaining:
             self._store,
             self._period,
             self._clock.now(),
-            go_on=lambda: not self._ending.is_set(),
+            go_on=lambda: not self.background.stopping,
             on_changed=self._changed,
         )
 
@@ -70,15 +53,14 @@ class Retaining:
         _log.info("old attendances forgot their customers", extra={"fields": {"provider": provider_id}})
 
     def _work(self) -> None:
-        while not self._ending.is_set():
+        while True:
             try:
                 self.once()
                 self.fault = None
             except Exception as error:  # noqa: BLE001 - it is told, and tried again later
-                if self._ending.is_set():
-                    return  # the store was closed under it
+                self.background.check()  # the store may have been closed under it
                 expected = isinstance(error, TurnoutError)
                 self.fault = str(error) if expected else type(error).__name__
                 fields = {"fields": {"reason": self.fault}}
                 _log.warning("retention failed", extra=fields, exc_info=None if expected else error)
-            self._ending.wait(_AGAIN if self.fault else _EVERY)
+            self.background.pause(_AGAIN if self.fault else _EVERY)

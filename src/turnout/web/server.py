@@ -133,17 +133,13 @@ def serve(
             prepare(store)
         application = create_app(store, settings)
         stack.callback(application.services.workers.close)
-        stack.callback(application.services.syncing.close)
-        stack.callback(application.services.caretaker.close)
-        stack.callback(application.services.retaining.close)
+        for background in application.services.background:
+            stack.callback(background.close)
         owned = _bind_owner(application)
         if owned:
             # At the latest; see `_serve`.
             stack.callback(owned.remove)
-        # What was made so far stays: it need not be looked through each time that garbage is collected.
-        gc.collect()
-        gc.freeze()
-        stack.callback(gc.unfreeze)
+        stack.callback(_settle_garbage())
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(application, sockets, owned, ending, announce or _print))
     log.close()
@@ -164,36 +160,40 @@ async def _serve(
     ending.when_asked(asyncio.get_running_loop(), asked)
     for listener in listeners:
         await listener.begin()
-    _settle_garbage()
     if application.services.auth.key_source:
         # So that a key set that cannot be read is said now, and not when the first JWT comes.
         application.services.auth.key_source.begin()
     url = _url(sockets[0], settings.host)
     announce(url)
     _log.info("serving", extra={"fields": {"url": url, "pid": os.getpid()}})
-    application.services.syncing.start()
-    application.services.caretaker.start()
-    application.services.retaining.start()
+    for background in application.services.background:
+        background.start()
     await asked.wait()
     _log.info("stopping")
-    application.services.syncing.stop()
-    application.services.caretaker.stop()
-    application.services.retaining.stop()
+    for background in application.services.background:
+        background.stop()
     if owned:
         # Before the last ones are let in, so that nobody comes after them.
         owned.remove()
     await _finish(application, listeners, settings.shutdown_timeout)
 
 
-def _settle_garbage() -> None:
-    """Spare the garbage collector what stays for ever, and the rows of every single page.
+def _settle_garbage() -> Callable[[], None]:
+    """Spare the garbage collector what stays for ever, and the rows of every single page; return what undoes it.
 
     A page is some thousand containers that reference counts alone let go. Looking for cycles among them takes an
     eighth of the time of a small page, and a full look at all modules, now and then, much of its longest times.
     """
+    before = gc.get_threshold()
     gc.collect()
     gc.freeze()
     gc.set_threshold(_CONTAINERS, 20, 50)
+
+    def undo() -> None:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+
+    return undo
 
 
 async def _finish(application: Application, listeners: Sequence[Listener], patience: float) -> None:

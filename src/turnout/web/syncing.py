@@ -7,11 +7,11 @@ neither does the server's end.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from turnout.background import Background, Stopped
 from turnout.errors import TurnoutError
 from turnout.query.instants import format_utc
 
@@ -28,13 +28,7 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("turnout.sync")
 
-# A request that is on its way is not waited for; a merge that has begun is soon done, or undone with the store's end.
-_ENDS_WITHIN: Final = 0.3
 _LEAST_TOLD: Final = 5.0
-
-
-class Stopped(Exception):  # noqa: N818 - it is no error
-    """The server ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +55,7 @@ class Syncing:
         self.clock = clock
         self._metrics = metrics
         self._run = run or _copy
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
+        self.background = Background("sync", self._work)
         self._standings = {synced.here: Standing(synced.here) for synced in settings.sync_providers}
 
     @property
@@ -92,41 +85,12 @@ class Syncing:
         known = [moment for moment in moments if moment is not None]
         return min(known) if known and len(known) == len(moments) else None
 
-    def start(self) -> None:
-        """Begin, where anything is to be copied."""
-        if self.configured:
-            self._thread = threading.Thread(target=self._work, name="turnout-sync", daemon=True)
-            self._thread.start()
-
-    def stop(self) -> None:
-        """Ask nothing more of the source. Whatever was copied stays, and the next start goes on from there."""
-        self._ending.set()
-
-    def close(self) -> None:
-        """Stop, and give what runs a moment to end by itself."""
-        self.stop()
-        if self._thread:
-            self._thread.join(_ENDS_WITHIN)
-
-    def pause(self, seconds: float) -> None:
-        """Sleep; raise `Stopped` as soon as the server ends."""
-        if self._ending.wait(seconds):
-            raise Stopped
-
-    def check(self) -> None:
-        """Raise `Stopped` where the server ends."""
-        if self._ending.is_set():
-            raise Stopped
-
     def _work(self) -> None:
-        try:
-            while True:
-                for synced in self.settings.sync_providers:
-                    self.check()
-                    self._once(synced)
-                self.pause(self.settings.sync_every.seconds)
-        except Stopped:
-            pass
+        while self.configured:
+            for synced in self.settings.sync_providers:
+                self.background.check()
+                self._once(synced)
+            self.background.pause(self.settings.sync_every.seconds)
 
     def _once(self, synced: Synced) -> None:
         """Copy one provider; a failure is told, and the next provider comes."""
@@ -139,8 +103,7 @@ class Syncing:
         except Stopped:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is must not end the syncs to come; it is logged
-            if self._ending.is_set():
-                raise Stopped from None  # the store was closed under it
+            self.background.check()  # the store may have been closed under it
             expected = isinstance(error, SyncError | TurnoutError)
             fault = str(error) if expected else f"{type(error).__name__}; the log has more."
             self._standings[synced.here] = replace(known, fault=fault, failed_at=self.clock.now())
@@ -172,10 +135,10 @@ def _copy(syncing: Syncing, synced: Synced) -> tuple[Copied, int]:
         if seconds >= _LEAST_TOLD:
             _log.info("the source is waited for", extra={"fields": {"reason": reason, "seconds": round(seconds, 1)}})
 
-    patience = Patience(sleep=syncing.pause, now=syncing.clock.now, on_wait=told)
+    patience = Patience(sleep=syncing.background.pause, now=syncing.clock.now, on_wait=told)
     target = target_of(syncing.store, synced.here, max_text=settings.max_text)
     token = settings.sync_token.get_secret_value()
     with Source(settings.sync_from, token, synced.there, patience=patience) as source:
-        copy = Copy(source, target, progress=lambda _done, _total: syncing.check())
+        copy = Copy(source, target, progress=lambda _done, _total: syncing.background.check())
         place = copy.run()
     return copy.copied, len(place.refused)
