@@ -39,6 +39,11 @@ class Arrival:
     naming: Naming
 
     @property
+    def size(self) -> int:
+        """How many bytes its rows take in memory."""
+        return sum(batch.nbytes for batch in self.batches)
+
+    @property
     def rows(self) -> int:
         """How many rows are to be merged."""
         return sum(batch.num_rows for batch in self.batches)

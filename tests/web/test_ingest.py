@@ -17,6 +17,7 @@ from oracle.report import Tenant
 from turnout.arrivals import check
 from turnout.imports import import_rows
 from turnout.query.instants import format_utc
+from turnout.query.sql import Statement
 from turnout.settings import Settings
 from turnout.store.base import Provider
 from turnout.store.open import open_store
@@ -269,6 +270,12 @@ def test_a_key_survives_a_restart(tmp_path: Path) -> None:
     assert answers[0].json["created"] == 1
 
 
+def ids_in(store: Store) -> set[int]:
+    """The ids of a store's rows, without a server."""
+    with store.snapshot() as snapshot:
+        return {id_ for (id_,) in snapshot.rows(Statement("SELECT id FROM attendances", ()))}
+
+
 def gather(store: Store, bodies: list[bytes], **settings: Any) -> list[httpx.Response]:
     """The answers to bodies that are sent at the same time."""
     text = token(store, 1, role="super_admin")
@@ -312,8 +319,6 @@ def test_names_without_ids_are_as_if_one_batch_came_after_the_other(tmp_path: Pa
         answers = gather(store, [lines(one) for one in (*names, named)])
         assert [answer.json()["created"] for answer in answers] == [1] * 6
         with store.snapshot() as snapshot:
-            from turnout.query.sql import Statement
-
             found = snapshot.rows(Statement("SELECT id, venue_id, venue_name FROM attendances", ()))
         ids = {id_: venue for id_, venue, _ in found}
         assert ids[6] == 77
@@ -351,6 +356,20 @@ def test_what_cannot_be_merged_is_no_fault_of_the_others(tmp_path: Path) -> None
         import_rows(store, 1, io.BytesIO(lines(last)), "rows.ndjson", max_text=100)
         answers = gather(store, [lines(row(2)), lines(row(3, venue={"name": "One more"})), lines(row(4))])
         assert [answer.status_code for answer in answers] == [200, 409, 200]
+
+
+def test_batches_that_would_take_too_much_memory_are_told_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is let in whatever its size; the others fit beside it, or come again."""
+    monkeypatch.setattr("turnout.web.merging._MOST_BYTES", 1)
+    with closing(new_store(tmp_path)) as store:
+        add_provider(store, Tenant(1, "Europe/Berlin", "monday"))
+        answers = gather(store, [lines(row(number)) for number in range(1, 21)])
+        statuses = [answer.status_code for answer in answers]
+        assert 200 in statuses
+        assert set(statuses) <= {200, 503}
+        assert ids_in(store) == {number for number, status in enumerate(statuses, start=1) if status == 200}
 
 
 def test_too_many_batches_are_told_to_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,7 @@ async def upload(request: Request) -> Response:
     found = services.uploads.find(credential, provider.id, request.path_params["name"])
     if request.method == "POST":
         options = _options(request)
+        services.uploads.check_whole(found)
         if not found.received:
             raise TurnoutError("not_found", "Nothing was uploaded under this name.")
         with found.path.open("rb") as file:

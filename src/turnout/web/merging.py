@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _MOST_TOGETHER: Final = 64
 _MOST_ROWS: Final = 100_000
 _MOST_WAITING: Final = 256
-"""What is over it is told to come again: its rows would wait in memory."""
+_MOST_BYTES: Final = 256 << 20
+"""What is over either is told to come again: its rows would wait in memory."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class MergeQueue:
 
     async def merge(self, arrival: Arrival, remember: Remember) -> Merged:
         """Merge a checked batch; return its counts when it is on disk, with what `remember` makes of them."""
-        if len(self._waiting) >= _MOST_WAITING:
+        held = sum(waiting.arrival.size for waiting in self._waiting)
+        if len(self._waiting) >= _MOST_WAITING or held + arrival.size > max(_MOST_BYTES, arrival.size):
             raise TurnoutError("overloaded", "Too many batches wait to be merged.")
         loop = asyncio.get_running_loop()
         waiting = _Waiting(arrival, remember, loop.create_future())

@@ -62,8 +62,7 @@ class Uploads:
 
         Raises `conflict` where it does not begin where the upload ends, or another part is being written.
         """
-        if upload.id in self._writing:
-            raise TurnoutError("conflict", "Another part of this upload is being received.", retry_after=1)
+        self.check_whole(upload)
         if offset != upload.received:
             raise TurnoutError("conflict", f"The next part begins at {upload.received}, and not at {offset}.")
         self._make_room(upload, most)
@@ -79,6 +78,11 @@ class Uploads:
         finally:
             self._writing.discard(upload.id)
         return Upload(upload.id, upload.path, upload.path.stat().st_size)
+
+    def check_whole(self, upload: Upload) -> None:
+        """Raise `conflict` while a part of the upload is being received."""
+        if upload.id in self._writing:
+            raise TurnoutError("conflict", "A part of this upload is being received.", retry_after=1)
 
     def remove(self, upload: Upload) -> None:
         """Forget an upload."""

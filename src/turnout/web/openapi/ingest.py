@@ -7,30 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from turnout.catalog.ingest import INGEST
 from turnout.catalog.types import Kind, Member
 from turnout.ingest.fields import PERSON, TEXT_OR_OBJECT, TREE, ZONES
-from turnout.web.openapi.parameters import EXTENSION, ID, ZONE, declared_parameter, header
-from turnout.web.openapi.responses import AUTHENTICATION, error_responses, with_headers
+from turnout.web.openapi.parameters import EXTENSION, ID, PROVIDER, ZONE, declared_parameter, header
+from turnout.web.openapi.responses import WRITING_ERRORS, error_responses, with_headers
 from turnout.web.openapi.schemas import closed, nullable, ref, rejected_members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from turnout.ingest.fields import Tree
 
 Json = dict[str, Any]
 
 _TEXT: Final[Json] = {"type": "string", "pattern": "^[^\\u0000]*$"}
-_ERRORS: Final = (
-    "parameter_invalid",
-    "provider_header_missing",
-    "provider_header_invalid",
-    *AUTHENTICATION,
-    "permission_denied",
-    "provider_invalid",
-    "throttled",
-    "server_error",
-    "overloaded",
-    "storage_unavailable",
-)
 
 
 def ingest_schemas() -> dict[str, Json]:
@@ -192,14 +178,8 @@ def _upload_path(merged: Json) -> Json:
 
 
 COMMON: Final[Json] = {"tags": ["Ingest"], EXTENSION: True}
-PROVIDER: Final = header(
-    "TeamUp-Provider-ID",
-    "The provider whose rows they are; needed where the token covers several.",
-    {"type": "integer", "format": "int64", "minimum": 0, "maximum": ID["maximum"]},
-    example=1,
-)
 
 
 def errors(*codes: str) -> Json:
-    found: Iterable[str] = (*codes, *_ERRORS)
-    return error_responses(found)
+    """What the operations can end in, beside success."""
+    return error_responses((*codes, "overloaded", *WRITING_ERRORS))

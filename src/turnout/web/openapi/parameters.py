@@ -57,12 +57,7 @@ def declared_parameter(parameter: Parameter) -> Json:
 def header_parameters() -> list[Json]:
     """The request headers that a report understands. OpenAPI leaves `Accept` and `Authorization` to other places."""
     return [
-        header(
-            "TeamUp-Provider-ID",
-            "The provider that is asked about; needed where the token covers several.",
-            {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_ID},
-            example=1,
-        ),
+        PROVIDER,
         header(
             "TeamUp-Request-Mode",
             "`provider`, or left out. Reports cannot be asked for in `customer` mode, which is answered with 403.",
@@ -88,6 +83,14 @@ def header(name: str, description: str, schema: Json, *, example: Any = None) ->
     """A request header."""
     extra = {} if example is None else {"examples": {"example": {"value": example}}}
     return {"name": name, "in": "header", "required": False, "description": description, "schema": schema, **extra}
+
+
+PROVIDER: Final = header(
+    "TeamUp-Provider-ID",
+    "The provider that the request is about; needed where the token covers several.",
+    {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_ID},
+    example=1,
+)
 
 
 def _query_parameter(parameter: Parameter, report: Report | None) -> Json:

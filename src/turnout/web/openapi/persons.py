@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.persons import MOST_AT_ONCE
 from turnout.store.schema import PERSON
-from turnout.web.openapi.parameters import EXTENSION, ID, header
-from turnout.web.openapi.responses import AUTHENTICATION, error_responses, with_headers
+from turnout.web.openapi.parameters import EXTENSION, ID, PROVIDER
+from turnout.web.openapi.responses import WRITING_ERRORS, error_responses, with_headers
 from turnout.web.openapi.schemas import closed, nullable, ref
 
 if TYPE_CHECKING:
@@ -16,25 +16,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_ERRORS: Final = (
-    "parameter_invalid",
-    "provider_header_missing",
-    "provider_header_invalid",
-    *AUTHENTICATION,
-    "permission_denied",
-    "provider_invalid",
-    "throttled",
-    "server_error",
-    "storage_unavailable",
-)
 _INSTANT: Final[Json] = {"type": "string", "format": "date-time"}
 _COUNT: Final[Json] = {"type": "integer", "format": "int64", "minimum": 0}
-_PROVIDER: Final = header(
-    "TeamUp-Provider-ID",
-    "The provider whose customers they are; needed where the token covers several.",
-    {"type": "integer", "format": "int64", "minimum": 0, "maximum": ID["maximum"]},
-    example=1,
-)
 _CUSTOMER: Final[Json] = {
     "name": "id",
     "in": "path",
@@ -110,7 +93,7 @@ def person_paths() -> Json:
     body = {"required": True, "content": {"application/json": {"schema": ref("schemas", "NewErasure")}}}
     return {
         "/admin/v1/customers/{id}": {
-            "parameters": [_CUSTOMER, _PROVIDER],
+            "parameters": [_CUSTOMER, PROVIDER],
             "get": _operation(
                 "exportCustomer",
                 "All that is stored of a customer",
@@ -119,7 +102,7 @@ def person_paths() -> Json:
             ),
         },
         "/admin/v1/erasures": {
-            "parameters": [_PROVIDER],
+            "parameters": [PROVIDER],
             "get": _operation("listErasures", "The receipts of erased customers", _ok(receipts)),
             "post": _operation(
                 "eraseCustomers",
@@ -132,7 +115,7 @@ def person_paths() -> Json:
             ),
         },
         "/admin/v1/erasures/{id}": {
-            "parameters": [_CUSTOMER, _PROVIDER],
+            "parameters": [_CUSTOMER, PROVIDER],
             "delete": _operation(
                 "restoreCustomer",
                 "Let rows that come from now on say again who an erased customer is",
@@ -141,7 +124,7 @@ def person_paths() -> Json:
             ),
         },
         "/admin/v1/retention": {
-            "parameters": [_PROVIDER],
+            "parameters": [PROVIDER],
             "post": _operation("retain", "Let old attendances forget their customers", _ok(ref("schemas", "Retained"))),
         },
     }
@@ -154,7 +137,7 @@ def _operation(name: str, summary: str, responses: Json, errors: Iterable[str] =
         "summary": summary,
         EXTENSION: True,
         **more,
-        "responses": {**responses, **error_responses((*errors, *_ERRORS))},
+        "responses": {**responses, **error_responses((*errors, *WRITING_ERRORS))},
     }
 
 

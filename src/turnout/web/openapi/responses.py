@@ -17,6 +17,18 @@ _INSTANT: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9
 
 AUTHENTICATION: Final = ("not_authenticated", "authentication_failed")
 READING: Final = ("query_timeout", "overloaded", "storage_unavailable")
+WRITING_ERRORS: Final = (
+    "parameter_invalid",
+    "provider_header_missing",
+    "provider_header_invalid",
+    *AUTHENTICATION,
+    "permission_denied",
+    "provider_invalid",
+    "throttled",
+    "server_error",
+    "storage_unavailable",
+)
+"""What every change of a provider's data can be answered with (`Authenticator.writer`)."""
 REPORT_ERRORS: Final = (
     "parameter_invalid",
     "provider_header_missing",

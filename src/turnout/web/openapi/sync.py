@@ -8,8 +8,8 @@ from turnout.catalog.ingest import LISTING
 from turnout.catalog.types import MAX_ID
 from turnout.sync.place import LATEST, TYPES
 from turnout.sync.target import MOST_LISTED
-from turnout.web.openapi.ingest import COMMON, PROVIDER, errors
-from turnout.web.openapi.parameters import ID, declared_parameter
+from turnout.web.openapi.ingest import COMMON, errors
+from turnout.web.openapi.parameters import ID, PROVIDER, declared_parameter
 from turnout.web.openapi.responses import with_headers
 from turnout.web.openapi.schemas import closed, nullable, ref
 
