@@ -10,6 +10,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -114,6 +115,37 @@ class _Task:
         self.job.cancel()
 
 
+class _Line:
+    """Tasks that wait for a thread, and threads that wait for a task; the one that had work last gets the next.
+
+    Its memory is warm: with threads taking turns, a page took 0.5 to 1 ms longer.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tasks: deque[_Task | None] = deque()
+        self._idle: list[SimpleQueue[_Task | None]] = []
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def put(self, task: _Task | None) -> None:
+        """Give a task to a thread as soon as there is one; None ends a thread."""
+        with self._lock:
+            if self._idle:
+                self._idle.pop().put(task)
+            else:
+                self._tasks.append(task)
+
+    def get(self, inbox: SimpleQueue[_Task | None]) -> _Task | None:
+        """Wait for the next task; `inbox` is the calling thread's own."""
+        with self._lock:
+            if self._tasks:
+                return self._tasks.popleft()
+            self._idle.append(inbox)
+        return inbox.get()
+
+
 class Workers:
     """A bounded pool of threads for blocking work. Use it from one event loop.
 
@@ -135,7 +167,7 @@ class Workers:
         self._queue_timeout = max(queue_timeout, _LEAST_WAIT)
         self._query_timeout = query_timeout
         self._on_seconds = on_seconds
-        self._queue: SimpleQueue[_Task | None] = SimpleQueue()
+        self._line = _Line()
         self._threads: list[threading.Thread] = []
         self._tasks: set[_Task] = set()
         self.stopping = False
@@ -159,15 +191,15 @@ class Workers:
         """
         if self.stopping:
             raise _stopping()
-        # Jobs that gave up waiting stay in the queue until a thread passes over them: they count as waiting, too.
-        if max(len(self._tasks), self._queue.qsize()) >= self._most_tasks:
+        # Jobs that gave up waiting stay in line until a thread passes over them: they count as waiting, too.
+        if max(len(self._tasks), len(self._line)) >= self._most_tasks:
             raise TurnoutError("overloaded")
         loop = asyncio.get_running_loop()
         task = _Task(work, args, loop, request)
         if len(self._threads) < min(self._concurrency, len(self._tasks) + 1):
             self._start_thread()
         self._tasks.add(task)
-        self._queue.put(task)
+        self._line.put(task)
         first_look = min(self._queue_timeout, self._query_timeout)
         task.timer = loop.call_later(min(first_look, _WATCH_AFTER) if request else first_look, self._look, task)
         try:
@@ -219,7 +251,7 @@ class Workers:
         """Let the threads end once they are free. They are daemons: one that is stuck does not keep the process."""
         self.stopping = True
         for _ in self._threads:
-            self._queue.put(None)
+            self._line.put(None)
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._serve, name=f"turnout-query-{len(self._threads)}", daemon=True)
@@ -227,7 +259,8 @@ class Workers:
         self._threads.append(thread)
 
     def _serve(self) -> None:
-        while (task := self._queue.get()) is not None:
+        inbox: SimpleQueue[_Task | None] = SimpleQueue()
+        while (task := self._line.get(inbox)) is not None:
             if not task.job.begin():
                 continue
             result, error = None, None
