@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gc
 import logging
 import os
 import socket
@@ -17,6 +16,7 @@ import uvicorn
 
 from turnout.errors import TurnoutError
 from turnout.web.app import Application, create_app
+from turnout.web.interpreter import settle
 from turnout.web.logs import configure_logging
 from turnout.web.opening import open_own
 from turnout.web.protocol import protocol_for
@@ -38,7 +38,6 @@ _log: Final = logging.getLogger("turnout.server")
 
 # Longer than the proxies' own, so that it is they who close connections, and never into a request.
 _KEEP_ALIVE: Final = 75
-_CONTAINERS: Final = 20_000
 _BACKLOG: Final = 2048
 _CANCELLED_WITHIN: Final = 0.7
 _ABORTED_WITHIN: Final = 0.5
@@ -139,7 +138,7 @@ def serve(
         if owned:
             # At the latest; see `_serve`.
             stack.callback(owned.remove)
-        stack.callback(_settle_garbage())
+        stack.callback(settle())
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(application, sockets, owned, ending, announce or _print))
     log.close()
@@ -176,24 +175,6 @@ async def _serve(
         # Before the last ones are let in, so that nobody comes after them.
         owned.remove()
     await _finish(application, listeners, settings.shutdown_timeout)
-
-
-def _settle_garbage() -> Callable[[], None]:
-    """Spare the garbage collector what stays for ever, and the rows of every single page; return what undoes it.
-
-    A page is some thousand containers that reference counts alone let go. Looking for cycles among them takes an
-    eighth of the time of a small page, and a full look at all modules, now and then, much of its longest times.
-    """
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_CONTAINERS, 20, 50)
-
-    def undo() -> None:
-        gc.unfreeze()
-        gc.set_threshold(*before)
-
-    return undo
 
 
 async def _finish(application: Application, listeners: Sequence[Listener], patience: float) -> None:
