@@ -26,6 +26,7 @@ from bench.report import PICTURE, page, terminal
 from bench.results import Results
 from bench.roapi import Roapi
 from bench.say import say
+from bench.upkeep import upkeep_run
 
 DOCS: Final = Path("docs")
 KEPT: Final = ROOT / "results.json"
@@ -81,7 +82,7 @@ def _arguments() -> argparse.Namespace:
 def _measure(given: argparse.Namespace) -> Results:
     began, where = time.time(), machine()
     sizes = given.rows or (QUICK_ROWS if given.quick else ROWS)
-    results = Results(datetime.fromtimestamp(began, UTC).date().isoformat(), where, [], [], [])
+    results = Results(datetime.fromtimestamp(began, UTC).date().isoformat(), where, [], [], [], [])
 
     def keep() -> None:
         """What was measured so far outlives whatever ends the benchmark; `--again` shows it."""
@@ -96,6 +97,8 @@ def _measure(given: argparse.Namespace) -> Results:
         results.runs.append(run(data, PEERS, QUICK if given.quick else WHOLE))
         keep()
         results.ingests.append(ingest_run(data))
+        keep()
+        results.upkeep.append(upkeep_run(data))
         keep()
     say(f"Measured for {(time.time() - began) / 60:.0f} minutes.")
     return results

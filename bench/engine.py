@@ -54,12 +54,13 @@ class Setup(msgspec.Struct, frozen=True):
 
 
 class Slice(msgspec.Struct, frozen=True):
-    """A question to be answered `count` times, or for `seconds`; see `client.Job`."""
+    """A question to be answered `count` times, or for `seconds`, each after so long a `pause`; see `client.Job`."""
 
     name: str
     count: int
     seconds: float
     warm_up: int = 0
+    pause: float = 0.0
 
 
 class _Recorder:
@@ -99,8 +100,10 @@ def _statements(setup: Setup) -> dict[str, list[Statement]]:
     return found
 
 
-def _once(cursor: duckdb.DuckDBPyConnection, statements: list[Statement]) -> float:
+def _once(cursor: duckdb.DuckDBPyConnection, statements: list[Statement], pause: float) -> float:
     """The milliseconds of one answer."""
+    if pause:
+        time.sleep(pause)
     began = time.perf_counter()
     cursor.execute("BEGIN TRANSACTION READ ONLY")
     for statement in statements:
@@ -132,7 +135,7 @@ def main(file: str) -> None:
     spill = path.with_name(path.name + ".tmp")
     with closing(attach(path, memory_limit=None, threads=None, temp_directory=spill)) as connection:
         cursor = cursor_of(connection)
-        serve(Slice, lambda slice_: repeated(lambda: _once(cursor, statements[slice_.name]), slice_))
+        serve(Slice, lambda slice_: repeated(lambda: _once(cursor, statements[slice_.name], slice_.pause), slice_))
 
 
 if __name__ == "__main__":

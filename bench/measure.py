@@ -30,6 +30,8 @@ CONNECTIONS: Final = 16
 _WARM_UP: Final = 3
 _SEED: Final = 7
 _ENGINE: Final = "The engine alone"
+_RESTED: Final = "The engine alone, rested"
+_PAUSE: Final = 0.002
 # Two rounds at least, so that nobody is measured at one moment only; one where many calls at once take their time.
 LEAST_ROUNDS: Final = 2
 _LEAST_SLICES: Final = 1
@@ -89,6 +91,7 @@ def run(data: DataSet, peers: Sequence[Peer], effort: Effort) -> Run:
                 anew=one.served[field.anew.name],
                 as_served=one.served[field.as_served.name],
                 engine=one.engine,
+                rested=one.rested,
                 web=one.web,
                 phases={
                     phase: median(times) for phase, times in phases.get(question.name.replace(" ", ""), {}).items()
@@ -106,6 +109,7 @@ class _Measured:
 
     served: Mapping[str, Served]
     engine: Spread
+    rested: Spread
     web: Spread
     drift: float
 
@@ -121,7 +125,7 @@ def _question(field: Field, question: Question, effort: Effort) -> _Measured:
         if not times:
             raise BenchError(f"{name} refused every call of {question.name} with {CONNECTIONS} connections")
         served[name] = Served(pools[name], spread(times), crowd.rate, crowd.unanswered[question.name])
-    return _Measured(served, pools[_ENGINE], pools[field.web.name], drift(rounds[_ENGINE]))
+    return _Measured(served, pools[_ENGINE], pools[_RESTED], pools[field.web.name], drift(rounds[_ENGINE]))
 
 
 def drift(rounds: Sequence[Sequence[float]]) -> float:
@@ -138,13 +142,14 @@ def _servers(field: Field) -> tuple[Entrant, ...]:
 def _one_connection(field: Field, question: Question, slices: Slices) -> dict[str, list[list[float]]]:
     """The milliseconds of each program's slices."""
     entrants = {entrant.name: entrant for entrant in (*_servers(field), field.web)}
-    shares = {_ENGINE: slices.number}
+    shares = {_ENGINE: slices.number, _RESTED: slices.number}
     for name, entrant in entrants.items():
         shares[name] = affordable(slices.number, slices.seconds, entrant.seconds[question.name], LEAST_ROUNDS)
     found: dict[str, list[list[float]]] = {name: [] for name in shares}
     for name in turns(shares):
-        if name == _ENGINE:
-            job = engine.Slice(question.name, slices.calls, slices.seconds, _WARM_UP)
+        if name in (_ENGINE, _RESTED):
+            pause = _PAUSE if name == _RESTED else 0.0
+            job = engine.Slice(question.name, slices.calls, slices.seconds, _WARM_UP, pause)
             times = field.engine.do(job, slices.seconds)
         else:
             entrant = entrants[name]

@@ -15,9 +15,9 @@ from bench.sizes import SIZES
 from bench.targets import targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from bench.results import Results, Run
+    from bench.results import Results, Run, UpkeepRun
 
 PICTURE: Final = "images/benchmarks.svg"
 
@@ -43,6 +43,10 @@ def terminal(results: Results) -> str:
         parts += ["Import", tables.imports(results.imports).plain()]
     if results.ingests:
         parts += ["Rows that land while the report is read", tables.ingests(results.ingests).plain()]
+    for upkeep in results.upkeep:
+        parts += [f"{upkeep.rows:,} rows: a growing tail", tables.tails(upkeep).plain()]
+    if results.upkeep:
+        parts += ["Rebuild", tables.rebuilds(results.upkeep).plain()]
     parts += [f"Drift: {_drift(results)}", "Targets", tables.reached(results).plain()]
     return "\n\n".join(parts).replace("**", "") + "\n"
 
@@ -83,9 +87,25 @@ def _parts(results: Results) -> Iterator[str]:
             "answer worked out anew, first alone and then beside them."
         )
         yield tables.ingests(results.ingests).markdown()
+    if results.upkeep:
+        yield from _upkeep(results.upkeep)
     yield _method()
     yield "The questions, each asked of a small, a middle and a large provider:"
     yield "\n".join(f"- **{kind}**: {meaning}" for kind, meaning in MEANING.items())
+
+
+def _upkeep(runs: Sequence[UpkeepRun]) -> Iterator[str]:
+    yield "## Disorder, and putting it in order"
+    yield (
+        "Newer versions of rows of the largest provider, from all over it, are merged until so many of all rows lie "
+        "behind the ordered ones; each time its first page is asked for, in one process and without the server, which "
+        "would tidy up by itself: as the rows came, and once they are sorted."
+    )
+    for run in runs:
+        yield f"Of {run.rows:,} rows:"
+        yield tables.tails(run).markdown()
+    yield "Then all rows are written anew in order, without rests, while one reader asks for that page again and again."
+    yield tables.rebuilds(runs).markdown()
 
 
 def _method() -> str:

@@ -51,6 +51,8 @@ class Asked(msgspec.Struct, frozen=True):
     as_served: Served
     """Turnout with its defaults, which may answer from memory what was asked before."""
     engine: Spread
+    rested: Spread
+    """The engine once more, which rests before each answer for as long as it may rest in a server between requests."""
     web: Spread
     phases: dict[str, float]
     peers: dict[str, Served]
@@ -115,6 +117,33 @@ class IngestRun(msgspec.Struct, frozen=True):
     beside_p99: float
 
 
+class TailCost(msgspec.Struct, frozen=True):
+    """A page of the largest provider, in milliseconds, with so many rows behind the ordered ones: as they came, and
+    sorted; how many rows were sorted for that, and in how many seconds."""
+
+    rows: int
+    loose_p50: float
+    sorted_p50: float
+    sorted_rows: int
+    seconds: float
+
+
+class UpkeepRun(msgspec.Struct, frozen=True):
+    """What disorder costs, and a rebuild of the whole table while a reader asks for the first page without a pause.
+
+    Milliseconds, but for `rebuild_seconds`. `after` is a page's median when it is over.
+    """
+
+    rows: int
+    tails: list[TailCost]
+    rebuild_seconds: float
+    after: float
+    alone_p50: float
+    alone_p99: float
+    beside_p50: float
+    beside_p99: float
+
+
 class Results(msgspec.Struct, frozen=True):
     """Everything, with where and when it was measured."""
 
@@ -123,3 +152,4 @@ class Results(msgspec.Struct, frozen=True):
     imports: list[ImportRun]
     runs: list[Run]
     ingests: list[IngestRun] = []
+    upkeep: list[UpkeepRun] = []

@@ -11,7 +11,7 @@ from bench.targets import Target, limit, targets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.results import Asked, ImportRun, IngestRun, Program, Results, Run, Served
+    from bench.results import Asked, ImportRun, IngestRun, Program, Results, Run, Served, UpkeepRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,34 @@ def ingests(runs: Sequence[IngestRun]) -> Table:
     return Table(["rows", *own, *readers], rows)
 
 
+def tails(run: UpkeepRun) -> Table:
+    """A page by how many rows are not in order."""
+    rows = [
+        [
+            f"{tail.rows:,}",
+            f"{tail.rows / run.rows:.1%}",
+            figure(tail.loose_p50),
+            figure(tail.sorted_p50),
+            f"{tail.seconds:.1f} s" if tail.sorted_rows else "",
+        ]
+        for tail in run.tails
+    ]
+    return Table(["rows not in order", "of all", "page, ms", "page when they are sorted", "sorting"], rows)
+
+
+def rebuilds(runs: Sequence[UpkeepRun]) -> Table:
+    rows = [
+        [
+            f"{run.rows:,}",
+            f"{run.rebuild_seconds:.1f} s",
+            *map(figure, (run.alone_p50, run.alone_p99, run.beside_p50, run.beside_p99, run.after)),
+        ]
+        for run in runs
+    ]
+    reader = ["a reader alone p50", "p99", "beside p50", "p99", "afterwards p50"]
+    return Table(["rows", "rebuild", *reader], rows)
+
+
 def phases(run: Run) -> Table:
     """Where the time of an answer made anew goes, in milliseconds: medians of the server's log beside the engine."""
     rows = []
@@ -178,7 +206,8 @@ def phases(run: Run) -> Table:
                     figure(noted.get("authenticate", 0.0)),
                     figure(noted.get("read", 0.0)),
                     figure(asked.engine.p50),
-                    figure(noted.get("answer", 0.0) - asked.engine.p50),
+                    figure(asked.rested.p50 - asked.engine.p50),
+                    figure(noted.get("answer", 0.0) - asked.rested.p50),
                     figure(noted["all"] - told),
                     figure(asked.anew.one.p50 - noted["all"]),
                 ]
@@ -189,6 +218,7 @@ def phases(run: Run) -> Table:
         "who asks",
         "what is asked",
         "engine",
+        "after a pause",
         "rows to bytes, threads",
         "response",
         "wire, client",

@@ -20,7 +20,19 @@ from bench.engine import Slice, repeated
 from bench.measure import drift
 from bench.questions import DEEPEST, Kind, depth, get, post
 from bench.report import page, terminal
-from bench.results import Asked, ImportRun, Program, Results, Run, Served, Spread, percentile, spread
+from bench.results import (
+    Asked,
+    ImportRun,
+    Program,
+    Results,
+    Run,
+    Served,
+    Spread,
+    TailCost,
+    UpkeepRun,
+    percentile,
+    spread,
+)
 from bench.sizes import PROVIDERS, Size, asked_for, provider_rows
 from bench.tables import Table, figure, size
 from bench.targets import (
@@ -112,6 +124,7 @@ def results(
             anew=served(http * (1.3 if kind == Kind.CURSOR else 1.0), p99=p99, rate=rate),
             as_served=served(0.4, p99=1000.0, rate=rate_as_served),
             engine=Spread(engine, engine, 200),
+            rested=Spread(engine * 1.1, engine, 200),
             web=Spread(0.1, 0.2, 200),
             phases={"authenticate": 0.1, "read": 0.2, "answer": 4.5, "all": 5.0},
             peers={"Slow": served(50.0, rate=20.0), "Fast": served(9.0, rate=99.0)},
@@ -136,6 +149,9 @@ def results(
                 },
                 asked=asked,
             )
+        ],
+        upkeep=[
+            UpkeepRun(1_000_000, [TailCost(20_000, 9.5, 7.5, 20_000, 0.25)], 8.5, 6.5, 7.0, 9.0, 11.0, 33.0),
         ],
     )
 
@@ -191,6 +207,8 @@ def test_the_page_and_the_terminal_have_every_question_and_program():
             assert f"{kind}, large" in text
         for name in ("Turnout 0", "Slow 1", "Fast 2", "125,000", "1.37 x on 1,000,000 rows"):
             assert name in text
+        for figures in (("20,000", "2.0%", "9.50", "7.50", "0.2 s"), ("1,000,000", "8.5 s", "7.00", "33.0", "6.50")):
+            assert any(all(each in line for each in figures) for line in text.splitlines())
 
 
 def test_the_method_has_no_gaps():
