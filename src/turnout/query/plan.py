@@ -113,6 +113,14 @@ def as_integer(value: int | datetime) -> int:
     return (value - _EPOCH) // _MICROSECOND if isinstance(value, datetime) else value
 
 
+def as_moment(micros: int) -> datetime | None:
+    """The other way round; None where it is beyond the years that a datetime has."""
+    try:
+        return _EPOCH + micros * _MICROSECOND
+    except OverflowError:
+        return None
+
+
 def position(order: tuple[OrderKey, ...], values: tuple[Any, ...]) -> tuple[Any, ...]:
     """One value for each order key, from a cursor's values, which leave folded texts out."""
     given = iter(values)

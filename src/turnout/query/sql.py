@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.catalog.types import Op
+from turnout.query.plan import as_moment
 from turnout.query.request import Condition
 from turnout.query.window import DEEP_OFFSET, WHOLE, has_windows, step
 
@@ -39,8 +40,10 @@ class _Builder:
         self.values: list[Any] = []
 
     def bind(self, value: Any, *, instant: bool = False) -> str:
-        self.values.append(value)
-        return "make_timestamp(?)" if instant else "?"
+        moment = as_moment(value) if instant else None
+        self.values.append(value if moment is None else moment)
+        # A function is worked out while a statement is planned, which takes about as long as the planning of a column.
+        return "make_timestamp(?)" if instant and moment is None else "?"
 
 
 def page_statement(plan: Plan, window: Window = WHOLE) -> Statement:
@@ -109,8 +112,9 @@ def listing_statement(provider_id: int, after: int, most: int) -> Statement:
 
 def next_statement(provider_id: int, storage: str, now: int) -> Statement:
     """The least value of a column of instants after `now`, over all of a provider's rows; null where there is none."""
-    after = f"provider_id = ? AND {storage} > make_timestamp(?)"
-    return Statement(f"SELECT min({storage}) FROM {TABLE} WHERE {after}", (provider_id, now))
+    builder = _Builder()
+    after = f"provider_id = {builder.bind(provider_id)} AND {storage} > {builder.bind(now, instant=True)}"
+    return Statement(f"SELECT min({storage}) FROM {TABLE} WHERE {after}", tuple(builder.values))
 
 
 def _provider(builder: _Builder, scope: Scope) -> str:
@@ -198,21 +202,25 @@ def _beyond(builder: _Builder, order: tuple[OrderKey, ...], position: tuple[Any,
     """The rows after `position` in the order (before it, where reversed).
 
     For keys a, b, c: `a past OR (a same AND (b past OR (b same AND c past)))`. A bound on the first key alone is put
-    in front, so that the engine can pass over blocks by their minimum and maximum.
+    in front, so that the engine can pass over blocks by their minimum and maximum; `a same` then goes without saying.
     """
     first, value = order[0], position[0]
     guard = ""
     if not first.nullable:
         sign = "<" if first.descending != reverse else ">"
         guard = f"{first.storage} {sign}= {builder.bind(value, instant=first.instant)} AND "
-    return f"{guard}({_lexicographic(builder, order, position, reverse=reverse)})"
+    return f"{guard}({_lexicographic(builder, order, position, reverse=reverse, guarded=bool(guard))})"
 
 
-def _lexicographic(builder: _Builder, order: tuple[OrderKey, ...], position: tuple[Any, ...], *, reverse: bool) -> str:
+def _lexicographic(
+    builder: _Builder, order: tuple[OrderKey, ...], position: tuple[Any, ...], *, reverse: bool, guarded: bool = False
+) -> str:
     key, value = order[0], position[0]
     past = _past(builder, key, value, reverse=reverse)
     if len(order) == 1:
         return past or "false"
+    if guarded:
+        return f"{past} OR {_lexicographic(builder, order[1:], position[1:], reverse=reverse)}"
     same = f"{key.storage} IS NULL" if value is None else f"{key.storage} = {builder.bind(value, instant=key.instant)}"
     rest = _lexicographic(builder, order[1:], position[1:], reverse=reverse)
     both = f"({same} AND ({rest}))"
