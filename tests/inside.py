@@ -79,6 +79,7 @@ class Inside(Asking):
         return Answer(response.status_code, joined(response.headers.multi_items()), response.content)
 
     def close(self) -> None:
+        self.services.jobs.close()
         self._runner.run(self._client.aclose())
         self._runner.close()
 

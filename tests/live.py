@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 TURNOUT = str(Path(sys.executable).with_name("turnout"))
 REPORT = "/api/v2/reports/attendances/data"
@@ -186,14 +186,14 @@ def parsed(answer: bytes) -> Answer:
 
 
 class Server:
-    """A running `turnout serve`."""
+    """A running `turnout serve`; `program` is what stands in for `turnout`."""
 
-    def __init__(self, database: Path, **settings: object) -> None:
+    def __init__(self, database: Path, *, program: Sequence[str] = (TURNOUT,), **settings: object) -> None:
         self.database = database
         self.log = database.with_suffix(".log")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [TURNOUT, "serve", "--port", "0", "--database", str(database)],
+                [*program, "serve", "--port", "0", "--database", str(database)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

@@ -51,6 +51,10 @@ def map_case(context: HookContext, case: Case) -> Case:
         if isinstance(case.query, dict):
             case.query = agreeing(case.query)
         case.body = with_integers(case.body)
+        if case.path.endswith("/export") and isinstance(case.body, dict):
+            case.body = agreeing(case.body)
+            if isinstance(case.query, dict) and "format" in case.body:
+                case.query.pop("format", None)
     return case
 
 
@@ -62,7 +66,8 @@ def agreeing(query: dict[str, Any]) -> dict[str, Any]:
     if "limit" in query:
         query.pop("page_size", None)
     if isinstance(query.get("sort"), list):
-        query["sort"] = list({ATTENDANCES.by_name[key.removeprefix("-")]: key for key in query["sort"]}.values())
+        named = [key for key in query["sort"] if key and key.strip()]
+        query["sort"] = list({ATTENDANCES.by_name[key.removeprefix("-")]: key for key in named}.values())
     return query
 
 

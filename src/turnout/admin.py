@@ -288,11 +288,13 @@ def status(
     *,
     uptime: float,
     jwt_keys: int | None = None,
+    exports: Json | None = None,
     more_faults: Sequence[str] = (),
 ) -> Json:
     """What `turnout doctor` shows: version, uptime in seconds, settings without secrets, the store, what is wrong.
 
-    `jwt_keys` is how many keys of the key set can check JWTs, None where no key set is configured.
+    `jwt_keys` is how many keys of the key set can check JWTs, None where no key set is configured. `exports` is what is
+    said of export jobs.
 
     A caller who does not reach every provider sees nothing of the whole store: no settings, sizes or totals.
     """
@@ -300,7 +302,7 @@ def status(
     own = list_providers(store, reach)
     document: Json = {"version": __version__, "uptime": round(uptime, 3), "providers": len(own)}
     if reach is not None and len(own) < found.providers:
-        return {**document, "settings": None, "jwt_keys": None, "store": None, "faults": []}
+        return {**document, "settings": None, "jwt_keys": None, "store": None, "exports": None, "faults": []}
     return {
         **document,
         "settings": settings.public(),
@@ -318,6 +320,7 @@ def status(
             "rebuilt_at": None if found.rebuilt_at is None else format_utc(found.rebuilt_at),
             "retained_at": None if found.retained_at is None else format_utc(found.retained_at),
         },
+        "exports": exports,
         "faults": [*found.faults, *setting_faults(settings), *more_faults],
     }
 

@@ -49,6 +49,7 @@ ERRORS: Final[Mapping[str, ErrorKind]] = {
     "conflict": ErrorKind(409, "invalid_request_error", "The request conflicts with what is there."),
     "request_too_large": ErrorKind(413, "invalid_request_error", "The request is too large."),
     "unsupported_media_type": ErrorKind(415, "invalid_request_error", "This media type is not understood."),
+    "range_not_satisfiable": ErrorKind(416, "invalid_request_error", "The file has no such part."),
     "throttled": ErrorKind(429, "rate_limit_error", "Too many requests; try again later."),
     "server_error": ErrorKind(500, "api_error", "Something went wrong on the server."),
     "query_timeout": ErrorKind(503, "api_error", "The query took too long and was stopped."),

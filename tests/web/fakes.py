@@ -16,6 +16,7 @@ from starlette.routing import Route
 from turnout.admin import create_token
 from turnout.settings import Settings
 from turnout.store.base import Provider, StoreStatus
+from turnout.store.jobs import Standing
 from turnout.web.app import REPORT_PATH, Application, create_app
 from turnout.web.context import Clock, context_of
 from turnout.web.respond import finish
@@ -110,8 +111,28 @@ class FakeStore:
     def persons(self) -> FakePersons:
         return FakePersons()
 
+    @property
+    def jobs(self) -> FakeJobs:
+        return FakeJobs()
+
     def close(self) -> None:
         self.free.set()
+
+
+class FakeJobs:
+    """Nobody ever asked for an export."""
+
+    def of_status(self, *_: object) -> list[object]:
+        return []
+
+    def claim(self, now: int) -> None:
+        return None
+
+    def forget(self, before: int) -> None:
+        return None
+
+    def standing(self) -> Standing:
+        return Standing(0, 0, None, 0)
 
 
 class FakePersons:

@@ -82,11 +82,11 @@ SELECTION: Final = (
 )
 
 PAGING: Final = (
-    Parameter("limit", Value.INTEGER, "How many rows to answer at most.", default="50", maximum=100),
-    Parameter("offset", Value.INTEGER, "How many rows to pass over.", default="0"),
-    Parameter("page", Value.INTEGER, "The page to answer, counted from 1.", minimum=1),
-    Parameter("page_size", Value.INTEGER, "Another name of `limit`.", maximum=100, same_as="limit"),
-    Parameter("cursor", Value.CURSOR, "The place to go on from, taken from a `Link` header.", extension=True),
+    Parameter("limit", Value.INTEGER, "How many rows to answer at most.", default="50", maximum=100, paging=True),
+    Parameter("offset", Value.INTEGER, "How many rows to pass over.", default="0", paging=True),
+    Parameter("page", Value.INTEGER, "The page to answer, counted from 1.", minimum=1, paging=True),
+    Parameter("page_size", Value.INTEGER, "Another name of `limit`.", maximum=100, same_as="limit", paging=True),
+    Parameter("cursor", Value.CURSOR, "The place to go on from, taken from a `Link` header.", extension=True, paging=True),
 )
 
 PRESENTATION: Final = (

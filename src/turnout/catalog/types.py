@@ -114,6 +114,8 @@ class Parameter:
     example: str | None = None
     same_as: str | None = None
     """The parameter that this one is merely another name of."""
+    paging: bool = False
+    """Whether it chooses a page: a whole report has none of these."""
 
 
 @dataclass(frozen=True)

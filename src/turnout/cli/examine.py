@@ -38,6 +38,7 @@ class Findings:
     program: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, tuple[Any, str]] = field(default_factory=dict)
     store: dict[str, Any] = field(default_factory=dict)
+    exports: dict[str, Any] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
     def wrong(self, what: str, remedy: str | None = None) -> None:
@@ -50,6 +51,7 @@ class Findings:
             **self.program,
             "ok": not self.faults,
             "store": self.store,
+            "exports": self.exports,
             "settings": {name: {"value": value, "source": source} for name, (value, source) in self.settings.items()},
             "faults": [{"what": fault.what, "do": fault.remedy} for fault in self.faults],
         }
@@ -99,6 +101,7 @@ def _ask(where: Where, findings: Findings) -> None:
     if status.get("jwt_keys") is not None:
         findings.program["jwt_keys"] = status["jwt_keys"]
     findings.store.update(status["store"] or {"providers": status["providers"]})
+    findings.exports.update(status.get("exports") or {})
     if not findings.settings:
         findings.settings = {name: (value, "server") for name, value in (status["settings"] or {}).items()}
     for fault in status["faults"]:

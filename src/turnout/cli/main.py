@@ -26,6 +26,7 @@ _COMMANDS = (
     "import",
     "sync",
     "report",
+    "export",
     "demo",
     "customer",
     "erase",

@@ -1,4 +1,4 @@
-"""The options of `turnout report`, made from the catalogue: one for each parameter of the report."""
+"""The options of `turnout report` and `turnout export`, made from the catalogue: one for each parameter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import rich_click as click
 
 from turnout.catalog.attendances import ATTENDANCES
-from turnout.catalog.types import Parameter, Value
+from turnout.catalog.types import Parameter, Report, Value
 from turnout.cli.types import CatalogueValue
 from turnout.errors import TurnoutError
 
@@ -33,12 +33,12 @@ def _panel(parameter: Parameter) -> str:
     return _SELECTION if parameter.value in (Value.COLUMN, Value.SORT_KEY) else _FORM
 
 
-def report_options() -> list[click.Parameter]:
+def report_options(report: Report = ATTENDANCES) -> list[click.Parameter]:
     """One option for each parameter, with the catalogue's help. A list may be repeated, or separated by commas."""
-    return [_option(parameter) for parameter in ATTENDANCES.parameters if parameter.name != OWN]
+    return [_option(report, parameter) for parameter in report.parameters if parameter.name != OWN]
 
 
-def _option(parameter: Parameter) -> click.Parameter:
+def _option(report: Report, parameter: Parameter) -> click.Parameter:
     # Every option may be repeated: that a parameter takes one value is for the report's own parser to say. A boolean
     # may stand alone, and is then true.
     extra: dict[str, Any] = {"flag_value": "true", "is_flag": False} if parameter.value is Value.BOOLEAN else {}
@@ -49,7 +49,7 @@ def _option(parameter: Parameter) -> click.Parameter:
         facts.append(f"[default: {parameter.default}]")
     return click.RichOption(
         [parameter.name, f"--{parameter.name.replace('_', '-')}"],
-        type=CatalogueValue(ATTENDANCES, parameter),
+        type=CatalogueValue(report, parameter),
         multiple=True,
         help=" ".join(facts),
         panel=_panel(parameter),
@@ -62,7 +62,7 @@ def pairs_of(given: dict[str, tuple[str, ...]]) -> Pairs:
     return [(name, value) for name, values in given.items() for value in values]
 
 
-def check(pairs: Pairs, now: int) -> None:
+def check(pairs: Pairs, now: int, report: Report = ATTENDANCES) -> None:
     """Raise `Failure` with every fault that the report's own parser finds, before anything is opened.
 
     The provider's zone is not known yet, and no fault depends on it; a cursor only the server can open.
@@ -73,7 +73,7 @@ def check(pairs: Pairs, now: int) -> None:
 
     own = [(name, value) for name, value in pairs if name != "cursor"]
     try:
-        parse(ATTENDANCES, own, Scope(1, UTC), now=now, box=CursorBox(bytes(64)))
+        parse(report, own, Scope(1, UTC), now=now, box=CursorBox(bytes(64)))
     except TurnoutError as error:
         raise Misuse(error.message, fields=error.fields) from error
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from turnout.query.sql import Statement
+    from turnout.store.jobs import JobTable
     from turnout.store.layout import Upkeep
 
 type_row = tuple[Any, ...]
@@ -234,6 +235,11 @@ class Store(Protocol):
     @property
     def upkeep(self) -> Upkeep:
         """What keeps the store quick, and copies it."""
+        ...
+
+    @property
+    def jobs(self) -> JobTable:
+        """The export jobs."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:

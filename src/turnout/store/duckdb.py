@@ -20,6 +20,7 @@ import duckdb
 from turnout.errors import TurnoutError
 from turnout.store.base import Answered, Merged, Provider, StoredPlace, StoreStatus, Token
 from turnout.store.duckdb_file import EngineLost, attach, attach_when_free, cursor_of, engine_errors
+from turnout.store.duckdb_jobs import DuckJobs
 from turnout.store.duckdb_persons import DuckPersons
 from turnout.store.duckdb_snapshot import Snapshots
 from turnout.store.duckdb_upkeep import DuckUpkeep
@@ -70,7 +71,8 @@ class DuckStore:
         with engine_errors("Reading the store"):
             self._cursor = cursor_of(self._connection)
             self._snapshots = Snapshots(self._connection)
-            self.persons = DuckPersons(self._change, self.snapshot, self._overwrite)
+            self.persons = DuckPersons(self._change, self.snapshot, self._overwrite, self._small)
+            self.jobs = DuckJobs(lambda: self._cursor, self._small)
             self.upkeep = DuckUpkeep(path, self._alone, self.snapshot, self._small)
             self._providers = {row[0]: Provider(*row) for row in sorted(self._read("provider", Provider))}
             self._tokens = {row[1]: replace(Token(*row), providers=tuple(row[3])) for row in self._read("token", Token)}

@@ -35,10 +35,12 @@ class DuckPersons:
         change: Change,
         snapshot: Callable[[], AbstractContextManager[Snapshot]],
         overwrite: Callable[[], bool],
+        small: AbstractContextManager[object],
     ) -> None:
         self._change = change
         self._snapshot = snapshot
         self._overwrite = overwrite
+        self._small = small
 
     def erase(
         self, provider: Provider, customers: Sequence[int], *, at: int, by: str, dry_run: bool = False
@@ -49,7 +51,9 @@ class DuckPersons:
         told: list[Erasure] = []
 
         def step(work: Work) -> Outcome:
-            outcome, found = erase(work, customers, at=at, by=by, dry_run=dry_run)
+            # Jobs are changed as well, and nobody else may do that meanwhile.
+            with self._small:
+                outcome, found = erase(work, customers, at=at, by=by, dry_run=dry_run)
             told.extend(found)
             return outcome
 

@@ -16,6 +16,7 @@ from turnout.catalog.text import fold
 from turnout.catalog.types import FOLDED
 from turnout.errors import TurnoutError
 from turnout.store.base import Erasure
+from turnout.store.jobs import Status
 from turnout.store.merge import Outcome
 from turnout.store.merge_persons import is_old, retention_mark
 from turnout.store.overwrite import make_due
@@ -65,6 +66,7 @@ def erase(
         work.run(f"UPDATE attendances SET {', '.join(shown)} WHERE {chosen}")
         work.run(f"UPDATE {PERSON.name} SET {', '.join(known)} WHERE {mine} AND id IN (SELECT id FROM given)")
         _forget_quotes(work)
+        _forget_files(work)
         make_due(work)
     told = _told(work, persons)
     work.run("COMMIT" if changes else "ROLLBACK")
@@ -182,6 +184,13 @@ def _erased(member: Member) -> Iterator[str]:
 def _forget_quotes(work: Work) -> None:
     """Forget the kept answers that say why rows were refused: they quote them."""
     work.run("""DELETE FROM answered WHERE contains(decode(body), '"rejected":[{')""")
+
+
+def _forget_files(work: Work) -> None:
+    """Let the provider's exports, which may show the erased, be expired, and those that are being made begin anew."""
+    mine = f"provider_id = {work.provider}"
+    work.run(f"UPDATE job SET status = '{Status.EXPIRED}' WHERE {mine} AND status = '{Status.COMPLETE}'")
+    work.run(f"UPDATE job SET status = '{Status.QUEUED}' WHERE {mine} AND status = '{Status.RUNNING}'")
 
 
 def _told(work: Work, persons: Sequence[int]) -> tuple[Erasure, ...]:

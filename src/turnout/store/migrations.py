@@ -28,7 +28,14 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "CREATE TABLE retention (provider_id BIGINT PRIMARY KEY, before BIGINT NOT NULL, ran_at BIGINT)",
         """CREATE TABLE sync (
             provider_id BIGINT PRIMARY KEY, mark VARCHAR NOT NULL, as_of BIGINT, document VARCHAR NOT NULL)""",
-    )
+    ),
+    3: (
+        """CREATE TABLE job (
+            id BIGINT PRIMARY KEY, provider_id BIGINT NOT NULL, instructor_id BIGINT, report VARCHAR NOT NULL,
+            format VARCHAR NOT NULL, parameters VARCHAR NOT NULL, created_at BIGINT NOT NULL, status VARCHAR NOT NULL,
+            run INTEGER NOT NULL, crashes INTEGER NOT NULL, total_items BIGINT NOT NULL, complete_items BIGINT NOT NULL,
+            size BIGINT, error VARCHAR, started_at BIGINT, finished_at BIGINT, expires_at BIGINT)""",
+    ),
 }
 """By the version that they lead to, the statements that make it from the one before."""
 

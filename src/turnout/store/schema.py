@@ -15,7 +15,7 @@ from turnout.catalog.types import FOLDED, MAX_ID, Kind, Member, Thing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Of the tables below. Who changes them raises it, and adds how the old become the new to `migrations.MIGRATIONS`."""
 
 MEMBERS: Final[tuple[Member, ...]] = (*ROW, *(m for thing in THINGS for m in thing.members))
@@ -181,6 +181,26 @@ _SMALL_TABLES: Final = {
     },
     # Rows of events before this instant show nobody, and say nothing of anybody; when that was last carried out.
     "retention": {"provider_id": "BIGINT PRIMARY KEY", "before": "BIGINT NOT NULL", "ran_at": "BIGINT"},
+    # The export jobs; see `jobs.Job`.
+    "job": {
+        "id": "BIGINT PRIMARY KEY",
+        "provider_id": "BIGINT NOT NULL",
+        "instructor_id": "BIGINT",
+        "report": "VARCHAR NOT NULL",
+        "format": "VARCHAR NOT NULL",
+        "parameters": "VARCHAR NOT NULL",
+        "created_at": "BIGINT NOT NULL",
+        "status": "VARCHAR NOT NULL",
+        "run": "INTEGER NOT NULL",
+        "crashes": "INTEGER NOT NULL",
+        "total_items": "BIGINT NOT NULL",
+        "complete_items": "BIGINT NOT NULL",
+        "size": "BIGINT",
+        "error": "VARCHAR",
+        "started_at": "BIGINT",
+        "finished_at": "BIGINT",
+        "expires_at": "BIGINT",
+    },
     # How far the sync of a provider has come, as JSON.
     "sync": {
         "provider_id": "BIGINT PRIMARY KEY",

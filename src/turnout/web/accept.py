@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from turnout.errors import TurnoutError
+from turnout.query.raw import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from turnout.output.formats import Format
 
 _HIGHEST_WEIGHT: Final = 1.0
+_MOST_NAMED: Final = 100
 
 
 def preferred_format(accept: Iterable[str], formats: Sequence[Format]) -> Format:
@@ -61,6 +65,29 @@ def _weight(text: str) -> float:
     except ValueError:
         return _HIGHEST_WEIGHT
     return weight if 0 <= weight <= _HIGHEST_WEIGHT else _HIGHEST_WEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """Whether unknown parameters are ignored, and what the answer says of that in `Preference-Applied`, if anything."""
+
+    lenient: bool
+    applied: str | None
+
+    def headers(self, ignored: Sequence[str]) -> dict[str, str]:
+        """The headers that say what was ignored, and why."""
+        named = [quote(printable(name), safe="") for name in ignored[:_MOST_NAMED]]
+        return {
+            **({"X-Ignored-Parameters": ", ".join(named)} if named else {}),
+            **({"Preference-Applied": self.applied} if self.applied else {}),
+        }
+
+
+def handling_of(prefer: Iterable[str], default: str) -> Handling:
+    """How a request's unknown parameters are handled. `default` is the setting `unknown_parameters`."""
+    preference = handling(prefer)
+    lenient = preference == "lenient" or (preference != "strict" and default == "ignore")
+    return Handling(lenient, f"handling={preference}" if preference else None)
 
 
 def handling(prefer: Iterable[str]) -> str | None:

@@ -99,6 +99,8 @@ async def status(request: Request) -> Response:
     faults = [*services.faults, *services.syncing.faults(), *filter(None, [services.caretaker.fault])]
     if services.retaining.fault:
         faults.append(f"Retention could not be carried out: {services.retaining.fault}")
+    if fault := services.jobs.files.fault():
+        faults.append(fault)
     keys = await services.auth.key_source.status() if services.auth.key_source else None
     if keys and keys.fault:
         faults.append(f"jwt_jwks, {services.settings.public()['jwt_jwks']}, cannot be used: {keys.fault}.")
@@ -109,6 +111,7 @@ async def status(request: Request) -> Response:
             credential.reach,
             uptime=uptime,
             jwt_keys=keys.keys if keys else None,
+            exports=services.jobs.status(),
             more_faults=faults,
         )
     )

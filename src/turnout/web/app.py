@@ -14,7 +14,9 @@ from starlette.routing import BaseRoute, Route, Router
 
 from turnout import __version__
 from turnout.answers import Answers
+from turnout.catalog.exports import EXPORTS
 from turnout.errors import NON_FIELD, TurnoutError
+from turnout.jobs import Jobs, Links
 from turnout.reports import cursor_box
 from turnout.store.open import store_path
 from turnout.upkeep import Caretaker
@@ -107,6 +109,13 @@ ROUTES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
     },
     "/admin/v1/erasures/{id}": {"DELETE": _later("turnout.web.persons", "restore_customer")},
     "/admin/v1/retention": {"POST": _later("turnout.web.persons", "retain")},
+    **{f"/api/v2/reports/{name}/export": {"POST": _later("turnout.web.exports", "export_report")} for name in EXPORTS},
+    "/api/v2/jobs": {"GET": _later("turnout.web.jobs", "list_jobs")},
+    "/api/v2/jobs/{id}": {
+        "GET": _later("turnout.web.jobs", "get_job"),
+        "DELETE": _later("turnout.web.jobs", "remove_job"),
+    },
+    "/api/v2/jobs/{id}/result": {"GET": _later("turnout.web.jobs", "get_result")},
     "/ingest/v1/attendances": {"POST": _later("turnout.web.ingest", "add_attendances")},
     "/ingest/v1/attendances/{id}": {"DELETE": _later("turnout.web.ingest", "delete_attendance")},
     "/ingest/v1/sync": {
@@ -198,6 +207,8 @@ def create_app(
         syncing=syncing,
         caretaker=Caretaker(store, clock.now),
         retaining=Retaining(store, settings, clock, answers),
+        jobs=Jobs(store, settings, clock.now, counts.exported if counts else lambda _: None),
+        links=Links(store),
         command=command,
         started=clock.monotonic(),
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from turnout.admin import INSTRUCTOR, ROLES, SUPER_ADMIN, TOKEN_PREFIX, hash_of
 from turnout.catalog.types import MAX_ID
 from turnout.errors import TurnoutError, did_you_mean, shown
+from turnout.query.request import Scope
 from turnout.web.context import context_of, is_trusted
 from turnout.web.limits import Limiter, client_key
 
@@ -57,6 +59,14 @@ class Caller:
     provider: Provider
     role: str
     instructor_id: int | None
+    subject: str = ""
+    """Whose rate, and whose idempotency keys, its requests count on."""
+
+    @property
+    def scope(self) -> Scope:
+        """What the caller may see."""
+        provider = self.provider
+        return Scope(provider.id, ZoneInfo(provider.timezone), provider.week_start, self.instructor_id)
 
 
 _OWNER: Final = Credential(None, SUPER_ADMIN)
@@ -99,7 +109,7 @@ class Authenticator:
             instructor_id = credential.instructor_id
             if instructor_id is None:
                 raise TurnoutError("permission_denied", f"The role {INSTRUCTOR} needs an instructor, and has none.")
-        return Caller(credential.token_id, provider, credential.role, instructor_id)
+        return Caller(credential.token_id, provider, credential.role, instructor_id, credential.subject)
 
     async def writer(self, request: Request) -> tuple[Credential, Provider]:
         """The credential and the provider of a request that changes attendances: the owner, or role `super_admin`."""

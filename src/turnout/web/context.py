@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from turnout.answers import Answers
     from turnout.background import Background
+    from turnout.jobs import Jobs, Links
     from turnout.query.cursor import CursorBox
     from turnout.settings import Settings
     from turnout.store.base import Store
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 SCOPE_KEY: Final = "turnout"
 _CHECKED_AT_ONCE: Final = 2
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 TRUSTED_KEY: Final = "turnout.trusted"
 """Set in the scope of requests that came over the owner's Unix socket; a client cannot set it."""
 
@@ -64,6 +67,8 @@ class Services:
     syncing: Syncing
     caretaker: Caretaker
     retaining: Retaining
+    jobs: Jobs
+    links: Links
     command: str
     """What owns the store, for people: `turnout serve`."""
     started: float
@@ -74,9 +79,9 @@ class Services:
     """What went wrong at start-up without stopping it; `turnout doctor` shows it."""
 
     @property
-    def background(self) -> tuple[Background, ...]:
+    def background(self) -> tuple[Background | Jobs, ...]:
         """What a server does beside answering."""
-        return (self.syncing.background, self.caretaker.background, self.retaining.background)
+        return (self.jobs, self.syncing.background, self.caretaker.background, self.retaining.background)
 
 
 class Context:
@@ -106,6 +111,13 @@ class Context:
 def context_of(request: Request) -> Context:
     """The context of a request."""
     return cast("Context", request.scope[SCOPE_KEY])
+
+
+def base_url(request: Request) -> str:
+    """The server's address as the client reached it, or as the settings say; empty where its Host header is no host."""
+    host = request.headers.get("Host", "")
+    reached = f"{request.url.scheme}://{host}" if _HOST.fullmatch(host) else ""
+    return context_of(request).services.settings.public_url or reached
 
 
 def is_trusted(scope: Scope) -> bool:

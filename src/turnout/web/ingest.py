@@ -46,7 +46,7 @@ async def add_attendances(request: Request) -> Response:
     most = None if credential.trusted else services.settings.max_body
     async with received(request, most) as body:
         context.mark("receive")
-        repeat = repeatable(request, credential, provider.id, body.sha256)
+        repeat = repeatable(request, credential.subject, provider.id, body.sha256)
         with services.repeats.running(repeat):
             known = await services.repeats.known(repeat, context.now)
             if known:

@@ -18,12 +18,14 @@ from prometheus_client import (
 
 from turnout import __version__
 from turnout.query.instants import SECOND
+from turnout.store.jobs import UNFINISHED, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from turnout.answers import Answers
     from turnout.store.base import StoreStatus
+    from turnout.store.jobs import Job, Standing
     from turnout.web.context import Clock
     from turnout.web.syncing import Syncing
     from turnout.web.work import Workers
@@ -61,6 +63,17 @@ class Metrics:
         )
         answers = Counter("turnout_answers", "Report pages, by where they came from.", ["source"], registry=registry)
         self._kept, self._worked_out = answers.labels("memory"), answers.labels("store")
+        self._exports = Counter("turnout_exports", "Exports that ended, by how.", ["outcome"], registry=registry)
+        for status in Status:
+            if status not in UNFINISHED and status is not Status.EXPIRED:
+                self._exports.labels(status)
+        self._export_bytes = Counter("turnout_export_bytes", "Bytes of exports that were made.", registry=registry)
+        self._exports_queued = Gauge("turnout_exports_queued", "Exports that wait for their turn.", registry=registry)
+        self._exports_running = Gauge("turnout_exports_running", "Exports that are being made.", registry=registry)
+        self._exports_age = Gauge(
+            "turnout_exports_oldest_seconds", "How long the first of the waiting exports has waited.", registry=registry
+        )
+        self._exports_kept = Gauge("turnout_export_files_bytes", "Bytes of exports that are kept.", registry=registry)
         self._store_up = Gauge("turnout_store_up", "Whether the store answered last time.", registry=registry)
         self._store_bytes = Gauge("turnout_store_bytes", "The size of the store.", registry=registry)
         self._store_rows = Gauge("turnout_store_attendances", "The attendances in the store.", registry=registry)
@@ -119,6 +132,18 @@ class Metrics:
         """Count rows that were merged, by outcome."""
         for outcome, rows in counts.items():
             self._ingested.labels(outcome).inc(rows)
+
+    def exported(self, job: Job) -> None:
+        """Count an export that has ended."""
+        self._exports.labels(job.status).inc()
+        self._export_bytes.inc(job.size or 0)
+
+    def exports(self, standing: Standing, now: int) -> None:
+        """Note how many exports wait and run at the moment `now` (microseconds since 1970)."""
+        self._exports_queued.set(standing.queued)
+        self._exports_running.set(standing.running)
+        self._exports_age.set(0 if standing.oldest is None else max(0.0, (now - standing.oldest) / SECOND))
+        self._exports_kept.set(standing.size)
 
     def answer(self, *, kept: bool) -> None:
         """Count a report page."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
@@ -12,10 +12,13 @@ from turnout.query.sql import Statement
 from turnout.web.context import context_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
-    from turnout.store.base import Store, StoreStatus
-    from turnout.web.context import Services
+    from turnout.store.base import Store
+
+T = TypeVar("T")
 
 _ANSWER_WITHIN: Final = 2.0
 _NOT_STORED: Final = {"Cache-Control": "no-store"}
@@ -55,14 +58,16 @@ async def metrics(request: Request) -> Response:
     services = context_of(request).services
     if services.metrics is None:
         raise TurnoutError("not_found", "The setting 'metrics' is off.")
-    services.metrics.store(await _status(services))
+    services.metrics.store(await _within(services.store.status))
+    if standing := await _within(services.jobs.standing):
+        services.metrics.exports(standing, services.clock.now())
     return Response(services.metrics.text(), headers={**_NOT_STORED, "Content-Type": services.metrics.content_type})
 
 
-async def _status(services: Services) -> StoreStatus | None:
+async def _within(ask: Callable[[], T]) -> T | None:
     try:
-        return await asyncio.wait_for(asyncio.to_thread(services.store.status), _ANSWER_WITHIN)
-    except Exception:  # noqa: BLE001 - that it did not answer is what the metric says
+        return await asyncio.wait_for(asyncio.to_thread(ask), _ANSWER_WITHIN)
+    except Exception:  # noqa: BLE001 - that it did not answer is what the metrics say
         return None
 
 

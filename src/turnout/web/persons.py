@@ -6,7 +6,7 @@ For the store's owner, and for tokens of role `super_admin`, for one of their pr
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response, StreamingResponse
 
@@ -41,10 +41,13 @@ async def erase_customers(request: Request) -> Response:
                 dry_run=True,
             )
         )
+
+    def erase() -> list[dict[str, Any]]:
+        with services.jobs.aside():
+            return persons.erase_customers(services.store, provider, customers, now=context.now, by=_who(credential))
+
     try:
-        receipts = await asyncio.to_thread(
-            persons.erase_customers, services.store, provider, customers, now=context.now, by=_who(credential)
-        )
+        receipts = await asyncio.to_thread(erase)
     finally:
         # Also where the files could not be overwritten yet.
         services.answers.forget(provider.id)
@@ -92,8 +95,13 @@ async def retain(request: Request) -> Response:
     credential, provider = await services.auth.writer(request)
     _no_parameters(request)
     period = services.settings.retention
+
+    def work() -> dict[str, Any]:
+        with services.jobs.aside():
+            return persons.retain_provider(services.store, provider, period, context.now)
+
     try:
-        done = await asyncio.to_thread(persons.retain_provider, services.store, provider, period, context.now)
+        done = await asyncio.to_thread(work)
     finally:
         services.answers.forget(provider.id)
     note(request, credential, "retention carried out", provider=provider.id, attendances=done["attendances"])

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from turnout.store.base import Store
-    from turnout.web.auth import Credential
 
 _HEADER: Final = "Idempotency-Key"
 _LONGEST: Final = 255
@@ -40,8 +39,11 @@ class Repeatable:
         return Answered(self.key, self.request, status, body, now)
 
 
-def repeatable(request: Request, credential: Credential, provider_id: int, body_sha256: str) -> Repeatable | None:
-    """The request as one that may be sent again; None where it has no key. Raises `parameter_invalid`."""
+def repeatable(request: Request, subject: str, provider_id: int, body_sha256: str) -> Repeatable | None:
+    """The request of a `Credential.subject` as one that may be sent again; None where it has no key.
+
+    Raises `parameter_invalid`.
+    """
     keys = request.headers.getlist(_HEADER)
     if not keys:
         return None
@@ -50,7 +52,7 @@ def repeatable(request: Request, credential: Credential, provider_id: int, body_
         message = f"One text of 1 to {_LONGEST} printable characters is expected."
         raise TurnoutError("parameter_invalid", fields={_HEADER: [message]})
     asked = (request.method, request.url.path, request.url.query, str(provider_id), body_sha256)
-    return Repeatable(_hash(credential.subject, key), _hash(*asked))
+    return Repeatable(_hash(subject, key), _hash(*asked))
 
 
 def _hash(*texts: str) -> str:

@@ -213,6 +213,7 @@ def owner(store: Store, settings: Settings, *, command: str) -> Iterator[Path]:
             finally:
                 # Before the last ones are let in, so that nobody comes after them.
                 owned.remove()
+                application.services.jobs.stop()
     finally:
         owned.remove()
         owned.socket.close()
@@ -254,6 +255,7 @@ def in_thread(application: Application, app: ASGIApp, sockets: Sequence[socket.s
             loop.call_soon_threadsafe(asked.set)
         thread.join()
         application.services.workers.close()
+        application.services.jobs.close()
 
 
 def _bind_owner(application: Application) -> OwnerSocket | None:

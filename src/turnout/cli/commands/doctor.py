@@ -52,6 +52,10 @@ def _tell(findings: Findings) -> None:
     sizes: dict[str, object] = {name: filesize.decimal(findings.store[name]) for name in known}
     rebuilt = {"rebuilt_at": findings.store["rebuilt_at"] or "never"} if "rebuilt_at" in findings.store else {}
     print_facts("Store", {**findings.store, **sizes, **rebuilt})
+    if findings.exports:
+        kept: dict[str, object] = {"files_size": filesize.decimal(findings.exports["files_size"])}
+        first = {"oldest_queued_at": findings.exports["oldest_queued_at"] or "none"}
+        print_facts("Exports", {**findings.exports, **kept, **first})
     if findings.settings:
         rows = [[name, _shown(value), source] for name, (value, source) in findings.settings.items()]
         print_table(["Setting", "Value", "From"], rows)

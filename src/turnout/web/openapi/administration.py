@@ -121,6 +121,16 @@ def _server_schemas() -> dict[str, Json]:
         "rebuilt_at": {**nullable(_INSTANT), "description": "When all of it was last put in order; null: never."},
         "retained_at": {**nullable(_INSTANT), "description": "When retention was last carried out for every provider."},
     }
+    exports = {
+        "queued": count,
+        "running": count,
+        "oldest_queued_at": {
+            **nullable(_INSTANT),
+            "description": "Since when the first of them waits; null: none does.",
+        },
+        "files_size": {**count, "description": "Bytes."},
+        "directory": {**text, "description": "Where the files are."},
+    }
     status = {
         "version": text,
         "uptime": {"type": "number", "minimum": 0, "description": "Seconds."},
@@ -135,6 +145,7 @@ def _server_schemas() -> dict[str, Json]:
             "description": "How many keys of the key set can check JWTs; null where no key set is configured.",
         },
         "store": {**closed(store, store), "type": ["object", "null"]},
+        "exports": {**closed(exports, exports), "type": ["object", "null"]},
         "faults": {"type": "array", "items": text},
     }
     return {

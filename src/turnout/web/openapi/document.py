@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.query.timeframe import GRAMMAR
 from turnout.web.openapi.administration import administration_paths, administration_schemas
+from turnout.web.openapi.exports import export_paths, export_schemas
 from turnout.web.openapi.ingest import ingest_paths, ingest_schemas
 from turnout.web.openapi.operating import operating_paths
 from turnout.web.openapi.persons import person_paths, person_schemas
@@ -69,6 +70,7 @@ def openapi_document(*, version: str, server_url: str | None) -> Json:
         "servers": [{"url": server_url or "/", "description": "This server"}],
         "tags": [
             {"name": "Reports", "description": "Rows and totals."},
+            {"name": "Exports", "description": "Whole reports as files, made by jobs."},
             {"name": "Ingest", "description": "Rows in; needs a token of role `super_admin`."},
             {"name": "Administration", "description": "Providers and tokens; needs a token of role `super_admin`."},
             {"name": "Persons", "description": "Customers as persons; needs a token of role `super_admin`."},
@@ -77,6 +79,7 @@ def openapi_document(*, version: str, server_url: str | None) -> Json:
         "security": [{"bearer": []}, {"token": []}, {"jwt": []}],
         "paths": {
             **paths,
+            **export_paths(),
             **ingest_paths(),
             **sync_paths(),
             **administration_paths(),
@@ -86,6 +89,7 @@ def openapi_document(*, version: str, server_url: str | None) -> Json:
         "components": {
             "schemas": {
                 **schemas,
+                **export_schemas(),
                 **ingest_schemas(),
                 **sync_schemas(),
                 **administration_schemas(),

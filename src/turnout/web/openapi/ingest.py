@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from turnout.catalog.ingest import INGEST
 from turnout.catalog.types import Kind, Member
 from turnout.ingest.fields import PERSON, TEXT_OR_OBJECT, TREE, ZONES
-from turnout.web.openapi.parameters import EXTENSION, ID, PROVIDER, ZONE, declared_parameter, header
+from turnout.web.openapi.parameters import EXTENSION, ID, IDEMPOTENCY_KEY, PROVIDER, ZONE, declared_parameter, header
 from turnout.web.openapi.responses import WRITING_ERRORS, error_responses, with_headers
 from turnout.web.openapi.schemas import closed, nullable, ref, rejected_members
 
@@ -94,11 +94,7 @@ def ingest_paths() -> Json:
         "parameters": [
             *(declared_parameter(parameter) for parameter in INGEST),
             PROVIDER,
-            header(
-                "Idempotency-Key",
-                "The same key with the same request within a day is carried out once, and answered alike.",
-                {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-            ),
+            IDEMPOTENCY_KEY,
         ],
         "requestBody": {
             "required": True,

@@ -58,18 +58,8 @@ def header_parameters() -> list[Json]:
     """The request headers that a report understands. OpenAPI leaves `Accept` and `Authorization` to other places."""
     return [
         PROVIDER,
-        header(
-            "TeamUp-Request-Mode",
-            "`provider`, or left out. Reports cannot be asked for in `customer` mode, which is answered with 403.",
-            {"type": "string", "enum": ["provider", "customer"]},
-        ),
-        header(
-            "Prefer",
-            "`handling=lenient` ignores unknown parameters and names them in `X-Ignored-Parameters`; `handling=strict` "
-            "refuses them (RFC 7240).",
-            {"type": "string"},
-            example="handling=lenient",
-        ),
+        MODE,
+        PREFER,
         header(
             "If-None-Match",
             "The `ETag` of an earlier answer; where nothing has changed, the answer is 304 without a body.",
@@ -91,6 +81,23 @@ PROVIDER: Final = header(
     {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_ID},
     example=1,
 )
+MODE: Final = header(
+    "TeamUp-Request-Mode",
+    "`provider`, or left out. Reports cannot be asked for in `customer` mode, which is answered with 403.",
+    {"type": "string", "enum": ["provider", "customer"]},
+)
+IDEMPOTENCY_KEY: Final = header(
+    "Idempotency-Key",
+    "The same key with the same request within a day is carried out once, and answered alike.",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+)
+PREFER: Final = header(
+    "Prefer",
+    "`handling=lenient` ignores unknown parameters and names them in `X-Ignored-Parameters`; `handling=strict` "
+    "refuses them (RFC 7240).",
+    {"type": "string"},
+    example="handling=lenient",
+)
 
 
 def _query_parameter(parameter: Parameter, report: Report | None) -> Json:
@@ -111,7 +118,7 @@ def _query_parameter(parameter: Parameter, report: Report | None) -> Json:
 
 
 def _schema(parameter: Parameter, report: Report | None) -> Json:
-    schema = _value_schema(parameter, report)
+    schema = value_schema(parameter, report)
     if parameter.is_list:
         unique = {"uniqueItems": True} if parameter.value is Value.SORT_KEY else {}
         return {"type": "array", "items": schema, "maxItems": MOST_VALUES, **unique}
@@ -121,7 +128,8 @@ def _schema(parameter: Parameter, report: Report | None) -> Json:
     return schema
 
 
-def _value_schema(parameter: Parameter, report: Report | None) -> Json:
+def value_schema(parameter: Parameter, report: Report | None) -> Json:
+    """What one value of a parameter may be."""
     match parameter.value:
         case Value.CHOICE:
             return {"type": "string", "enum": list(parameter.choices)}

@@ -82,7 +82,7 @@ def headers() -> dict[str, Json]:
         "ETag": text("Names this very body; send it back in `If-None-Match`.", pattern='^(W/)?"[^"]*"$'),
         "Cache-Control": text("How long the answer may be kept."),
         "Vary": text("The request headers that the answer depends on."),
-        "Content-Disposition": text("A file name for the CSV.", pattern="^attachment; filename="),
+        "Content-Disposition": text("A name for the file.", pattern="^attachment; filename="),
         "Preference-Applied": text("Present where `Prefer` changed the answer (RFC 7240)."),
         "X-Ignored-Parameters": text("The unknown parameters that were ignored."),
         "WWW-Authenticate": text("How to authenticate (RFC 9110)."),
@@ -90,6 +90,8 @@ def headers() -> dict[str, Json]:
             f"RateLimit-{name}": {"description": f"{meaning} Present where tokens have a rate.", "schema": count}
             for name, meaning in _RATE.items()
         },
+        "Accept-Ranges": text("That parts of the file can be asked for.", const="bytes"),
+        "Content-Range": text("Which bytes these are, and of how many.", pattern=r"^bytes ([0-9]+-[0-9]+|\*)/[0-9]+$"),
         "Idempotency-Replayed": text("`true` where the answer is that of an earlier request with the same key."),
         "Location": text("Where it is.", pattern="^/"),
         "Retry-After": {"description": "After how many seconds to try again.", "schema": count},
@@ -126,7 +128,12 @@ def error_responses(codes: Iterable[str]) -> dict[str, Json]:
 
 
 def _error_response(status: int, codes: list[str]) -> Json:
-    extra = {401: ("WWW-Authenticate",), 429: ("Retry-After", *RATE_HEADERS), 503: ("Retry-After",)}.get(status, ())
+    extra = {
+        401: ("WWW-Authenticate",),
+        416: ("Content-Range",),
+        429: ("Retry-After", *RATE_HEADERS),
+        503: ("Retry-After",),
+    }.get(status, ())
     listed = ", ".join(f"`{code}`" for code in codes)
     return {
         "description": f"{HTTPStatus(status).phrase}: {listed}.",

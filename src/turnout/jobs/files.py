@@ -1,0 +1,94 @@
+"""The files of jobs: where they lie, and how they get there whole."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from turnout.store.open import store_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from turnout.settings import Settings
+    from turnout.store.base import Store
+    from turnout.store.jobs import Job
+
+_PART: Final = ".part"
+
+
+def directory_of(settings: Settings) -> Path:
+    """Where the files of a server's jobs are kept."""
+    if settings.export_directory:
+        return store_path(settings.export_directory)
+    file = store_path(settings.database)
+    return file.with_name(file.name + ".exports")
+
+
+class Files:
+    """The files of one store's jobs. They are for its user alone, as the store is."""
+
+    def __init__(self, store: Store, directory: Path) -> None:
+        self.directory = directory
+        self._store = store
+        self._own: str | None = None
+
+    def path(self, job: Job) -> Path:
+        """Where the file of a job's run lies when it is whole."""
+        return self.directory / f"{self._prefix}{job.id}-{job.created_at}-{job.run}.{job.format}"
+
+    @contextmanager
+    def making(self, job: Job) -> Iterator[Path]:
+        """A path to write a job's file to; it gets its name when the block ends well, and is gone where it raises.
+
+        The file and its name are on the disk then. Raises `OSError` where that cannot be done.
+        """
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.path(job)
+        part = path.with_name(path.name + _PART)
+        try:
+            part.touch(mode=0o600)
+            yield part
+            part.chmod(0o600)
+            _keep(part)
+            part.replace(path)
+            _keep(self.directory)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def found(self) -> set[Path]:
+        """The files that are there, whole or not. Several stores may have theirs in one directory."""
+        return set(self.directory.glob(self._prefix + "*"))
+
+    def of(self, jobs: Iterable[Job]) -> set[Path]:
+        """The files that jobs may have, be they whole or being made."""
+        paths = {self.path(job) for job in jobs}
+        return paths | {path.with_name(path.name + _PART) for path in paths}
+
+    def fault(self) -> str | None:
+        """Why no files can be kept, or why others may read them."""
+        place = next(path for path in (self.directory, *self.directory.parents) if path.exists())
+        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+            return f"Exports cannot be written: this user may not write in {place}."
+        if place == self.directory and stat.S_IMODE(place.stat().st_mode) & 0o077:
+            return f"Other users may look into {place}; `chmod 700 {place}` keeps exports private."
+        return None
+
+    @property
+    def _prefix(self) -> str:
+        if self._own is None:
+            self._own = sha256(self._store.secret("exports")).hexdigest()[:12] + "-"
+        return self._own
+
+
+def _keep(path: Path) -> None:
+    """Have what was written to a file or a directory on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
