@@ -71,7 +71,7 @@ def test_every_operation_is_as_documented(server, authorization, tmp_path):
         check=False,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     tried = {case.get("name") for case in ET.parse(report).iter("testcase")}
