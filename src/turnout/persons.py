@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calendar import monthrange
+from contextlib import nullcontext
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 from zoneinfo import ZoneInfo
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from turnout.settings import Period
-    from turnout.store.base import Erasure, Fact, Provider, Snapshot, Store
+    from turnout.store.base import Aside, Erasure, Fact, Provider, Snapshot, Store
 
 Json = dict[str, Any]
 
@@ -57,16 +58,24 @@ def _is_id(value: object) -> bool:
 
 
 def erase_customers(
-    store: Store, provider: Provider, customers: Sequence[int], *, now: int, by: str, dry_run: bool = False
+    store: Store,
+    provider: Provider,
+    customers: Sequence[int],
+    *,
+    now: int,
+    by: str,
+    dry_run: bool = False,
+    aside: Aside = nullcontext,
 ) -> list[Json]:
     """Erase customers of a provider, and overwrite what the store's files held of them; a dated receipt for each.
 
-    All or none. `by` names who asked, by an id. `dry_run` tells what the receipts would say. Raises `not_found` where
-    one is not known, and `storage_unavailable` where they are erased, and the files could not be overwritten yet.
+    All or none. `by` names who asked, by an id. For `aside` see `Persons.overwrite`. `dry_run` tells what the receipts
+    would say. Raises `not_found` where one is not known, and `storage_unavailable` where they are erased, and the files
+    could not be overwritten yet.
     """
     erasures = store.persons.erase(provider, customers, at=now, by=by, dry_run=dry_run)
     if not dry_run:
-        store.persons.overwrite()
+        store.persons.overwrite(aside)
     return [receipt(erasure) for erasure in erasures]
 
 
@@ -156,11 +165,13 @@ def retain(
     *,
     go_on: Callable[[], bool] = lambda: True,
     on_changed: Callable[[int], None] = lambda _: None,
+    aside: Aside = nullcontext,
 ) -> None:
     """Carry out the retention of every provider, and what an erasure that was interrupted has left to do.
 
     `go_on` is asked between short transactions; what it stops goes on the next time. `on_changed` is told each provider
-    some of whose attendances changed. What the store's files held is overwritten at the end.
+    some of whose attendances changed. What the store's files held is overwritten at the end; for `aside` see
+    `Persons.overwrite`.
     """
     for provider in store.providers().values():
         if not go_on():
@@ -168,17 +179,19 @@ def retain(
         if store.persons.retain(provider, _before(provider, period, now), at=now, go_on=go_on):
             on_changed(provider.id)
     if go_on():
-        store.persons.overwrite()
+        store.persons.overwrite(aside)
 
 
-def retain_provider(store: Store, provider: Provider, period: Period | None, now: int) -> Json:
+def retain_provider(
+    store: Store, provider: Provider, period: Period | None, now: int, aside: Aside = nullcontext
+) -> Json:
     """Let a provider's attendances whose event began longer ago than `period` show nobody (None: none is too old).
 
     Tells `before`, from when on they may be shown, and how many `attendances` have changed.
     """
     before = _before(provider, period, now)
     changed = store.persons.retain(provider, before, at=now, go_on=lambda: True)
-    store.persons.overwrite()
+    store.persons.overwrite(aside)
     return {
         "provider": provider.id,
         "before": None if before is None else format_utc(before),

@@ -141,7 +141,7 @@ class FakePersons:
     def retain(self, *_: object, **__: object) -> int:
         return 0
 
-    def overwrite(self) -> None:
+    def overwrite(self, aside: object) -> None:
         return None
 
 

@@ -31,7 +31,7 @@ _log: Final = logging.getLogger("turnout.exports")
 _REMEMBERED: Final = 30 * DAY
 """So long is told of jobs that have no file."""
 _TIDY_EVERY: Final = 60.0
-_AGAIN: Final = 1.0
+_AGAIN: Final = 5.0
 _END_WITHIN: Final = 1.0
 _LOOK_AGAIN: Final = 0.005
 
@@ -54,7 +54,7 @@ class Jobs:
         self._changed = threading.Condition()
         self._changes = 0
         self._aside = 0
-        self._runs: dict[int, Run] = {}
+        self._runs: dict[tuple[int, int], Run] = {}
         self._opening = threading.Lock()
         self._is_open = False
         self._started = False
@@ -165,7 +165,7 @@ class Jobs:
             if known.status in UNFINISHED:
                 cancelled = replace(self._as_it_is(known), status=Status.CANCELLED, finished_at=self._now())
                 if self._store.jobs.change(known, cancelled):
-                    if run := self._runs.get(job.id):
+                    if run := self._runs.get((known.id, known.run)):
                         run.interrupt()
                     self._end(cancelled)
                     return
@@ -194,8 +194,8 @@ class Jobs:
 
     def _as_it_is(self, job: Job) -> Job:
         """The job with what the store does not know yet: how far it is, and that its time is over."""
-        run = self._runs.get(job.id)
-        if job.status is Status.RUNNING and run and run.job.run == job.run:
+        run = self._runs.get((job.id, job.run))
+        if job.status is Status.RUNNING and run:
             return replace(job, total_items=run.total, complete_items=run.done)
         if job.status is Status.COMPLETE and self._is_over(job):
             return replace(job, status=Status.EXPIRED)
@@ -270,7 +270,7 @@ class Jobs:
             return None
         run = Run(job)
         with self._changed:
-            self._runs[job.id] = run
+            self._runs[job.id, job.run] = run
             late = self._ending or self._aside > 0
         if late:
             run.interrupt()
@@ -283,8 +283,7 @@ class Jobs:
             kept = self._settle(run.job, after)
         finally:
             with self._changed:
-                if self._runs.get(run.job.id) is run:
-                    del self._runs[run.job.id]
+                del self._runs[run.job.id, run.job.run]
         if not kept or after.status is not Status.COMPLETE:
             self.files.path(run.job).unlink(missing_ok=True)
         if kept and after.status not in UNFINISHED:

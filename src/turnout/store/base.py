@@ -7,6 +7,7 @@ can know that nobody else writes them.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from turnout.query.sql import Statement
     from turnout.store.jobs import JobTable
     from turnout.store.layout import Upkeep
+
+    Aside = Callable[[], AbstractContextManager[None]]
 
 type_row = tuple[Any, ...]
 
@@ -212,9 +215,10 @@ class Persons(Protocol):
         """Which providers' attendances are too old from when on, by the providers' ids."""
         ...
 
-    def overwrite(self) -> bool:
+    def overwrite(self, aside: Aside = nullcontext) -> bool:
         """Overwrite what the store's files still hold of what was forgotten; False where there was nothing to do.
 
+        It is done inside `aside`, which keeps those who read for long away.
         Waits for those who read what it was. Raises `storage_unavailable` where they take too long; it stays to be
         done.
         """

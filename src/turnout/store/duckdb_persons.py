@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from turnout.store.base import Provider, Snapshot, type_row
+    from turnout.store.base import Aside, Provider, Snapshot, type_row
     from turnout.store.merge import Outcome, Work
 
 T = TypeVar("T")
@@ -117,10 +118,13 @@ class DuckPersons:
         known = [at for at in ran if at is not None]
         return min(known) if known and len(known) == len(ran) else None
 
-    def overwrite(self) -> bool:
+    def overwrite(self, aside: Aside = nullcontext) -> bool:
         """Overwrite what the files still hold of what was forgotten; False where there was nothing to do."""
         due = self._rows("SELECT 1 FROM meta WHERE name = ?", DUE)
-        return bool(due) and self._overwrite()
+        if not due:
+            return False
+        with aside():
+            return self._overwrite()
 
     def _rows(self, sql: str, *values: Any) -> list[type_row]:
         with self._snapshot() as snapshot:

@@ -192,6 +192,7 @@ def create_app(
     syncing = Syncing(store, settings, clock, counts)
     if counts and syncing.configured:
         counts.show_sync(syncing, clock)
+    jobs = Jobs(store, settings, clock.now, counts.exported if counts else lambda _: None)
     services = Services(
         store=store,
         settings=settings,
@@ -206,8 +207,8 @@ def create_app(
         uploads=Uploads(file.with_name(file.name + ".uploads")),
         syncing=syncing,
         caretaker=Caretaker(store, clock.now),
-        retaining=Retaining(store, settings, clock, answers),
-        jobs=Jobs(store, settings, clock.now, counts.exported if counts else lambda _: None),
+        retaining=Retaining(store, settings, clock, answers, jobs.aside),
+        jobs=jobs,
         links=Links(store),
         command=command,
         started=clock.monotonic(),

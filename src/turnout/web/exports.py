@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from turnout.catalog.exports import EXPORTS, REPORTS
 from turnout.errors import Faults, TurnoutError, shown
-from turnout.query.raw import MOST_FAULTS, pairs_of, printable
+from turnout.query.raw import pairs_of
 from turnout.query.request import parse
 from turnout.web.accept import handling_of
 from turnout.web.context import context_of
@@ -48,7 +48,7 @@ async def export_report(request: Request) -> Response:
         if known:
             return known
         faults = Faults()
-        pairs = [*_from_query(request, faults), *_from_body(request, body, faults)]
+        pairs = [*_from_query(request, name, faults), *_from_body(request, body, faults)]
         asked = _read(
             name, pairs, faults, scope=caller.scope, now=context.now, box=services.cursors, lenient=handling.lenient
         )
@@ -86,19 +86,16 @@ def _read(name: str, pairs: Pairs, faults: Faults, **how: Any) -> ReportRequest:
     return asked
 
 
-def _from_query(request: Request, faults: Faults) -> Pairs:
-    """The query's one parameter; any other is a fault, known or not: it belongs into the body."""
+def _from_query(request: Request, name: str, faults: Faults) -> Pairs:
+    """The query's one parameter, and what is for the parser to refuse. One that belongs into the body is a fault."""
     found = []
-    others: dict[str, None] = {}
-    for name, value in pairs_of(request.scope["query_string"]):
-        if name == _IN_QUERY:
-            found.append((name, value))
+    for pair in pairs_of(request.scope["query_string"]):
+        bare = pair[0].removesuffix("[]")
+        if bare != _IN_QUERY and bare in EXPORTS[name].parameter:
+            text = f"It belongs into the body: of an export's parameters, only {_IN_QUERY!r} may be in the query."
+            faults.add(pair[0], text)
         else:
-            others[printable(name)] = None
-    for name in list(others)[:MOST_FAULTS]:
-        faults.add(
-            name, f"An export takes its parameters in the body; of them, only {_IN_QUERY!r} may be in the query."
-        )
+            found.append(pair)
     return found
 
 

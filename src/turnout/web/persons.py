@@ -6,7 +6,7 @@ For the store's owner, and for tokens of role `super_admin`, for one of their pr
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response, StreamingResponse
 
@@ -41,13 +41,16 @@ async def erase_customers(request: Request) -> Response:
                 dry_run=True,
             )
         )
-
-    def erase() -> list[dict[str, Any]]:
-        with services.jobs.aside():
-            return persons.erase_customers(services.store, provider, customers, now=context.now, by=_who(credential))
-
     try:
-        receipts = await asyncio.to_thread(erase)
+        receipts = await asyncio.to_thread(
+            persons.erase_customers,
+            services.store,
+            provider,
+            customers,
+            now=context.now,
+            by=_who(credential),
+            aside=services.jobs.aside,
+        )
     finally:
         # Also where the files could not be overwritten yet.
         services.answers.forget(provider.id)
@@ -95,13 +98,10 @@ async def retain(request: Request) -> Response:
     credential, provider = await services.auth.writer(request)
     _no_parameters(request)
     period = services.settings.retention
-
-    def work() -> dict[str, Any]:
-        with services.jobs.aside():
-            return persons.retain_provider(services.store, provider, period, context.now)
-
     try:
-        done = await asyncio.to_thread(work)
+        done = await asyncio.to_thread(
+            persons.retain_provider, services.store, provider, period, context.now, services.jobs.aside
+        )
     finally:
         services.answers.forget(provider.id)
     note(request, credential, "retention carried out", provider=provider.id, attendances=done["attendances"])

@@ -16,7 +16,7 @@ from turnout.persons import retain
 if TYPE_CHECKING:
     from turnout.answers import Answers
     from turnout.settings import Settings
-    from turnout.store.base import Store
+    from turnout.store.base import Aside, Store
     from turnout.web.context import Clock
 
 _log: Final = logging.getLogger("turnout.retention")
@@ -29,11 +29,12 @@ _AGAIN: Final = 600.0
 class Retaining:
     """Carries retention out until it is stopped."""
 
-    def __init__(self, store: Store, settings: Settings, clock: Clock, answers: Answers) -> None:
+    def __init__(self, store: Store, settings: Settings, clock: Clock, answers: Answers, aside: Aside) -> None:
         self._store = store
         self._period = settings.retention
         self._clock = clock
         self._answers = answers
+        self._aside = aside
         self.background = Background("retention", self._work)
         self.fault: str | None = None
         """Why the last run failed, for `turnout doctor`."""
@@ -46,6 +47,7 @@ class Retaining:
             self._clock.now(),
             go_on=lambda: not self.background.stopping,
             on_changed=self._changed,
+            aside=self._aside,
         )
 
     def _changed(self, provider_id: int) -> None:
