@@ -766,7 +766,7 @@ def test_what_a_process_left_is_set_right(start: Callable[..., Inside], store: S
 def test_a_job_that_breaks_off_again_and_again_is_given_up(
     start: Callable[..., Inside], store: Store, gate: Gate
 ) -> None:
-    client = start().as_(token(store, 1))
+    client = start(export_concurrency=1).as_(token(store, 1))
     number = job_of(post(client))
     gate.wait_for()
     for crashes in range(1, 6):

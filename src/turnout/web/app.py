@@ -172,40 +172,50 @@ def create_app(
     Web Key Set, in tests. `command` is what owns the store, for people. Without `metrics`, or with the setting off,
     nothing is counted.
     """
-    clock = clock or Clock()
     counts = _metrics() if metrics and settings.metrics else None
-    workers = Workers(
-        concurrency=settings.query_concurrency,
-        queue_length=settings.queue_length,
-        queue_timeout=settings.queue_timeout,
-        query_timeout=settings.query_timeout,
-        on_seconds=counts.query_seconds if counts else lambda _: None,
-    )
+    services = _services(store, settings, clock or Clock(), counts, command=command, read_keys=read_keys)
     if counts:
-        counts.show_workers(workers)
-    auth = Authenticator(store, settings, clock, read_keys)
+        counts.show_workers(services.workers)
+        counts.show_answers(services.answers)
+        if services.syncing.configured:
+            counts.show_sync(services.syncing, services.clock)
+    reports = {REPORT_PATH: {"GET": report or _report_endpoint()}}
+    routes = [_route(path, methods) for path, methods in {**reports, **ROUTES}.items()]
+    return Application(services, [*routes, *(_pages(settings) if pages is None else pages)])
+
+
+def _services(
+    store: Store,
+    settings: Settings,
+    clock: Clock,
+    counts: Metrics | None,
+    *,
+    command: str,
+    read_keys: Callable[[str], bytes] | None,
+) -> Services:
     cursors = cursor_box(store)
-    file = store_path(settings.database)
     answers = Answers(store, cursors, settings.answer_cache)
-    if counts:
-        counts.show_answers(answers)
-    syncing = Syncing(store, settings, clock, counts)
-    if counts and syncing.configured:
-        counts.show_sync(syncing, clock)
     jobs = Jobs(store, settings, clock.now, counts.exported if counts else lambda _: None)
-    services = Services(
+    file = store_path(settings.database)
+    return Services(
         store=store,
         settings=settings,
         clock=clock,
-        workers=workers,
-        auth=auth,
+        workers=Workers(
+            concurrency=settings.query_concurrency,
+            queue_length=settings.queue_length,
+            queue_timeout=settings.queue_timeout,
+            query_timeout=settings.query_timeout,
+            on_seconds=counts.query_seconds if counts else lambda _: None,
+        ),
+        auth=Authenticator(store, settings, clock, read_keys),
         metrics=counts,
         cursors=cursors,
         answers=answers,
         merges=MergeQueue(store),
         repeats=Repeats(store),
         uploads=Uploads(file.with_name(file.name + ".uploads")),
-        syncing=syncing,
+        syncing=Syncing(store, settings, clock, counts),
         caretaker=Caretaker(store, clock.now),
         retaining=Retaining(store, settings, clock, answers, jobs.aside),
         jobs=jobs,
@@ -213,9 +223,6 @@ def create_app(
         command=command,
         started=clock.monotonic(),
     )
-    reports = {REPORT_PATH: {"GET": report or _report_endpoint()}}
-    routes = [_route(path, methods) for path, methods in {**reports, **ROUTES}.items()]
-    return Application(services, [*routes, *(_pages(settings) if pages is None else pages)])
 
 
 def _metrics() -> Metrics:
