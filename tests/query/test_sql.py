@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,7 +12,14 @@ from turnout.query.cursor import CursorBox, Place
 from turnout.query.plan import plan, position
 from turnout.query.raw import pairs_of
 from turnout.query.request import ReportRequest, Scope, parse
-from turnout.query.sql import count_statement, extent_statement, follows_statement, page_statement
+from turnout.query.sql import (
+    count_statement,
+    extent_statement,
+    follows_statement,
+    marks_statement,
+    page_statement,
+    span_statement,
+)
 from turnout.query.window import Window
 
 SNAPSHOTS = Path(__file__).parent / "snapshots" / "sql"
@@ -69,6 +77,25 @@ def test_statements_of_a_request(name: str) -> None:
 def test_statements_of_a_window(name: str, query: str, window: Window) -> None:
     the_plan = plan(ask(query))
     statements = (count_statement(the_plan, window), page_statement(the_plan, window))
+    agree(name, "".join(f"{s.sql.replace(' AND ', chr(10) + '  AND ')}\n-- {s.values}\n\n" for s in statements))
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "places"),
+    [
+        ("span_default", "columns=id", [(1_700_000_000_000_009, 5), (1_700_000_000_000_000, 7)]),
+        ("span_missing", "columns=id&sort=checkin.ocurred_at", [(1_700_000_000_000_000, 5), (None, 7)]),
+        ("span_text", "columns=id&sort=-customer_name", [("Zoë", 5), ("Émile", 7)]),
+    ],
+)
+def test_statements_of_spans(name: str, query: str, places: list[tuple[Any, ...]]) -> None:
+    """A sample, the span before the first place, the one between the two, and the one from the second on."""
+    the_plan = plan(ask(query), with_order_keys=False)
+    first, second = (position(the_plan.order, place) for place in places)
+    statements = (
+        marks_statement(the_plan, 1000),
+        *(span_statement(the_plan, start, end) for start, end in ((None, first), (first, second), (second, None))),
+    )
     agree(name, "".join(f"{s.sql.replace(' AND ', chr(10) + '  AND ')}\n-- {s.values}\n\n" for s in statements))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 
 # A spreadsheet runs a text that begins with one of these as a formula (contract section 2.6).
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _FLAGS: Final = {True: "true", False: "false"}
 
 
@@ -43,30 +44,43 @@ def column_headers(request: ReportRequest) -> list[dict[str, Any]]:
     return headers
 
 
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """An object of a nested row: its members, in order. It is null where the stored column `presence` is missing."""
+
+    presence: str | None
+    members: dict[str, Column | Nested] = field(default_factory=dict)
+
+
+def nesting(request: ReportRequest) -> Nested:
+    """How the columns asked for are nested by their dotted keys (section 2.5)."""
+    root = Nested(None)
+    for column in request.columns:
+        inside = root
+        for depth, member in enumerate(column.path[:-1], start=1):
+            presence = request.report.group[".".join(column.path[:depth])].presence
+            child = inside.members.setdefault(member, Nested(presence))
+            if not isinstance(child, Nested):
+                raise TypeError(f"{column.key} is inside of a column")
+            inside = child
+        inside.members[column.path[-1]] = column
+    return root
+
+
 def nester(request: ReportRequest, plan: Plan) -> Callable[[Row], dict[str, Any]]:
     """A function from a row read by `plan` to the nested object of section 2.5."""
     at = {storage: index for index, storage in enumerate(plan.storages)}
-    tree: dict[str, Any] = {}
-    gates: dict[tuple[str, ...], int] = {}
-    for column in request.columns:
-        node = tree
-        for depth, member in enumerate(column.path[:-1], start=1):
-            node = node.setdefault(member, {})
-            presence = request.report.group[".".join(column.path[:depth])].presence
-            if presence:
-                gates[column.path[:depth]] = at[presence]
-        node[column.path[-1]] = _json_value(column, at)
-    return _of_row(_object(tree, (), gates), instant=instant_writer(request))
+    return _of_row(_object(nesting(request), at), instant=instant_writer(request))
 
 
-def _object(tree: dict[str, Any], path: tuple[str, ...], gates: dict[tuple[str, ...], int]) -> str:
-    """The source of an object; null where its gate is."""
+def _object(nested: Nested, at: dict[str, int]) -> str:
+    """The source of an object; null where its presence is."""
     members = (
-        f"{name!r}: {_object(child, (*path, name), gates) if isinstance(child, dict) else child}"
-        for name, child in tree.items()
+        f"{name!r}: {_object(child, at) if isinstance(child, Nested) else _json_value(child, at)}"
+        for name, child in nested.members.items()
     )
     made = f"{{{', '.join(members)}}}"
-    return made if path not in gates else f"(None if row[{gates[path]}] is None else {made})"
+    return made if nested.presence is None else f"(None if row[{at[nested.presence]}] is None else {made})"
 
 
 def _json_value(column: Column, at: dict[str, int]) -> str:
@@ -113,7 +127,7 @@ def csv_cells(request: ReportRequest, plan: Plan) -> Callable[[Row], list[Any]]:
     at = {storage: index for index, storage in enumerate(plan.storages)}
     cells = ", ".join(_cell(column, at) for column in request.columns)
     return _of_row(
-        f"[{cells}]", instant=instant_writer(request), text=_harmless if request.csv.escape else str, flag=_FLAGS.get
+        f"[{cells}]", instant=instant_writer(request), text=harmless if request.csv.escape else str, flag=_FLAGS.get
     )
 
 
@@ -133,5 +147,6 @@ def _cell(column: Column, at: dict[str, int]) -> str:
             return f"row[{index}]"
 
 
-def _harmless(text: str) -> str:
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+def harmless(text: str) -> str:
+    """A text that no spreadsheet runs as a formula (section 2.6)."""
+    return "'" + text if text.startswith(FORMULA_STARTS) else text

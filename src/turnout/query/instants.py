@@ -26,6 +26,10 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _ZERO: Final = timedelta()
 _400_YEARS: Final = 146_097 * DAY
 _MOST_YEARS: Final = 9999
+FIRST: Final = (date.min.toordinal() - _EPOCH_DAY) * DAY
+"""The first instant of the calendar, which has the years 1 to 9999."""
+END: Final = (date.max.toordinal() + 1 - _EPOCH_DAY) * DAY
+"""The first instant after the calendar."""
 _WHOLE_SECONDS: Final = len("2024-07-29T17:51:28+02:00")
 _WITH_FRACTION: Final = len("2024-07-29T17:51:28.071000+02:00")
 # No offset reaches 24 hours, so between these every instant has a local time. No zone changes its clock beyond them.
@@ -176,7 +180,7 @@ def format_zone(micros: int, zone: tzinfo) -> str:
     """
     minutes = round(offset_at(micros, zone) / MINUTE)
     local = micros + minutes * MINUTE
-    if not 0 < local // DAY + _EPOCH_DAY <= date.max.toordinal():
+    if not FIRST <= local < END:
         local, minutes = micros, 0
     hours, minutes_over = divmod(abs(minutes), 60)
     return f"{_civil(local)}{'-' if minutes < 0 else '+'}{hours:02}:{minutes_over:02}"

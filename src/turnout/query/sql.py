@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from turnout.catalog.types import Op
+from turnout.catalog.types import FOLDED, Op
 from turnout.query.plan import as_moment
 from turnout.query.request import Condition
 from turnout.query.window import DEEP_OFFSET, WHOLE, has_windows, step
@@ -73,6 +73,29 @@ def all_statement(plan: Plan) -> Statement:
     order = _order_by(plan.order, reverse=False)
     return Statement(
         f"SELECT {', '.join(plan.storages)} FROM {TABLE} WHERE {where} ORDER BY {order}", tuple(builder.values)
+    )
+
+
+def marks_statement(plan: Plan, one_in: int) -> Statement:
+    """About one in so many rows of the report, picked by a hash of their ids: their places, in its order."""
+    builder = _Builder()
+    keys = ", ".join(key.storage for key in plan.order if not key.storage.endswith(FOLDED))
+    where = f"{_narrowing(builder, plan)} AND hash(id) % {builder.bind(one_in)} = 0"
+    order = _order_by(plan.order, reverse=False)
+    return Statement(f"SELECT {keys} FROM {TABLE} WHERE {where} ORDER BY {order}", tuple(builder.values))
+
+
+def span_statement(plan: Plan, start: tuple[Any, ...] | None, end: tuple[Any, ...] | None) -> Statement:
+    """The rows of the report from a place on, itself included, up to another, in its order; None is open."""
+    builder = _Builder()
+    parts = [_narrowing(builder, plan)]
+    if start is not None:
+        parts.append(_beyond(builder, plan.order, start, reverse=False, itself=True))
+    if end is not None:
+        parts.append(_beyond(builder, plan.order, end, reverse=True))
+    columns, order = ", ".join(plan.storages), _order_by(plan.order, reverse=False)
+    return Statement(
+        f"SELECT {columns} FROM {TABLE} WHERE {' AND '.join(parts)} ORDER BY {order}", tuple(builder.values)
     )
 
 
@@ -198,8 +221,10 @@ def _order_by(order: Iterable[OrderKey], *, reverse: bool) -> str:
     return ", ".join(parts)
 
 
-def _beyond(builder: _Builder, order: tuple[OrderKey, ...], position: tuple[Any, ...], *, reverse: bool) -> str:
-    """The rows after `position` in the order (before it, where reversed).
+def _beyond(
+    builder: _Builder, order: tuple[OrderKey, ...], position: tuple[Any, ...], *, reverse: bool, itself: bool = False
+) -> str:
+    """The rows after `position` in the order (before it, where reversed), with the one at it where `itself`.
 
     For keys a, b, c: `a past OR (a same AND (b past OR (b same AND c past)))`. A bound on the first key alone is put
     in front, so that the engine can pass over blocks by their minimum and maximum; `a same` then goes without saying.
@@ -209,20 +234,33 @@ def _beyond(builder: _Builder, order: tuple[OrderKey, ...], position: tuple[Any,
     if not first.nullable:
         sign = "<" if first.descending != reverse else ">"
         guard = f"{first.storage} {sign}= {builder.bind(value, instant=first.instant)} AND "
-    return f"{guard}({_lexicographic(builder, order, position, reverse=reverse, guarded=bool(guard))})"
+    found = _lexicographic(builder, order, position, reverse=reverse, itself=itself, guarded=bool(guard))
+    return f"{guard}({found})"
 
 
 def _lexicographic(
-    builder: _Builder, order: tuple[OrderKey, ...], position: tuple[Any, ...], *, reverse: bool, guarded: bool = False
+    builder: _Builder,
+    order: tuple[OrderKey, ...],
+    position: tuple[Any, ...],
+    *,
+    reverse: bool,
+    itself: bool,
+    guarded: bool = False,
 ) -> str:
     key, value = order[0], position[0]
     past = _past(builder, key, value, reverse=reverse)
-    if len(order) == 1:
+    if len(order) == 1 and not itself:
         return past or "false"
+    same = ""
+    if not guarded:
+        same = (
+            f"{key.storage} IS NULL" if value is None else f"{key.storage} = {builder.bind(value, instant=key.instant)}"
+        )
+    rest = "true"
+    if len(order) > 1:
+        rest = _lexicographic(builder, order[1:], position[1:], reverse=reverse, itself=itself)
     if guarded:
-        return f"{past} OR {_lexicographic(builder, order[1:], position[1:], reverse=reverse)}"
-    same = f"{key.storage} IS NULL" if value is None else f"{key.storage} = {builder.bind(value, instant=key.instant)}"
-    rest = _lexicographic(builder, order[1:], position[1:], reverse=reverse)
+        return f"{past} OR {rest}"
     both = f"({same} AND ({rest}))"
     return f"{past} OR {both}" if past else both
 

@@ -158,10 +158,20 @@ class StoreStatus:
     """When every provider's old attendances had last been looked through (microseconds since 1970)."""
 
 
+class Batch(Protocol):
+    """Rows by columns: an Arrow record batch, for those who need not know that."""
+
+    @property
+    def num_rows(self) -> int: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+
 class Snapshot(Protocol):
     """One consistent view of the data, for the thread that opened it; `cancel` may come from any thread.
 
-    All three raise `TurnoutError` that holds neither SQL nor values: `query_timeout` when cancelled,
+    All of them raise `TurnoutError` that holds neither SQL nor values: `query_timeout` when cancelled,
     `storage_unavailable` when the database fails. One statement at a time: the next one ends a stream.
     """
 
@@ -171,6 +181,14 @@ class Snapshot(Protocol):
 
     def stream(self, statement: Statement, batch: int) -> Iterator[list[type_row]]:
         """The rows of a statement in lists of at most `batch`, in constant memory. It may be left early."""
+        ...
+
+    def columns(self, statement: Statement, batch: int) -> Iterator[Batch]:
+        """The rows of a statement by columns, each under its stored name, in batches of at most `batch` rows.
+
+        Instants are timestamps in microseconds without a zone, choices texts or dictionaries of them. It may be left
+        early.
+        """
         ...
 
     def cancel(self) -> None:

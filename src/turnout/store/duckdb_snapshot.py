@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from turnout.query.sql import Statement
-    from turnout.store.base import type_row
+    from turnout.store.base import Batch, type_row
 
 _MAX_IDLE: Final = 32
 _INSIST_SECONDS: Final = 0.01
@@ -47,6 +47,17 @@ class DuckSnapshot:
             yield rows
             with self._engine_at_work():
                 rows = self._cursor.fetchmany(batch)
+
+    def columns(self, statement: Statement, batch: int) -> Iterator[Batch]:
+        """The rows of a statement by columns, in batches of at most `batch`. Another statement ends it."""
+        with self._engine_at_work():
+            reader = self._cursor.sql(statement.sql, params=statement.values).to_arrow_reader(batch)
+        while True:
+            with self._engine_at_work():
+                rows = next(reader, None)
+            if rows is None:
+                return
+            yield rows
 
     def cancel(self) -> None:
         """Stop what runs, from any thread, without waiting for it; the reader gets `query_timeout`, now and later."""
