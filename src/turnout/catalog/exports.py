@@ -8,7 +8,7 @@ from typing import Final
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.catalog.types import Parameter, Report, Value
 
-FILE_FORMATS: Final = ("csv", "json", "ndjson")
+FILE_FORMATS: Final = ("csv", "json", "ndjson", "xlsx", "parquet")
 """The forms of a whole report, the default first."""
 
 
