@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from turnout.errors import TurnoutError
-from turnout.ingest.faults import BadRow, Limits, Rejects
+from turnout.ingest.faults import MOST_LISTED, BadRow, Limits, Rejects
 from turnout.ingest.files import read_file
 from turnout.store.staging import Naming, naming_of
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arrival:
-    """A checked batch for one provider, in pieces of `store.staging.STAGING`; the first 100 bad rows are `rejected`.
+    """A checked batch for one provider, in pieces of `store.staging.STAGING`; the first bad rows are `rejected`.
 
     A name without an id gets one when all that is merged at once is known: arrivals are merged together where their
     `naming` is independent, so that it makes no difference to be merged together.
@@ -49,9 +49,12 @@ class Arrival:
         return sum(batch.num_rows for batch in self.batches)
 
 
-def check(provider: Provider, source: BinaryIO, *, max_text: int, partial: bool) -> Arrival:
-    """Check a batch whole, in memory. Raises `TurnoutError` `rows_rejected` with the bad rows, unless `partial`."""
-    bad = Rejects("the body")
+def check(provider: Provider, source: BinaryIO, *, max_text: int, partial: bool, listed: int = MOST_LISTED) -> Arrival:
+    """Check a batch whole, in memory. Raises `TurnoutError` `rows_rejected` with the bad rows, unless `partial`.
+
+    The first `listed` bad rows are named.
+    """
+    bad = Rejects("the body", keep=listed)
     reading = read_file(source, ZoneInfo(provider.timezone), bad, partial=partial, limits=Limits(text=max_text))
     try:
         batches = list(reading)

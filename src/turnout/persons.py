@@ -65,16 +65,18 @@ def erase_customers(
     now: int,
     by: str,
     dry_run: bool = False,
+    on_erased: Callable[[], None] = lambda: None,
     aside: Aside = nullcontext,
 ) -> list[Json]:
     """Erase customers of a provider, and overwrite what the store's files held of them; a dated receipt for each.
 
-    All or none. `by` names who asked, by an id. For `aside` see `Persons.overwrite`. `dry_run` tells what the receipts
-    would say. Raises `not_found` where one is not known, and `storage_unavailable` where they are erased, and the files
-    could not be overwritten yet.
+    All or none. `by` names who asked, by an id. `dry_run` tells what the receipts would say. `on_erased` is told when
+    they are erased, before the files are overwritten; for `aside` see `Persons.overwrite`. Raises `not_found` where one
+    is not known, and `storage_unavailable` where they are erased, and the files could not be overwritten yet.
     """
     erasures = store.persons.erase(provider, customers, at=now, by=by, dry_run=dry_run)
     if not dry_run:
+        on_erased()
         store.persons.overwrite(aside)
     return [receipt(erasure) for erasure in erasures]
 

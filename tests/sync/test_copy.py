@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from sync.published import COLUMNS, DOCUMENTED, START, TOKEN, attendance, text
 from sync.sides import NOW, PROVIDER, there
 from turnout.errors import TurnoutError
 from turnout.sync.errors import SyncError
-from turnout.sync.place import TYPES
+from turnout.sync.place import TYPES, Place, new_mark, new_state
 from turnout.sync.target import StoreTarget, read_place
 
 
@@ -254,7 +255,7 @@ def test_the_same_rows_and_place_again_are_welcome(service, here):
     target: StoreTarget = here.target
     fill(service, 2)
     place = here.sync(service)
-    row = {**attendance(9, START + timedelta(days=1))}
+    row = msgspec.Raw(msgspec.json.encode(attendance(9, START + timedelta(days=1))))
     from msgspec.structs import replace
 
     following = replace(place, mark="another")
@@ -288,3 +289,39 @@ def test_the_place_outlives_the_store(service, here, tmp_path):
     here.store = new_store(tmp_path)
     assert here.store.place(PROVIDER) == stored
     assert text(START) < "2027"
+
+
+def test_many_bad_rows_at_once_are_all_named(here):
+    rows = [msgspec.Raw(msgspec.json.encode(attendance(id_, START, "asleep"))) for id_ in range(1, 151)]
+    put = here.target.put(rows, Place(new_mark(), new_state("http://x", 1)), None)
+    assert [row.id for row in put.refused] == list(range(1, 151))
+    assert put.place.refused == tuple(range(1, 151))
+
+
+def test_large_pages_are_put_in_parts(service, here, monkeypatch):
+    """The place moves with the last part only: whatever stops it before that reads the page again."""
+    monkeypatch.setattr("turnout.sync.passes.MOST_BYTES", 5_000)
+    fill(service, 90)
+    plain = StoreTarget.put
+    puts = []
+
+    def put(self, rows, place, follows):
+        puts.append((len(rows), place.state.ids))
+        if len(puts) == 3:
+            raise TurnoutError("storage_unavailable", "The disk is full.")
+        return plain(self, rows, place, follows)
+
+    monkeypatch.setattr(StoreTarget, "put", put)
+    with pytest.raises(TurnoutError, match="disk is full"):
+        here.sync(service)
+    assert all(0 < rows < 20 and set(ids.values()) == {0} for rows, ids in puts)
+    assert len(here.seen()) == sum(rows for rows, _ in puts[:2])
+    here.sync(service)
+    assert here.seen() == there(service)
+
+
+def test_a_row_of_no_reasonable_size_stops_the_sync(service, here):
+    fill(service, 3)
+    service.rows[2]["event"]["name"] = "x" * (1 << 20)
+    with pytest.raises(SyncError, match=r"Row 2 of the source has 1,04\d,\d\d\d bytes; the most is 1,048,576"):
+        here.sync(service)

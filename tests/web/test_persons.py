@@ -11,6 +11,7 @@ import pytest
 
 from inside import Inside, import_file, new_store, token
 from live import REPORT
+from turnout.errors import TurnoutError
 from turnout.persons import cutoff
 from turnout.query.instants import load_zone, parse_instant
 from turnout.settings import Period, Settings
@@ -133,6 +134,31 @@ def test_uploads_of_the_provider_go(admin: Asking, inside: Inside, store: Store,
     post(admin, ERASURES, {"customers": [5]})
     assert admin.send("GET", "/ingest/v1/uploads/abcdefgh").json == {"received": 0}
     assert other.send("GET", "/ingest/v1/uploads/abcdefgh").json == {"received": 9}
+
+
+def test_a_refused_erasure_forgets_nothing(admin: Asking, inside: Inside) -> None:
+    admin.send("PATCH", "/ingest/v1/uploads/abcdefgh", {"Upload-Offset": "0"}, b"Needleman")
+    names(admin)
+    assert post(admin, ERASURES, {"customers": [77]}).status == 404
+    assert post(admin, ERASURES, {"customers": [5], "dry_run": True}).status == 200
+    assert admin.send("GET", "/ingest/v1/uploads/abcdefgh").json == {"received": 9}
+    assert inside.services.answers.size > 0
+
+
+def test_erased_and_not_overwritten_yet(
+    admin: Asking, inside: Inside, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in memory and in uploads goes, whatever becomes of the file."""
+
+    def fail() -> bool:
+        raise TurnoutError("storage_unavailable", "Somebody reads.")
+
+    monkeypatch.setattr(store.persons, "overwrite", fail)
+    admin.send("PATCH", "/ingest/v1/uploads/abcdefgh", {"Upload-Offset": "0"}, b"Needleman")
+    names(admin)
+    assert post(admin, ERASURES, {"customers": [5]}).error()[:2] == (503, "storage_unavailable")
+    assert admin.send("GET", "/ingest/v1/uploads/abcdefgh").json == {"received": 0}
+    assert inside.services.answers.size == 0
 
 
 def test_refused(admin: Asking, inside: Inside, store: Store) -> None:

@@ -55,7 +55,7 @@ class ServerTarget:
         found: _Found = self._ask("GET", _PATH, _Found)
         return found.place
 
-    def put(self, rows: Sequence[dict[str, Any]], place: Place, follows: str | None) -> Put:
+    def put(self, rows: Sequence[msgspec.Raw], place: Place, follows: str | None) -> Put:
         """Merge rows and save the place."""
         body = {"rows": rows, "place": place, "follows": follows}
         put: Put = self._ask("POST", _PATH, Put, body=body)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MOST_FAULTS: Final = 50
 """So many faults of one row are listed: a row can have any number of unknown members."""
 
+MOST_LISTED: Final = 100
+"""So many bad rows are listed (contract section 9)."""
+
 FORMS: Final = "A JSON document with 'rows', a JSON list, NDJSON (one row on each line) and CSV are understood."
 
 _LONGEST_NAME: Final = 60
@@ -106,7 +109,7 @@ class Rejects:
     Memory does not grow with the number of bad rows. `name` is what the file is called in reports.
     """
 
-    def __init__(self, name: str, out: BinaryIO | None = None, *, keep: int = 100) -> None:
+    def __init__(self, name: str, out: BinaryIO | None = None, *, keep: int = MOST_LISTED) -> None:
         self.name = name
         self.count = 0
         self.first: list[BadRow] = []

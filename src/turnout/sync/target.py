@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
+from msgspec import Raw
 
 from turnout.arrivals import check
 from turnout.errors import TurnoutError
@@ -17,10 +18,15 @@ from turnout.sync.place import Place, State
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from turnout.arrivals import Arrival
     from turnout.store.base import Provider, Store
 
 MOST_LISTED: Final = 10_000
 """So many rows are listed, or removed, at once."""
+MOST_ROWS: Final = 1_000
+"""So many rows are put at once; a place is saved with them."""
+MOST_BYTES: Final = 1 << 20
+"""So many bytes of rows are put at once, and so many has a row at the most."""
 _MOST_REFUSED: Final = 1_000
 """So many refused rows are remembered: of more, it is not each that matters."""
 
@@ -58,10 +64,11 @@ class Target(Protocol):
         """The place of the last sync; None where there was none."""
         ...
 
-    def put(self, rows: Sequence[dict[str, Any]], place: Place, follows: str | None) -> Put:
+    def put(self, rows: Sequence[Raw], place: Place, follows: str | None) -> Put:
         """Merge rows and save the place, or neither. Rows that cannot be taken are named; the others are merged.
 
-        Raises `TurnoutError` `conflict` where the present place is not the one marked `follows`. May be repeated.
+        A row is a JSON object. May be repeated. Raises `TurnoutError` `conflict` where the present place is not the one
+        marked `follows`.
         """
         ...
 
@@ -72,6 +79,15 @@ class Target(Protocol):
     def remove(self, rows: Listed) -> int:
         """Remove those of the rows that are still as they were listed; return how many there were."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Rows that were checked: what is to be merged, the ids of all, and those that cannot be taken."""
+
+    arrival: Arrival
+    ids: frozenset[int]
+    refused: tuple[Refused, ...]
 
 
 class StoreTarget:
@@ -87,18 +103,27 @@ class StoreTarget:
         stored = self._store.place(self._provider.id)
         return read_place(stored) if stored else None
 
-    def put(self, rows: Sequence[dict[str, Any]], place: Place, follows: str | None) -> Put:
+    def put(self, rows: Sequence[Raw], place: Place, follows: str | None) -> Put:
         """Merge rows and save the place, in one transaction."""
-        # Each row on a line of its own, so that a line names a row.
-        lines = b"[%s]" % b",\n".join(map(msgspec.json.encode, rows))
-        arrival = check(self._provider, BytesIO(lines), max_text=self._max_text, partial=True)
-        refused = tuple(Refused(_id(rows[bad.line - 1]), bad.column, bad.reason) for bad in arrival.rejected)
-        place = _with_refused(place, rows, refused)
+        return self.merge(self.check(rows), place, follows)
+
+    def check(self, rows: Sequence[Raw]) -> Checked:
+        """The first half of `put`, which does not wait for the store."""
+        # Each row on a line of its own, so that a line names a row: in JSON, a line ends only between two tokens.
+        lines = b"[%s]" % b",\n".join(bytes(row).replace(b"\n", b" ") for row in rows)
+        arrival = check(self._provider, BytesIO(lines), max_text=self._max_text, partial=True, listed=len(rows))
+        ids = [_id(row) for row in rows]
+        refused = tuple(Refused(ids[bad.line - 1], bad.column, bad.reason) for bad in arrival.rejected)
+        return Checked(arrival, frozenset(ids), refused)
+
+    def merge(self, checked: Checked, place: Place, follows: str | None) -> Put:
+        """The second half of `put`."""
+        place = _with_refused(place, checked)
         stored = StoredPlace(place.mark, place.as_of, msgspec.json.encode(place).decode())
         (merged,) = self._store.merge_together(
-            self._provider, [arrival.batches], place=PlaceChange(self._provider.id, follows, stored)
+            self._provider, [checked.arrival.batches], place=PlaceChange(self._provider.id, follows, stored)
         )
-        return Put(merged.created, merged.updated, merged.unchanged, refused, place)
+        return Put(merged.created, merged.updated, merged.unchanged, checked.refused, place)
 
     def listing(self) -> Iterator[Listed]:
         """All rows by id, in parts."""
@@ -134,14 +159,26 @@ def target_of(store: Store, provider: int, *, max_text: int) -> StoreTarget:
     return StoreTarget(store, known, max_text=max_text)
 
 
-def _id(row: dict[str, Any]) -> int:
-    id_ = row.get("id")
-    return id_ if isinstance(id_, int) else 0
+class _Identified(msgspec.Struct):
+    """What is needed to name a row."""
+
+    id: int = 0
 
 
-def _with_refused(place: Place, rows: Sequence[dict[str, Any]], refused: Sequence[Refused]) -> Place:
+_identified: Final = msgspec.json.Decoder(_Identified)
+
+
+def _id(row: Raw) -> int:
+    """A row's id; 0 where it has none."""
+    try:
+        return _identified.decode(row).id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return 0
+
+
+def _with_refused(place: Place, checked: Checked) -> Place:
     """The place with these rows among the refused ones, and those that were taken no longer."""
-    bad = {row.id for row in refused}
-    taken = {_id(row) for row in rows} - bad
+    bad = {row.id for row in checked.refused}
+    taken = checked.ids - bad
     kept = dict.fromkeys([*(id_ for id_ in place.refused if id_ not in taken), *sorted(bad)])
     return msgspec.structs.replace(place, refused=tuple(kept)[:_MOST_REFUSED])

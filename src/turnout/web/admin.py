@@ -14,10 +14,8 @@ import msgspec
 from starlette.responses import Response
 
 from turnout import admin
-from turnout.catalog.types import MAX_ID
-from turnout.errors import NON_FIELD, TurnoutError
+from turnout.web.asked import json_body, path_id
 from turnout.web.context import context_of
-from turnout.web.limits import read_body
 from turnout.web.respond import API_HEADERS
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger("turnout.admin")
 
 PREFIX: Final = "/admin/v1"
+_MOST_BODY: Final = 256 * 1024
 
 
 async def list_providers(request: Request) -> Response:
@@ -135,24 +134,9 @@ async def _in_thread(work: Callable[[], Any]) -> Any:
 
 
 async def members(request: Request) -> dict[str, Any]:
-    """The members of a JSON body. Raises the 400, 413 and 415 of contract section 4."""
-    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
-        raise TurnoutError("unsupported_media_type", "The body must be application/json, not encoded otherwise.")
-    body = await read_body(request, context_of(request).services.settings.max_body)
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        reason = f"The body is not a JSON object: {error}."
-        raise TurnoutError("parameter_invalid", fields={NON_FIELD: [reason]}) from error
-
-
-def path_id(request: Request) -> int:
-    """The id in the address; `not_found` where it is none."""
-    text = request.path_params["id"]
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID)) and int(text) <= MAX_ID):
-        raise TurnoutError("not_found")
-    return int(text)
+    """The members of a JSON object that says what is to be done; see `json_body`."""
+    given: dict[str, Any] = await json_body(request, dict[str, Any], _MOST_BODY)
+    return given
 
 
 def json_response(document: object, status_code: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -32,6 +32,7 @@ from turnout.web.retaining import Retaining
 from turnout.web.syncing import Syncing
 from turnout.web.uploads import Uploads
 from turnout.web.work import Workers
+from turnout.web.writing import Writing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -197,6 +198,7 @@ def _services(
     answers = Answers(store, cursors, settings.answer_cache)
     jobs = Jobs(store, settings, clock.now, counts.exported if counts else lambda _: None)
     file = store_path(settings.database)
+    writing = Writing()
     return Services(
         store=store,
         settings=settings,
@@ -212,7 +214,8 @@ def _services(
         metrics=counts,
         cursors=cursors,
         answers=answers,
-        merges=MergeQueue(store),
+        writing=writing,
+        merges=MergeQueue(store, writing),
         repeats=Repeats(store),
         uploads=Uploads(file.with_name(file.name + ".uploads")),
         syncing=Syncing(store, settings, clock, counts),

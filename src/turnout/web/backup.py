@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -44,7 +43,7 @@ async def backup(request: Request) -> Response:
         with services.jobs.aside():
             return services.store.upkeep.copy()
 
-    copy = await asyncio.to_thread(made)
+    copy = await services.writing.run(made)
     size = os.fstat(copy.fileno()).st_size
     by = "owner" if credential.trusted else credential.subject.partition(" ")[0]
     _log.info("backup made", extra={"fields": {"id": context.id, "by": by, "bytes": size}})

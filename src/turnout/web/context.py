@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from turnout.web.syncing import Syncing
     from turnout.web.uploads import Uploads
     from turnout.web.work import Workers
+    from turnout.web.writing import Writing
 
 SCOPE_KEY: Final = "turnout"
 _CHECKED_AT_ONCE: Final = 2
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+_IMPORTED_AT_ONCE: Final = 2
 TRUSTED_KEY: Final = "turnout.trusted"
 """Set in the scope of requests that came over the owner's Unix socket; a client cannot set it."""
 
@@ -61,6 +63,7 @@ class Services:
     metrics: Metrics | None
     cursors: CursorBox
     answers: Answers
+    writing: Writing
     merges: MergeQueue
     repeats: Repeats
     uploads: Uploads
@@ -75,6 +78,8 @@ class Services:
     """When the application was made, on the monotonic clock."""
     checking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CHECKED_AT_ONCE))
     """Held while a body of rows is checked: each is in memory meanwhile."""
+    importing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_IMPORTED_AT_ONCE))
+    """Held while a large body is checked and merged, so that small changes find a thread."""
     faults: list[str] = field(default_factory=list)
     """What went wrong at start-up without stopping it; `turnout doctor` shows it."""
 
@@ -82,6 +87,11 @@ class Services:
     def background(self) -> tuple[Background | Jobs, ...]:
         """What a server does beside answering."""
         return (self.jobs, self.syncing.background, self.caretaker.background, self.retaining.background)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self.workers.close()
+        self.writing.close()
 
 
 class Context:

@@ -12,11 +12,11 @@ from starlette.responses import Response, StreamingResponse
 
 from turnout.arrivals import check, outcome, rejected_members
 from turnout.catalog.ingest import INGEST
-from turnout.catalog.types import MAX_ID
 from turnout.errors import Faults, TurnoutError, shown
 from turnout.imports import import_rows
 from turnout.query import values
 from turnout.query.raw import clean, pairs_of
+from turnout.web.asked import no_parameters, whole_number
 from turnout.web.body import SMALL, Body, received
 from turnout.web.context import context_of
 from turnout.web.repeats import repeatable
@@ -70,7 +70,7 @@ async def upload(request: Request) -> Response:
         if not options.dry_run:
             services.uploads.remove(found)
         return answer
-    _no_parameters(request)
+    no_parameters(request)
     if request.method == "DELETE":
         services.uploads.remove(found)
         return Response(status_code=204, headers=API_HEADERS)
@@ -85,11 +85,10 @@ async def delete_attendance(request: Request) -> Response:
     context = context_of(request)
     services = context.services
     _, provider = await services.auth.writer(request)
-    _no_parameters(request)
+    no_parameters(request)
     text = request.path_params["id"]
-    id_ = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID)) else 0
-    deleted = await asyncio.to_thread(services.store.delete, provider, [id_]) if 0 < id_ <= MAX_ID else 0
-    if not deleted:
+    id_ = whole_number(text)
+    if not id_ or not await services.writing.run(services.store.delete, provider, [id_]):
         raise TurnoutError("not_found", f"There is no attendance {shown(text)}.")
     return Response(status_code=204, headers=API_HEADERS)
 
@@ -149,18 +148,20 @@ class _Work:
 
     async def _whole(self, rejects: BinaryIO | None = None) -> dict[str, Any]:
         """Check and merge a large body as it is read, by itself and in constant memory."""
-        result = await asyncio.to_thread(
-            import_rows,
-            self._services.store,
-            self._provider.id,
-            self._body.file,
-            "The body",
-            max_text=self._services.settings.max_text,
-            rejects=rejects,
-            partial=self._options.partial,
-            dry_run=self._options.dry_run,
-            remember=lambda result: self._answered(_document(result)),
-        )
+        services = self._services
+        async with services.importing:
+            result = await services.writing.run(
+                import_rows,
+                services.store,
+                self._provider.id,
+                self._body.file,
+                "The body",
+                max_text=services.settings.max_text,
+                rejects=rejects,
+                partial=self._options.partial,
+                dry_run=self._options.dry_run,
+                remember=lambda result: self._answered(_document(result)),
+            )
         self._context.mark("merge")
         if result.rejected_count and not self._options.partial:
             extra = rejected_members(result.rejected, result.rejected_count)
@@ -211,13 +212,8 @@ def _options(request: Request) -> _Options:
 
 def _upload_offset(request: Request) -> int:
     text = request.headers.get("Upload-Offset", "").strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID))):
+    offset = whole_number(text)
+    if offset is None:
         message = f"{shown(text)} is not an integer; how many bytes were received so far is expected."
         raise TurnoutError("parameter_invalid", fields={"Upload-Offset": [message]})
-    return int(text)
-
-
-def _no_parameters(request: Request) -> None:
-    faults = Faults()
-    clean({}, pairs_of(request.scope["query_string"]), faults)
-    faults.raise_if_any()
+    return offset

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from turnout.arrivals import Arrival
     from turnout.store.base import Answered, Merged, Store
+    from turnout.web.writing import Writing
 
     Remember = Callable[[Merged], Answered | None]
 
@@ -37,8 +38,9 @@ class MergeQueue:
     A merge that began goes on when its client has gone: its rows are merged, whether or not anybody hears of it.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, writing: Writing) -> None:
         self._store = store
+        self._writing = writing
         self._waiting: deque[_Waiting] = deque()
         self._worker: asyncio.Task[None] | None = None
 
@@ -87,7 +89,7 @@ class MergeQueue:
         from turnout.arrivals import merge_arrivals  # noqa: PLC0415 - whoever has an arrival has loaded it
 
         try:
-            merged = await asyncio.to_thread(
+            merged = await self._writing.run(
                 merge_arrivals, self._store, [one.arrival for one in group], [one.remember for one in group]
             )
         except Exception as error:  # noqa: BLE001 - it is raised again where the result is awaited

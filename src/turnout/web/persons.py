@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response, StreamingResponse
 
 from turnout import persons
-from turnout.errors import Faults
-from turnout.query.raw import clean, pairs_of
-from turnout.web.admin import json_response, members, note, path_id
+from turnout.web.admin import json_response, members, note
+from turnout.web.asked import no_parameters, path_id
 from turnout.web.context import context_of
 from turnout.web.respond import API_HEADERS
 
@@ -29,33 +28,24 @@ async def erase_customers(request: Request) -> Response:
     services = context.services
     credential, provider = await services.auth.writer(request)
     customers, dry_run = persons.read_erasure(await members(request))
-    if dry_run:
-        return json_response(
-            await asyncio.to_thread(
-                persons.erase_customers,
-                services.store,
-                provider,
-                customers,
-                now=context.now,
-                by=_who(credential),
-                dry_run=True,
-            )
-        )
-    try:
-        receipts = await asyncio.to_thread(
-            persons.erase_customers,
-            services.store,
-            provider,
-            customers,
-            now=context.now,
-            by=_who(credential),
-            aside=services.jobs.aside,
-        )
-    finally:
-        # Also where the files could not be overwritten yet.
+
+    def forget() -> None:
         services.answers.forget(provider.id)
         services.uploads.forget(provider.id)
-    note(request, credential, "customers erased", provider=provider.id, customers=customers)
+
+    receipts = await services.writing.run(
+        persons.erase_customers,
+        services.store,
+        provider,
+        customers,
+        now=context.now,
+        by=_who(credential),
+        dry_run=dry_run,
+        on_erased=forget,
+        aside=services.jobs.aside,
+    )
+    if not dry_run:
+        note(request, credential, "customers erased", provider=provider.id, customers=customers)
     return json_response(receipts)
 
 
@@ -63,7 +53,7 @@ async def list_erasures(request: Request) -> Response:
     """`GET /admin/v1/erasures`: the receipts of all who are erased."""
     services = context_of(request).services
     _, provider = await services.auth.writer(request)
-    _no_parameters(request)
+    no_parameters(request)
     return json_response(await asyncio.to_thread(persons.list_erasures, services.store, provider))
 
 
@@ -71,9 +61,9 @@ async def restore_customer(request: Request) -> Response:
     """`DELETE /admin/v1/erasures/{id}`: 204; rows that come from now on may say again who the customer is."""
     services = context_of(request).services
     credential, provider = await services.auth.writer(request)
-    _no_parameters(request)
+    no_parameters(request)
     customer = path_id(request)
-    await asyncio.to_thread(persons.restore_customer, services.store, provider, customer)
+    await services.writing.run(persons.restore_customer, services.store, provider, customer)
     note(request, credential, "erasure lifted", provider=provider.id, customer=customer)
     return Response(status_code=204, headers=API_HEADERS)
 
@@ -83,7 +73,7 @@ async def export_customer(request: Request) -> Response:
     context = context_of(request)
     services = context.services
     credential, provider = await services.auth.writer(request)
-    _no_parameters(request)
+    no_parameters(request)
     customer = path_id(request)
     pieces = await asyncio.to_thread(persons.export_customer, services.store, provider, customer, context.now)
     note(request, credential, "customer exported", provider=provider.id, customer=customer)
@@ -96,10 +86,10 @@ async def retain(request: Request) -> Response:
     context = context_of(request)
     services = context.services
     credential, provider = await services.auth.writer(request)
-    _no_parameters(request)
+    no_parameters(request)
     period = services.settings.retention
     try:
-        done = await asyncio.to_thread(
+        done = await services.writing.run(
             persons.retain_provider, services.store, provider, period, context.now, services.jobs.aside
         )
     finally:
@@ -113,9 +103,3 @@ def _who(credential: Credential) -> str:
     if credential.trusted:
         return "owner"
     return "jwt" if credential.token_id is None else f"token {credential.token_id}"
-
-
-def _no_parameters(request: Request) -> None:
-    faults = Faults()
-    clean({}, pairs_of(request.scope["query_string"]), faults)
-    faults.raise_if_any()

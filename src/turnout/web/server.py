@@ -131,7 +131,7 @@ def serve(
         if prepare:
             prepare(store)
         application = create_app(store, settings)
-        stack.callback(application.services.workers.close)
+        stack.callback(application.services.close)
         for background in application.services.background:
             stack.callback(background.close)
         owned = _bind_owner(application)
@@ -254,7 +254,7 @@ def in_thread(application: Application, app: ASGIApp, sockets: Sequence[socket.s
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(asked.set)
         thread.join()
-        application.services.workers.close()
+        application.services.close()
         application.services.jobs.close()
 
 

@@ -6,31 +6,35 @@ For the store's owner and tokens of role `super_admin` (contract sections 5 and 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from starlette.responses import Response
 
 from turnout.catalog.ingest import LISTING
 from turnout.catalog.types import MAX_ID
-from turnout.errors import NON_FIELD, Faults, TurnoutError
+from turnout.errors import Faults
 from turnout.query import values
 from turnout.query.raw import clean, pairs_of
 from turnout.sync.place import Place, Whole  # noqa: TC001 - msgspec looks it up when it decodes
-from turnout.sync.target import MOST_LISTED, Listed, StoreTarget
+from turnout.sync.target import MOST_BYTES, MOST_LISTED, MOST_ROWS, Listed, StoreTarget
+from turnout.web.asked import json_body, no_parameters
 from turnout.web.context import context_of
-from turnout.web.limits import read_body
 from turnout.web.respond import API_HEADERS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 
+_MOST_BODY: Final = 2 * MOST_BYTES
+"""Rows and a place; as many ids as are listed take less."""
+
+
 class _Rows(msgspec.Struct, forbid_unknown_fields=True):
     """Rows, and the place to be saved with them."""
 
     place: Place
-    rows: list[dict[str, Any]]
+    rows: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MOST_ROWS)]
     follows: str | None = None
 
 
@@ -50,18 +54,19 @@ class _Listing(msgspec.Struct, forbid_unknown_fields=True):
 async def get_place(request: Request) -> Response:
     """`GET /ingest/v1/sync`: the place of the provider's sync, null where it was never synced."""
     target = await _target(request)
-    _no_parameters(request)
+    no_parameters(request)
     return _json({"place": target.place()})
 
 
 async def put_rows(request: Request) -> Response:
     """`POST /ingest/v1/sync`: merge rows and save the place, in one transaction. 409 where another sync is at work."""
     target = await _target(request)
-    _no_parameters(request)
-    given = await _body(request, _Rows)
+    no_parameters(request)
+    given: _Rows = await json_body(request, _Rows, _MOST_BODY)
     services = context_of(request).services
     async with services.checking:
-        put = await asyncio.to_thread(target.put, given.rows, given.place, given.follows)
+        checked = await asyncio.to_thread(target.check, given.rows)
+    put = await services.writing.run(target.merge, checked, given.place, given.follows)
     if services.metrics:
         services.metrics.ingested({"created": put.created, "updated": put.updated, "unchanged": put.unchanged})
     return _json(put)
@@ -77,10 +82,10 @@ async def list_rows(request: Request) -> Response:
 async def remove_rows(request: Request) -> Response:
     """`POST /ingest/v1/sync/removals`: remove rows that are as they were listed; answers how many there were."""
     target = await _target(request)
-    _no_parameters(request)
-    given = await _body(request, _Listing)
+    no_parameters(request)
+    given: _Listing = await json_body(request, _Listing, _MOST_BODY)
     listed = Listed([row.id for row in given.rows], [row.updated_at for row in given.rows])
-    removed = await asyncio.to_thread(target.remove, listed)
+    removed = await context_of(request).services.writing.run(target.remove, listed)
     return _json({"removed": removed})
 
 
@@ -88,19 +93,6 @@ async def _target(request: Request) -> StoreTarget:
     services = context_of(request).services
     _, provider = await services.auth.writer(request)
     return StoreTarget(services.store, provider, max_text=services.settings.max_text)
-
-
-async def _body(request: Request, type_: type[Any]) -> Any:
-    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
-        raise TurnoutError("unsupported_media_type", "The body must be application/json, not encoded otherwise.")
-    body = await read_body(request, context_of(request).services.settings.max_body)
-    try:
-        return msgspec.json.decode(body, type=type_)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise TurnoutError(
-            "parameter_invalid", fields={NON_FIELD: [f"The body is not understood: {error}."]}
-        ) from error
 
 
 def _after(request: Request) -> int:
@@ -115,12 +107,6 @@ def _after(request: Request) -> int:
         faults.add(parameter.name, str(error))
     faults.raise_if_any()
     return after
-
-
-def _no_parameters(request: Request) -> None:
-    faults = Faults()
-    clean({}, pairs_of(request.scope["query_string"]), faults)
-    faults.raise_if_any()
 
 
 def _json(document: object) -> Response:

@@ -131,7 +131,6 @@ class _Wanted:
     def once(self, *, again: bool = False) -> bool:
         """One sync; whether every row could be taken. With `again`, what was to be read anew has been."""
         from turnout.cli.connect import connect  # noqa: PLC0415 - the help needs no connection
-        from turnout.cli.problems import Failure  # noqa: PLC0415 - as above
         from turnout.cli.sync_target import ServerTarget  # noqa: PLC0415 - as above
         from turnout.sync.errors import SyncError  # noqa: PLC0415 - as above
         from turnout.sync.patience import Patience  # noqa: PLC0415 - as above
@@ -147,8 +146,6 @@ class _Wanted:
                 outcome.requests = source.requests
         except SyncError as error:
             raise _Stopped(error.message, lasting=error.lasting) from error
-        except Failure as error:
-            raise error from None
         _tell(outcome, self)
         return not outcome.copied.refused_count
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from turnout.catalog.ingest import LISTING
 from turnout.catalog.types import MAX_ID
 from turnout.sync.place import LATEST, TYPES
-from turnout.sync.target import MOST_LISTED
+from turnout.sync.target import MOST_LISTED, MOST_ROWS
 from turnout.web.openapi.ingest import COMMON, errors
 from turnout.web.openapi.parameters import ID, PROVIDER, declared_parameter
 from turnout.web.openapi.responses import with_headers
@@ -66,7 +66,7 @@ def sync_schemas() -> dict[str, Json]:
         ),
         "SyncRows": closed(
             {
-                "rows": {"type": "array", "items": {"type": "object"}},
+                "rows": {"type": "array", "items": {"type": "object"}, "maxItems": MOST_ROWS},
                 "place": ref("schemas", "SyncPlace"),
                 "follows": {"type": ["string", "null"], "description": "The mark of the place before it."},
             },

@@ -1,0 +1,36 @@
+"""Threads for what changes the store: the store changes one thing after the other, so that most of it waits.
+
+They are apart from those of everything else. Whoever asks whether the server is ready, or waits for an answer to be
+packed, would otherwise wait for the merge that all of the shared threads wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_THREADS: Final = 8
+
+
+class Writing:
+    """The threads. What does not get one waits in its order. Use it from one event loop."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_THREADS, "turnout-write")
+
+    async def run(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        """Run a change of the store; return what it returns, or raise what it raises."""
+        call = partial(work, *args, **named)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    def close(self) -> None:
+        """Begin nothing more. What runs ends with the store."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
