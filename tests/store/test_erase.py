@@ -90,7 +90,11 @@ def test_the_file_holds_nothing_of_them(path: Path, others: int) -> None:
     with closing(DuckStore(path, threads=2)) as store:
         fill(store, others)
         quoted = b'{"rejected":[{"reason":"' + PEOPLE[ANN]["customer_email"].encode() + b'"}]}'
-        kept = (Answered("a", "r", 200, quoted, 1), Answered("b", "r", 200, b'{"rejected":[]}', 1))
+        kept = [
+            *(Answered("a", "1-r", 200, quoted, 1), Answered("b", "1-r", 200, b'{"rejected":[]}', 1)),
+            # Of other providers, and of a store from before providers were told.
+            *(Answered("c", "11-r", 200, b'{"rejected":[{"reason":"X"}]}', 1), Answered("d", "r", 200, quoted, 1)),
+        ]
         store.merge_together(STUDIO, [batches([row(9, 1, customer_id=900)])], lambda _: kept)
     write_plainly(path)
     path.with_name(f"{path.name}.schema-1").write_bytes(path.read_bytes())
@@ -103,7 +107,7 @@ def test_the_file_holds_nothing_of_them(path: Path, others: int) -> None:
         assert found_in(path.parent, sought) == set()
         assert store.persons.overwrite() is False
         assert len(wide(store)) == len(before)
-        assert [store.answered(key) is None for key in "ab"] == [True, False]
+        assert [store.answered(key) is None for key in "abcd"] == [True, False, False, True]
         store.merge(STUDIO, batches([row(11, 4, customer_id=ANN, event_id=1, **PEOPLE[ANN])]))
         assert store.token("x") is None
         assert sorted(file.name for file in path.parent.iterdir()) == [path.name, f"{path.name}.wal"]

@@ -242,6 +242,24 @@ def test_a_key_belongs_to_its_token_and_lives_for_a_day(ingest: Ingest) -> None:
     assert ingest.post(lines(row(3)), Idempotency_Key="abc").json["created"] == 1
 
 
+def test_answers_are_forgotten_after_a_day_also_where_nobody_comes_again(ingest: Ingest) -> None:
+    ingest.post(lines(row(1)), Idempotency_Key="old")
+    ingest.app.now = NOW + DAY
+    ingest.post(lines(row(2)), Idempotency_Key="new")
+    ingest.app.services.sweeping.once()
+    assert kept(ingest.store) == 2
+    ingest.app.now += 1
+    ingest.app.services.sweeping.once()
+    assert kept(ingest.store) == 1
+    assert ingest.post(lines(row(2)), Idempotency_Key="new").headers["idempotency-replayed"] == "true"
+
+
+def kept(store: Store) -> int:
+    with store.snapshot() as snapshot:
+        ((found,),) = snapshot.rows(Statement("SELECT count(*) FROM answered", ()))
+    return int(found)
+
+
 def test_a_refused_request_does_not_use_a_key_up(ingest: Ingest) -> None:
     assert ingest.post(lines({"id": 1}), Idempotency_Key="abc").status == 400
     assert ingest.post(lines(row(1)), Idempotency_Key="abc").json["created"] == 1

@@ -63,9 +63,10 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What was answered to a request that may be repeated (contract section 8). `key` and `request` are hashes.
+    """What was answered to a request that may be repeated (contract section 8).
 
-    `answered_at` is microseconds since 1970.
+    `key` is a hash; `request` is the id of the provider that it was about, `-`, and a hash. `answered_at` is
+    microseconds since 1970.
     """
 
     key: str

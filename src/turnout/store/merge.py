@@ -124,7 +124,7 @@ def merge(
             work.run(f"DROP TABLE {table}")  # a commit would go through their rows once more
     answers = [] if dry_run else [astuple(answered) for answered in remember(merged)]
     for answered in answers:
-        work.cursor.execute("INSERT INTO answered VALUES (?, ?, ?, ?, ?)", answered)
+        work.cursor.execute("INSERT OR REPLACE INTO answered VALUES (?, ?, ?, ?, ?)", answered)
     if place:
         saved = (place.provider_id, place.place.mark, place.place.as_of, place.place.document)
         work.cursor.execute(

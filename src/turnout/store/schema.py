@@ -163,7 +163,7 @@ _SMALL_TABLES: Final = {
         "expires_at": "BIGINT",
         "revoked_at": "BIGINT",
     },
-    # What was answered to a request with an Idempotency-Key (section 8); `key` and `request` are hashes.
+    # What was answered to a request with an Idempotency-Key (section 8); see `base.Answered`.
     "answered": {
         "key": "VARCHAR PRIMARY KEY",
         "request": "VARCHAR NOT NULL",

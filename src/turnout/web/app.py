@@ -29,6 +29,7 @@ from turnout.web.observe import Observe
 from turnout.web.problems import Problems, error_response
 from turnout.web.repeats import Repeats
 from turnout.web.retaining import Retaining
+from turnout.web.sweeping import Sweeping
 from turnout.web.syncing import Syncing
 from turnout.web.uploads import Uploads
 from turnout.web.work import Workers
@@ -199,6 +200,8 @@ def _services(
     jobs = Jobs(store, settings, clock.now, counts.exported if counts else lambda _: None)
     file = store_path(settings.database)
     writing = Writing()
+    repeats = Repeats(store)
+    uploads = Uploads(file.with_name(file.name + ".uploads"))
     return Services(
         store=store,
         settings=settings,
@@ -216,11 +219,12 @@ def _services(
         answers=answers,
         writing=writing,
         merges=MergeQueue(store, writing),
-        repeats=Repeats(store),
-        uploads=Uploads(file.with_name(file.name + ".uploads")),
+        repeats=repeats,
+        uploads=uploads,
         syncing=Syncing(store, settings, clock, counts),
         caretaker=Caretaker(store, clock.now),
         retaining=Retaining(store, settings, clock, answers, jobs.aside),
+        sweeping=Sweeping(clock, repeats.expire, uploads.expire),
         jobs=jobs,
         links=Links(store),
         command=command,

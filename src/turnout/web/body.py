@@ -11,7 +11,7 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from turnout.errors import TurnoutError, shown
-from turnout.web.limits import too_large
+from turnout.web.limits import kept_on_disk, too_large
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -46,8 +46,8 @@ async def received(request: Request, most: int | None) -> AsyncIterator[Body]:
     """Receive the body of a request; it is gone when the block ends.
 
     `most` bounds its bytes, packed and unpacked; a large one goes to a nameless file in the system's directory for
-    temporary files. Raises `unsupported_media_type`, `request_too_large`, and `parameter_invalid` where the packing is
-    damaged.
+    temporary files. Raises `unsupported_media_type`, `request_too_large`, `storage_unavailable` where it finds no room
+    there, and `parameter_invalid` where the packing is damaged.
     """
     _check_type(request)
     unpacker = _unpacker(request)
@@ -61,7 +61,8 @@ async def received(request: Request, most: int | None) -> AsyncIterator[Body]:
                 size += len(part)
                 if most is not None and max(sent, size) > most:
                     raise too_large(most)
-                spool.write(part)
+                with kept_on_disk():
+                    spool.write(part)
                 await asyncio.sleep(0)  # a chunk may unpack to very much
         if unpacker:
             unpacker.end()

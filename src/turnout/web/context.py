@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from turnout.web.metrics import Metrics
     from turnout.web.repeats import Repeats
     from turnout.web.retaining import Retaining
+    from turnout.web.sweeping import Sweeping
     from turnout.web.syncing import Syncing
     from turnout.web.uploads import Uploads
     from turnout.web.work import Workers
@@ -70,6 +71,7 @@ class Services:
     syncing: Syncing
     caretaker: Caretaker
     retaining: Retaining
+    sweeping: Sweeping
     jobs: Jobs
     links: Links
     command: str
@@ -86,7 +88,8 @@ class Services:
     @property
     def background(self) -> tuple[Background | Jobs, ...]:
         """What a server does beside answering."""
-        return (self.jobs, self.syncing.background, self.caretaker.background, self.retaining.background)
+        works = (self.syncing, self.caretaker, self.retaining, self.sweeping)
+        return (self.jobs, *(work.background for work in works))
 
     def close(self) -> None:
         """Let the threads end."""

@@ -19,6 +19,7 @@ from turnout.query.raw import clean, pairs_of
 from turnout.web.asked import no_parameters, whole_number
 from turnout.web.body import SMALL, Body, received
 from turnout.web.context import context_of
+from turnout.web.limits import kept_on_disk
 from turnout.web.repeats import repeatable
 from turnout.web.respond import API_HEADERS
 
@@ -59,7 +60,7 @@ async def upload(request: Request) -> Response:
     context = context_of(request)
     services = context.services
     credential, provider = await services.auth.writer(request)
-    found = services.uploads.find(credential, provider.id, request.path_params["name"])
+    found = services.uploads.find(credential, provider.id, request.path_params["name"], context.now)
     if request.method == "POST":
         options = _options(request)
         services.uploads.check_whole(found)
@@ -76,7 +77,7 @@ async def upload(request: Request) -> Response:
         return Response(status_code=204, headers=API_HEADERS)
     if request.method == "PATCH":
         offset = _upload_offset(request)
-        found = await services.uploads.append(found, offset, request, services.settings.max_body)
+        found = await services.uploads.append(found, offset, request, services.settings.max_body, context.now)
     return _json({"received": found.received})
 
 
@@ -150,18 +151,19 @@ class _Work:
         """Check and merge a large body as it is read, by itself and in constant memory."""
         services = self._services
         async with services.importing:
-            result = await services.writing.run(
-                import_rows,
-                services.store,
-                self._provider.id,
-                self._body.file,
-                "The body",
-                max_text=services.settings.max_text,
-                rejects=rejects,
-                partial=self._options.partial,
-                dry_run=self._options.dry_run,
-                remember=lambda result: self._answered(_document(result)),
-            )
+            with kept_on_disk():  # the bad rows, where they are wanted back
+                result = await services.writing.run(
+                    import_rows,
+                    services.store,
+                    self._provider.id,
+                    self._body.file,
+                    "The body",
+                    max_text=services.settings.max_text,
+                    rejects=rejects,
+                    partial=self._options.partial,
+                    dry_run=self._options.dry_run,
+                    remember=lambda result: self._answered(_document(result)),
+                )
         self._context.mark("merge")
         if result.rejected_count and not self._options.partial:
             extra = rejected_members(result.rejected, result.rejected_count)

@@ -1,8 +1,9 @@
-"""Limits: how often a client may ask, and how much it may send."""
+"""Limits: how often a client may ask, how much it may send, and what the disk takes of it."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from turnout.errors import TurnoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from starlette.requests import Request
     from starlette.types import Scope
@@ -100,6 +101,16 @@ async def read_body(request: Request, most: int) -> bytes:
         if len(body) > most:
             raise too_large(most)
     return bytes(body)
+
+
+@contextmanager
+def kept_on_disk() -> Iterator[None]:
+    """What is sent is written to files in the block: `storage_unavailable` where the disk does not take it."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise TurnoutError("storage_unavailable", f"What was sent cannot be kept: {reason}.") from error
 
 
 def too_large(most: int) -> TurnoutError:

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 _HEADER: Final = "Idempotency-Key"
 _LONGEST: Final = 255
-_HOUR: Final = 3_600 * 1_000_000
-_DAY: Final = 24 * _HOUR
+_DAY: Final = 86_400 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Repeatable:
-    """A request that has a key. `key` is of the key and whose it is, `request` of all that was asked; both hashes."""
+    """A request that has a key; see `base.Answered`.
+
+    `key` is made of the key and whose it is, `request` of all that was asked.
+    """
 
     key: str
     request: str
@@ -52,7 +54,7 @@ def repeatable(request: Request, subject: str, provider_id: int, body_sha256: st
         message = f"One text of 1 to {_LONGEST} printable characters is expected."
         raise TurnoutError("parameter_invalid", fields={_HEADER: [message]})
     asked = (request.method, request.url.path, request.url.query, str(provider_id), body_sha256)
-    return Repeatable(_hash(subject, key), _hash(*asked))
+    return Repeatable(_hash(subject, key), f"{provider_id}-{_hash(*asked)}")
 
 
 def _hash(*texts: str) -> str:
@@ -65,7 +67,6 @@ class Repeats:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._running: set[str] = set()
-        self._forgotten_at = 0
 
     @contextmanager
     def running(self, repeat: Repeatable | None) -> Iterator[None]:
@@ -82,14 +83,15 @@ class Repeats:
         finally:
             self._running.discard(repeat.key)
 
+    def expire(self, now: int) -> None:
+        """Forget what was answered more than a day ago."""
+        self._store.forget_answered(now - _DAY)
+
     async def known(self, repeat: Repeatable | None, now: int) -> Response | None:
         """What was answered within a day to the same request; `conflict` where the key was another request's."""
         if repeat is None:
             return None
         found = await asyncio.to_thread(self._store.answered, repeat.key)
-        if now - self._forgotten_at > _HOUR or (found and found.answered_at < now - _DAY):
-            await asyncio.to_thread(self._store.forget_answered, now - _DAY)
-            self._forgotten_at = now
         if found is None or found.answered_at < now - _DAY:
             return None
         if found.request != repeat.request:

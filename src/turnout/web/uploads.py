@@ -7,14 +7,16 @@ store, for its user alone, since they hold the same data.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-import time
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from turnout.errors import TurnoutError, shown
+from turnout.web.limits import kept_on_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,63 +27,76 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 64 << 30
 _MOST_UPLOADS: Final = 20
-_SECONDS: Final = 86_400
+"""Of one provider, so that nobody takes the others' room."""
+_DAY: Final = 86_400 * 1_000_000
 _SPARE_BYTES: Final = 1 << 30
 _NAME: Final = re.compile(r"[A-Za-z0-9]{8,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file on its way: where it lies, if anything of it is there, and how many bytes of it are."""
+    """A file on its way: whose it is, where it lies, if anything of it is there, and how many bytes of it are."""
 
-    id: str
+    provider_id: int
     path: Path
     received: int
 
 
 class Uploads:
-    """The uploads of one server, in `directory`. Use it from one event loop."""
+    """The uploads of one server, in `directory`. Instants are microseconds since 1970.
+
+    Receive from one event loop; `forget` and `expire` may be called from any thread.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._writing: set[str] = set()
 
-    def find(self, credential: Credential, provider_id: int, name: str) -> Upload:
+    def find(self, credential: Credential, provider_id: int, name: str, now: int) -> Upload:
         """What is there of the upload that a token calls `name`; `not_found` where that is no name of an upload."""
         if not _NAME.fullmatch(name):
             raise TurnoutError(
                 "not_found", f"{shown(name)} is not a name of an upload: 8 to 64 letters and digits are."
             )
         hashed = sha256("\0".join((credential.subject, str(provider_id), name)).encode()).hexdigest()
-        id_ = f"{provider_id}-{hashed}"
-        path = self._directory / id_
-        return Upload(id_, path, path.stat().st_size if path.is_file() else 0)
+        path = self._directory / f"{provider_id}-{hashed}"
+        self._expire(path, now)
+        return Upload(provider_id, path, path.stat().st_size if path.is_file() else 0)
 
-    async def append(self, upload: Upload, offset: int, request: Request, most: int) -> Upload:
+    async def append(self, upload: Upload, offset: int, request: Request, most: int, now: int) -> Upload:
         """Add the body of a request at its place. What arrived stays, even where the connection breaks.
 
-        Raises `conflict` where it does not begin where the upload ends, or another part is being written.
+        Raises `conflict` where it does not begin where the upload ends, or another part is being written, and
+        `storage_unavailable` where the disk does not take it.
         """
         self.check_whole(upload)
         if offset != upload.received:
             raise TurnoutError("conflict", f"The next part begins at {upload.received}, and not at {offset}.")
-        self._make_room(upload, most)
-        self._writing.add(upload.id)
+        self._writing.add(upload.path.name)
         try:
-            with upload.path.open("ab") as file:
-                received = upload.received
-                async for chunk in request.stream():
-                    received += len(chunk)
-                    if received - upload.received > most or received > MOST_BYTES:
-                        raise TurnoutError("request_too_large", f"A part holds at most {most} bytes.")
-                    file.write(chunk)
+            with kept_on_disk():
+                self._make_room(upload, most, now)
+                await self._receive(upload, request, most)
+                os.utime(upload.path, ns=(now * 1_000, now * 1_000))
+                received = upload.path.stat().st_size
         finally:
-            self._writing.discard(upload.id)
-        return Upload(upload.id, upload.path, upload.path.stat().st_size)
+            self._writing.discard(upload.path.name)
+        return Upload(upload.provider_id, upload.path, received)
+
+    async def _receive(self, upload: Upload, request: Request, most: int) -> None:
+        with upload.path.open("ab") as file:
+            if file.tell() != upload.received:
+                raise TurnoutError("conflict", "This upload was forgotten meanwhile; begin anew.")
+            received = upload.received
+            async for chunk in request.stream():
+                received += len(chunk)
+                if received - upload.received > most or received > MOST_BYTES:
+                    raise TurnoutError("request_too_large", f"A part holds at most {most} bytes.")
+                file.write(chunk)
 
     def check_whole(self, upload: Upload) -> None:
         """Raise `conflict` while a part of the upload is being received."""
-        if upload.id in self._writing:
+        if upload.path.name in self._writing:
             raise TurnoutError("conflict", "A part of this upload is being received.", retry_after=1)
 
     def remove(self, upload: Upload) -> None:
@@ -90,18 +105,25 @@ class Uploads:
 
     def forget(self, provider_id: int) -> None:
         """Forget what was uploaded for a provider and is not merged: whoever goes on begins anew."""
-        if self._directory.is_dir():
-            for path in self._directory.glob(f"{provider_id}-*"):
-                if path.name not in self._writing:
-                    path.unlink(missing_ok=True)
-
-    def _make_room(self, upload: Upload, most: int) -> None:
-        self._directory.mkdir(mode=0o700, exist_ok=True)
-        others = [path for path in self._directory.iterdir() if path.name != upload.id]
-        for path in others:
-            if path.name not in self._writing and path.stat().st_mtime < time.time() - _SECONDS:
+        for path in self._directory.glob(f"{provider_id}-*"):
+            if path.name not in self._writing:
                 path.unlink(missing_ok=True)
-        if sum(path.exists() for path in others) >= _MOST_UPLOADS:
+
+    def expire(self, now: int) -> None:
+        """Forget every upload that had no part for a day."""
+        for path in self._directory.glob("*"):
+            self._expire(path, now)
+
+    def _expire(self, path: Path, now: int) -> None:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if path.name not in self._writing and path.stat().st_mtime_ns // 1_000 < now - _DAY:
+                path.unlink()
+
+    def _make_room(self, upload: Upload, most: int, now: int) -> None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.expire(now)
+        others = {path.name for path in self._directory.glob(f"{upload.provider_id}-*")} - {upload.path.name}
+        if len(others) >= _MOST_UPLOADS:
             raise TurnoutError("overloaded", "Too many files are being uploaded.", retry_after=60)
         if shutil.disk_usage(self._directory).free < _SPARE_BYTES + most:
             raise TurnoutError("storage_unavailable", "The disk has no room for an upload.")

@@ -1,0 +1,149 @@
+"""Files that come in parts: whose they are, how long they stay, and what the disk does not take."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from inside import Inside, add_provider, new_store, token
+from oracle.report import Tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from live import Answer, Asking
+    from turnout.store.base import Store
+
+NOW = 1_790_000_000_000_000
+DAY = 86_400_000_000
+PATH = "/ingest/v1/uploads"
+
+
+class Studio:
+    """An application with two providers, and a client of each."""
+
+    def __init__(self, store: Store, directory: Path) -> None:
+        for number in (1, 2):
+            add_provider(store, Tenant(number, "UTC", "monday"))
+        self.app = Inside(store, NOW, database=str(directory / "turnout.duckdb"))
+        self.directory = directory / "turnout.duckdb.uploads"
+        self.one, self.two = (self.app.as_(token(store, n, role="super_admin"), n) for n in (1, 2))
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    with closing(new_store(tmp_path)) as store:
+        made = Studio(store, tmp_path)
+        with closing(made.app):
+            yield made
+
+
+def add(client: Asking, name: str, part: bytes = b'{"id"', offset: int = 0) -> Answer:
+    return client.send("PATCH", f"{PATH}/{name}", {"Upload-Offset": str(offset)}, part)
+
+
+def there(client: Asking, name: str) -> int:
+    return int(client.send("GET", f"{PATH}/{name}").json["received"])
+
+
+def test_each_provider_has_room_of_its_own(studio: Studio) -> None:
+    for n in range(20):
+        assert add(studio.one, f"abcdefgh{n:02}").status == 200
+    assert add(studio.one, "abcdefgh20").error()[:2] == (503, "overloaded")
+    assert add(studio.two, "abcdefgh20").status == 200
+    assert add(studio.one, "abcdefgh19", offset=5).json == {"received": 10}
+
+
+def test_what_nobody_goes_on_with_is_forgotten_after_a_day(studio: Studio) -> None:
+    add(studio.one, "abcdefgh")
+    studio.app.now = NOW + DAY - 1
+    add(studio.one, "ijklmnop")
+    assert add(studio.one, "abcdefgh", b"x", 5).json == {"received": 6}, "each part begins a new day"
+    studio.app.now += DAY
+    assert (there(studio.one, "abcdefgh"), there(studio.one, "ijklmnop")) == (6, 5)
+    studio.app.now += 1
+    assert there(studio.one, "abcdefgh") == 0, "what is too old is not there any more"
+    assert len(list(studio.directory.iterdir())) == 1
+    studio.app.services.sweeping.once()
+    assert not list(studio.directory.iterdir()), "also where nobody asks for it"
+    for n in range(20):
+        add(studio.two, f"abcdefgh{n:02}")
+    studio.app.now += DAY + 1
+    assert add(studio.two, "ijklmnop").status == 200, "what is too old takes no room"
+
+
+def test_a_part_that_is_received_is_never_too_old(studio: Studio) -> None:
+    add(studio.one, "abcdefgh")
+    uploads = studio.app.services.uploads
+    (path,) = studio.directory.iterdir()
+    uploads._writing.add(path.name)
+    uploads.expire(NOW + 9 * DAY)
+    uploads.forget(1)
+    assert path.exists()
+    uploads._writing.clear()
+    uploads.expire(NOW + 9 * DAY)
+    assert not path.exists()
+
+
+def test_an_upload_that_was_forgotten_meanwhile_begins_anew(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look and the writing: nothing is written behind what is not there."""
+    add(studio.one, "abcdefgh")
+    (path,) = studio.directory.iterdir()
+    monkeypatch.setattr("turnout.web.uploads.Uploads._make_room", lambda *_: path.unlink())
+    assert add(studio.one, "abcdefgh", offset=5).error()[:2] == (409, "conflict")
+    monkeypatch.undo()
+    assert there(studio.one, "abcdefgh") == 0
+    assert add(studio.one, "abcdefgh").status == 200
+
+
+def test_a_directory_that_cannot_be_made(studio: Studio) -> None:
+    studio.directory.write_bytes(b"in the way")
+    assert add(studio.one, "abcdefgh").error()[:2] == (503, "storage_unavailable")
+    studio.directory.unlink()
+    assert add(studio.one, "abcdefgh").status == 200
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    """In a process of its own: no file of it may grow beyond a size."""
+    done = subprocess.run(
+        [sys.executable, __file__, str(tmp_path)],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    batch, part, received, again = done.stdout.split()
+    assert (batch, part) == ("503/storage_unavailable", "503/storage_unavailable")
+    assert 0 <= int(received) <= 9 << 20
+    assert again == "200"
+
+
+def _fill(directory: Path) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with closing(new_store(directory)) as store:
+        studio = Studio(store, directory)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (9 << 20, resource.RLIM_INFINITY))
+        large = b" " * (20 << 20)
+        rows = {"Content-Type": "application/x-ndjson"}
+        batch = studio.one.send("POST", "/ingest/v1/attendances", rows, large)
+        part = add(studio.one, "abcdefgh", large)
+        said = [f"{answer.status}/{answer.json['code']}" for answer in (batch, part)]
+        said.append(str(there(studio.one, "abcdefgh")))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        said.append(str(studio.one.send("POST", "/ingest/v1/attendances", rows, large).status))
+        studio.app.close()
+    sys.stdout.write(" ".join(said))
+
+
+if __name__ == "__main__":
+    _fill(Path(sys.argv[1]))
