@@ -107,6 +107,9 @@ class FakeStore:
     def place(self, provider_id: int) -> None:
         return None
 
+    def forget_answered(self, before: int) -> None:
+        return None
+
     @property
     def persons(self) -> FakePersons:
         return FakePersons()
