@@ -17,7 +17,8 @@ from turnout.query import values
 from turnout.query.instants import format_utc, local_date
 from turnout.query.raw import clean, pairs_of
 from turnout.store.jobs import Status
-from turnout.web.admin import json_response, path_id
+from turnout.web.admin import json_response
+from turnout.web.asked import path_id
 from turnout.web.context import base_url, context_of
 from turnout.web.respond import API_HEADERS, matches
 
