@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from store.rows import Row, at
 from turnout.catalog.text import fold
@@ -51,7 +53,8 @@ FOLDED = (
 class Model:
     """The data of one provider."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: str = "UTC") -> None:
+        self.zone = zone
         self.rows: dict[int, Row] = {}
         # kind -> id -> member -> (stamp, value)
         self.things: dict[str, dict[int, dict[str, tuple[tuple[int, int], Any]]]] = {
@@ -215,7 +218,7 @@ class Model:
             thing_id = wide[f"{kind}_id"]
             wide |= {member: self.truth(kind, thing_id, member) for member in members}
         self._show_person(wide, own)
-        del wide["venue_timezone"]
+        wide |= self._local_start(wide.pop("venue_timezone"), wide["event_starts_at"])
         wide["event_type"] = wide["event_type"] or "class"
         people = [(self.truth("instructor", i, "instructor_name"), i) for i in wide["instructor_ids"] or []]
         people.sort(key=lambda one: (one[0] is None, fold(one[0] or ""), one[0] or "", one[1]))
@@ -226,6 +229,15 @@ class Model:
         for member in INSTANTS:
             wide[member] = None if wide[member] is None else at(wide[member])
         return wide
+
+    def _local_start(self, zone: str | None, starts_at: int) -> dict[str, date | int]:
+        """By the clock of the venue, or of the provider where no zone of that name is known."""
+        try:
+            clock = ZoneInfo(zone or self.zone)
+        except ZoneInfoNotFoundError:
+            clock = ZoneInfo(self.zone)
+        local = at(starts_at).replace(tzinfo=UTC).astimezone(clock)
+        return {"event_day": local.date(), "event_minute": local.hour * 60 + local.minute}
 
     def facts(self) -> dict[tuple[str, int, str], tuple[int, int, Any]]:
         """Everything that was said of things: (kind, id, member) -> (updated_at, row id, value)."""

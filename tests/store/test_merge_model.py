@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 TEXTS = st.sampled_from(["Ann", "ann", "Änn", "Bo", "\u212bsa", "Straße", " ", "Z"])
 NAMES = st.none() | TEXTS
 INSTANTS = st.integers(0, 6)
+# Next to a change of clocks somewhere, to a midnight, or from before there were time zones.
+MOMENTS = (
+    *(1_774_746_000_000_000, 1_774_745_999_999_999, 1_793_509_199_999_999, 1_793_509_200_000_000),
+    *(-5_364_662_400_000_000, 1_767_225_599_999_999, 0),
+)
+ZONES = st.sampled_from(["Europe/London", "America/New_York", "Asia/Kathmandu", "Europe/Amsterdam", "UTC"])
 IDS = st.integers(1, 3)
 REFERENCES = st.none() | IDS
 PEOPLE = st.none() | st.lists(st.tuples(REFERENCES, NAMES).filter(lambda one: one != (None, None)), max_size=3)
@@ -46,7 +53,7 @@ MAYBE: dict[str, st.SearchStrategy[Any]] = {
     "event_name": NAMES,
     "event_type": st.none() | st.sampled_from(["class", "appointment"]),
     "instructor_ids": PEOPLE,
-    "venue_timezone": NAMES,
+    "venue_timezone": NAMES | ZONES,
     "customer_membership_id": REFERENCES,
 }
 # A reference and its name come together or alone; a name without its reference cannot be said.
@@ -94,6 +101,29 @@ def test_any_merges_leave_what_the_model_says(shared: DuckStore, inputs: list[tu
         assert wide(shared, providers[which]) == models[which].wide()
         assert facts(shared, providers[which]) == models[which].facts()
     for provider, model in zip(providers, models, strict=True):
+        assert wide(shared, provider) == model.wide()
+
+
+def at_moments(said: Row) -> Row:
+    """The row with an event that starts when clocks matter."""
+    return {**said, "event_starts_at": MOMENTS[said["event_starts_at"]]}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=st.lists(st.tuples(ZONES, st.lists(rows().map(at_moments), max_size=6)), min_size=1, max_size=4))
+def test_a_provider_that_changes_its_zone_leaves_what_the_model_says(
+    shared: DuckStore, steps: list[tuple[str, list[Row]]]
+) -> None:
+    provider, model = Provider(next(_numbers), "Studio", "UTC"), Model()
+    for zone, rows_in in steps:
+        version = shared.version(provider.id)
+        shared.put_provider(replace(provider, timezone=zone))
+        before, model.zone = model.wide(), zone
+        assert wide(shared, provider) == model.wide()
+        assert (shared.version(provider.id) != version) or before == model.wide()
+        # Who merges may still hold what the provider was: what counts is what it is.
+        shared.merge(provider, batches(rows_in))
+        model.merge(rows_in)
         assert wide(shared, provider) == model.wide()
 
 

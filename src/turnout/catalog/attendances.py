@@ -1,13 +1,27 @@
-"""The attendances report (contract sections 2.1 and 2.2) and the facts its rows state (section 5).
+"""The attendances report (contract sections 2.1 and 2.2), the grouped one (7), and what rows state (5).
 
 A new column or filter is one line here; no other file lists them.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from turnout.catalog.types import Column, Group, Kind, Member, Op, Parameter, Report, Sort, Thing, Value
+from turnout.catalog.types import (
+    WEEK_DAYS,
+    Column,
+    Group,
+    Kind,
+    LocalStart,
+    Member,
+    Op,
+    Parameter,
+    Report,
+    Sort,
+    Thing,
+    Value,
+)
 
 STATUSES: Final = ("attended", "late_cancelled", "no_show", "registered")
 BOOKING_METHODS: Final = ("dropin", "free", "membership")
@@ -108,6 +122,58 @@ ATTENDANCES: Final = Report(
     id_gt_sort=(Sort("id"),),
     file_stem="attendances",
 )
+
+LOCAL_START: Final = LocalStart("event_day", "event_minute", of="event_starts_at", zone="venue_timezone")
+
+_FLAT: Final = {column.key: replace(column, required=False) for column in COLUMNS}
+# fmt: off
+GROUPED_COLUMNS: Final = (
+    *(_FLAT[key] for key in ("customer.id", "customer.name", "customer.email")),
+    Column("day_of_week", "Day of Week", Kind.WEEKDAY, "weekday", nullable=False, choices=WEEK_DAYS, of=LOCAL_START.day, help="The day of the week on which the event starts, in local time; in the order of the provider's week."),
+    Column("event.start_time", "Start Time", Kind.TIME, LOCAL_START.minute, "event_start_time", nullable=False, help="The time of day at which the event starts, in local time."),
+    *(_FLAT[key] for key in ("offering_type.id", "offering_type.name", "venue.id", "venue.name", "booking_method", "booking_source", "status")),
+    Column("count", "Count", _I, "count", nullable=False, counts=True, help="How many attendances have the values of the row."),
+)
+
+PIVOTS: Final = ("all", "year", "month", "week")
+PERIODS: Final = "count_by_period"
+"""The member of a grouped row that has its counts by period."""
+
+GROUPED_SELECTION: Final = (
+    Parameter("columns", Value.COLUMN, "The columns of the answer, in this order: attendances with the same values make one row. A group name selects all of its columns.", is_list=True, needed=True, example="venue.name,day_of_week,count"),
+    Parameter("sort", Value.SORT_KEY, "The selected columns to order by, and with a pivot the periods, such as `count_by_period.2026-10`; `-` in front for descending.", is_list=True, example="-count"),
+    Parameter("pivot", Value.CHOICE, "Splits the count by the period in which the event starts, in local time.", choices=PIVOTS, default="all", example="month"),
+    Parameter("max_pivot_columns", Value.INTEGER, "How many periods at most, up to the newest one that has an attendance.", minimum=1, maximum=12, default="4"),
+)
+# fmt: on
+
+_OTHER_HELP: Final = {
+    "id_gt": "Attendances with an id greater than this.",
+    "timezone": "Reads naive date-times and timeframes in this zone. Weekday, start time and period stay local.",
+}
+
+ATTENDANCES_GROUPED: Final = Report(
+    name="attendances.grouped",
+    title="Attendances Report, Grouped",
+    columns=GROUPED_COLUMNS,
+    groups=(Group("customer"), Group("event"), Group("offering_type"), Group("venue")),
+    parameters=tuple(
+        replace(parameter, help=_OTHER_HELP.get(parameter.name, parameter.help))
+        for parameter in FILTERS + GROUPED_SELECTION + PAGING + PRESENTATION
+    ),
+    default_sort=(),
+    file_stem="attendances-grouped",
+)
+
+REPORTS: Final = (ATTENDANCES, ATTENDANCES_GROUPED)
+"""Every report."""
+
+
+def period_column(label: str, title: str, storage: str) -> Column:
+    """The column of one period of a pivot."""
+    help_ = "How many of the row's attendances are of the period."
+    return Column(f"{PERIODS}.{label}", title, _I, storage, nullable=False, counts=True, help=help_)
+
 
 # What a row states of itself, and of the things that it names. The same paths are the members of an incoming JSON row.
 # fmt: off

@@ -25,6 +25,8 @@ class Kind(StrEnum):
     CHOICE = "choice"
     BOOLEAN = "boolean"
     PEOPLE = "list of {id, name}"
+    WEEKDAY = "day of the week"
+    TIME = "time of day"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class Column:
     """One column of a report.
 
     `storage` is the column of the wide table that holds it; a PEOPLE column is held in two parallel lists,
-    `instructor_ids` and `instructor_names`. `order_by` lists the stored columns that one sort level compares, in turn.
+    `instructor_ids` and `instructor_names`. A WEEKDAY is worked out from the stored date `of`, and then counts from 0
+    on the first day of the provider's week; a TIME is held as the minute of the day. A column that `counts` holds how
+    many attendances a group has. `order_by` lists the stored columns that one sort level compares, in turn.
     """
 
     key: str
@@ -46,6 +50,8 @@ class Column:
     holds_customer_id: bool = False
     extension: bool = False
     choices: tuple[str, ...] = ()
+    of: str = ""
+    counts: bool = False
     help: str = ""
 
     @cached_property
@@ -62,7 +68,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Group:
-    """A member of a row that is an object. Where `presence` is stored as null, the whole object is null."""
+    """A member of a row that is an object. Where `presence` is stored as null, the whole object is null.
+
+    In a grouped report it is null where all of its selected members are missing.
+    """
 
     key: str
     presence: str | None = None
@@ -104,6 +113,7 @@ class Parameter:
     value: Value
     help: str
     is_list: bool = False
+    needed: bool = False
     choices: tuple[str, ...] = ()
     default: str | None = None
     minimum: int = 0
@@ -142,6 +152,21 @@ class Report:
     by_key: dict[str, Column] = field(init=False, repr=False, compare=False)
     parameter: dict[str, Parameter] = field(init=False, repr=False, compare=False)
     group: dict[str, Group] = field(init=False, repr=False, compare=False)
+
+    @property
+    def path(self) -> str:
+        """Where it is served."""
+        return f"/api/v2/reports/{self.name}/data"
+
+    @property
+    def type_name(self) -> str:
+        """What types made of it are called, such as `AttendancesGrouped`."""
+        return "".join(part.capitalize() for part in self.name.split("."))
+
+    @cached_property
+    def grouped(self) -> bool:
+        """Whether a row stands for all attendances that have the same values, and may say how many those are."""
+        return any(column.counts for column in self.columns)
 
     def __post_init__(self) -> None:
         names: dict[str, tuple[Column, ...]] = {}
@@ -183,6 +208,20 @@ class Member:
     """Whether it tells who a person is: erasing the person, and retention, take it away."""
     erased_as: str | None = None
     """What is shown instead of it when the person was erased."""
+
+
+@dataclass(frozen=True)
+class LocalStart:
+    """When a row's event starts by the clock where it is held, worked out on the way in and stored beside the row.
+
+    `day` is the stored column of the local date, `minute` that of the minute of that day. They follow from the member
+    `of`, an instant, in the time zone that the member `zone` names; without one, in the provider's.
+    """
+
+    day: str
+    minute: str
+    of: str
+    zone: str
 
 
 @dataclass(frozen=True)

@@ -227,6 +227,40 @@ def _civil(micros: int) -> str:
 # Zones
 
 
+@lru_cache(maxsize=4096)
+def offsets_in(year: int, zone: tzinfo) -> tuple[tuple[int, int], ...]:
+    """The zone's offsets from UTC in a year of UTC's calendar: pairs of (since when, offset), both microseconds.
+
+    The first pair is of the year's beginning.
+    """
+    start, end = ((_day_of_year(number) - _EPOCH_DAY) * DAY for number in (year, year + 1))
+    found = [(start, offset_at(start, zone))]
+    # Looked at day by day: no zone has ever changed its offset twice within a week.
+    for before in range(start, end, DAY):
+        offset = offset_at(before + DAY, zone)
+        if offset != found[-1][1]:
+            found.append((_change_between(before, before + DAY, zone), offset))
+    return tuple(pair for pair in found if pair[0] < end)
+
+
+def _day_of_year(year: int) -> int:
+    """The ordinal of a year's first day, as of `date.toordinal`; for years outside of its calendar as well."""
+    before = year - 1
+    return before * 365 + before // 4 - before // 100 + before // 400 + 1
+
+
+def _change_between(before: int, after: int, zone: tzinfo) -> int:
+    """The first instant in (before, after] that has the offset of `after`."""
+    offset = offset_at(after, zone)
+    while after - before > 1:
+        middle = (before + after) // 2
+        if offset_at(middle, zone) == offset:
+            after = middle
+        else:
+            before = middle
+    return after
+
+
 @lru_cache(maxsize=1024)
 def load_zone(name: str) -> ZoneInfo:
     """The zone of an exact IANA name; anything else is a `ValueError` that suggests the nearest name."""

@@ -6,8 +6,6 @@ As nobody else can write the file, providers, tokens and secrets are mirrored in
 from __future__ import annotations
 
 import secrets
-import shutil
-import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import astuple, fields, replace
@@ -19,7 +17,7 @@ import duckdb
 
 from turnout.errors import TurnoutError
 from turnout.store.base import Answered, Merged, Provider, StoredPlace, StoreStatus, Token
-from turnout.store.duckdb_file import EngineLost, attach, attach_when_free, cursor_of, engine_errors
+from turnout.store.duckdb_file import EngineLost, attach, attach_when_free, cursor_of, engine_errors, faults_of
 from turnout.store.duckdb_jobs import DuckJobs
 from turnout.store.duckdb_persons import DuckPersons
 from turnout.store.duckdb_snapshot import Snapshots
@@ -27,7 +25,7 @@ from turnout.store.duckdb_upkeep import DuckUpkeep
 from turnout.store.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -40,8 +38,6 @@ _SECRET_BYTES: Final = 32
 _INSIST_SECONDS: Final = 0.01
 # From so many written rows on, the file is put in its final, compact form at once instead of some time later.
 _LARGE_MERGE: Final = 100_000
-_LITTLE_SPACE: Final = 256 << 20
-
 
 _NOBODY: Final = Provider(0, "", "UTC")
 T = TypeVar("T")
@@ -93,10 +89,27 @@ class DuckStore:
         return dict(self._providers)
 
     def put_provider(self, provider: Provider) -> None:
-        """Add a provider, or replace the one with its id."""
+        """Add a provider, or replace the one with its id; with another zone, its rows get other local starts."""
+        known = self._providers.get(provider.id)
+        if known and known.timezone != provider.timezone:
+            self._change(provider, lambda work: self._move(work, provider))
+            return
         with self._small:
             self._write("INSERT OR REPLACE INTO provider VALUES", astuple(provider))
             self._providers = dict(sorted({**self._providers, provider.id: provider}.items()))
+
+    def _move(self, work: Work, provider: Provider) -> Outcome:
+        """Replace a provider by the one with another zone, and its rows' local starts, in one transaction."""
+        from turnout.store.local_starts import move_starts  # noqa: PLC0415 - as in `_step`
+        from turnout.store.merge import Outcome  # noqa: PLC0415 - as in `_step`
+
+        work.run("BEGIN TRANSACTION")
+        moved = move_starts(replace(work, zone=provider.timezone))
+        with self._small:
+            work.cursor.execute("INSERT OR REPLACE INTO provider VALUES (?, ?, ?, ?)", astuple(provider))
+            work.run("COMMIT")
+            self._providers = dict(sorted({**self._providers, provider.id: provider}.items()))
+        return Outcome((), moved)
 
     def tokens(self) -> Sequence[Token]:
         """All tokens, by id."""
@@ -179,9 +192,7 @@ class DuckStore:
 
     def _check_place(self, change: PlaceChange) -> None:
         """Refuse a place that does not follow the present one; the same one again is welcome."""
-        known = self._places.get(change.provider_id)
-        mark = known.mark if known else None
-        if mark not in (change.follows, change.place.mark):
+        if not change.fits(self._places.get(change.provider_id)):
             message = f"Another sync of provider {change.provider_id} is at work, or was meanwhile."
             raise TurnoutError("conflict", message)
 
@@ -277,7 +288,8 @@ class DuckStore:
             cursor = cursor_of(self._connection)
             try:
                 with ThreadPoolExecutor(1, "turnout-merge") as thread:
-                    self._work = work = Work(cursor, provider.id, thread)
+                    zone = self._providers.get(provider.id, provider).timezone
+                    self._work = work = Work(cursor, provider.id, zone, thread)
                     return step(work)
             except duckdb.InterruptException:
                 raise _closed() from None
@@ -299,7 +311,7 @@ class DuckStore:
             schema_version=SCHEMA_VERSION,
             attendances=found.attendances,
             providers=len(self._providers),
-            faults=tuple(self._faults()),
+            faults=tuple(faults_of(self.path)),
             retained_at=self.persons.retained_at(),
             tail=found.tail,
             free=found.free,
@@ -322,14 +334,6 @@ class DuckStore:
             self._cursor.close()
             self._connection.close()
             self.upkeep.close()
-
-    def _faults(self) -> Iterator[str]:
-        mode = stat.S_IMODE(self.path.stat().st_mode)
-        if mode & 0o077:
-            yield f"Other users may open the file (mode {mode:o}); `chmod 600 {self.path}` keeps it private."
-        free = shutil.disk_usage(self.path.parent).free
-        if free < _LITTLE_SPACE:
-            yield f"Only {free >> 20} MiB are free on the disk."
 
     def _query(self, sql: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._cursor.execute(sql).fetchall()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 import tempfile
 import time
@@ -30,6 +31,7 @@ _FIRST_TABLES: Final = {"meta", "secret", "provider", "token", "attendances"}
 """Tables that stores of all versions have."""
 _PATIENCE: Final = 5.0
 _PAUSE: Final = 0.01
+_LITTLE_SPACE: Final = 256 << 20
 _FULL: Final = ("No space left", "File too large", "Disk quota exceeded")
 
 
@@ -127,6 +129,16 @@ def cursor_of(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnectio
     cursor = connection.cursor()
     cursor.execute(f"USE {CATALOG}")
     return cursor
+
+
+def faults_of(path: Path) -> Iterator[str]:
+    """What is unwise about where and how the store's file lies."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        yield f"Other users may open the file (mode {mode:o}); `chmod 600 {path}` keeps it private."
+    free = shutil.disk_usage(path.parent).free
+    if free < _LITTLE_SPACE:
+        yield f"Only {free >> 20} MiB are free on the disk."
 
 
 def _unavailable(message: str) -> TurnoutError:

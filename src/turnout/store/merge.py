@@ -50,6 +50,8 @@ class Work:
 
     cursor: duckdb.DuckDBPyConnection
     provider: int
+    zone: str
+    """The provider's time zone."""
     thread: Executor
     """One thread, so that the main thread can wait for a statement and still hear Ctrl-C."""
     stopped: Event = field(default_factory=Event)

@@ -2,6 +2,7 @@
 
 fresh   what the rows to be written say of themselves: accepted rows, and stored rows that repeat a changed truth
 firsts  for every customer of such a row, before or after, the row of the earliest attended event
+starts  when the events of these rows start by their local clocks (`local_starts`)
 """
 # ruff: noqa: S608 - the names in the SQL come from the catalogue, and its one value is an integer
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from turnout.catalog.attendances import ROW, THINGS
 from turnout.catalog.types import FOLDED, Thing
 from turnout.store import schema
+from turnout.store.local_starts import find_starts
 from turnout.store.merge_persons import retention_mark, shown
 from turnout.store.merge_things import changed_table
 from turnout.store.schema import HAS_BIT, LISTED, NEVER_SAID, PERSONAL, names_of, stamp, wide_columns
@@ -56,6 +58,7 @@ class Rows:
 
     def _rewrite(self) -> int:
         self._add_rows_of_other_firsts()
+        find_starts(self._work, "SELECT event_id FROM fresh")
         self._work.run(f"DELETE FROM attendances WHERE {self._here} AND id IN (SELECT id FROM fresh)")
         self._work.run(f"INSERT INTO attendances {self._wide()}")
         (written,) = self._work.one("SELECT count(*) FROM fresh")
@@ -99,7 +102,7 @@ class Rows:
     def _wide(self) -> str:
         """SQL for the wide rows of `fresh`, in clustered order."""
         values = ", ".join(f"{self._value(column)} AS {column}" for column in wide_columns())
-        joins = [f"JOIN firsts USING ({schema.FIRST_OF})"]
+        joins = [f"JOIN firsts USING ({schema.FIRST_OF})", "JOIN starts ON starts.id = fresh.event_id"]
         for thing in THINGS:
             owner = _MAKER.get(thing.reference, "fresh")
             if thing.reference in LISTED:
@@ -116,6 +119,8 @@ class Rows:
             return str(self._work.provider)
         if column == schema.FIRST:
             return _first("fresh")
+        if column in schema.LOCAL:
+            return f"starts.{column}"
         member = column.removesuffix(FOLDED)
         if member in _PERSONAL:
             return shown(member, column, _MAKER[schema.AGE_BY], self._before)

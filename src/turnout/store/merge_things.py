@@ -5,7 +5,7 @@ as one number; the stamp of the row that said it is kept beside each member. The
 after the other:
 
     news           the things that are new, or of which a newer row spoke, with their members after this merge
-    changed_THING  the ids of known things of which a report now shows something else
+    changed_THING  the ids of known things whose wide rows change
 """
 # ruff: noqa: S608 - the names in the SQL come from the catalogue, and its values are integers
 
@@ -19,7 +19,7 @@ from turnout.catalog.attendances import THINGS
 from turnout.catalog.text import fold
 from turnout.catalog.types import FOLDED, Kind, Member, Thing
 from turnout.store.merge_names import gather_lists, resolve_names, spread_lists
-from turnout.store.schema import HAS_BIT, LISTED, NEVER_SAID, STAMP, is_folded, is_shown, stamp, thing_columns
+from turnout.store.schema import HAS_BIT, LISTED, NEVER_SAID, STAMP, is_behind, is_folded, stamp, thing_columns
 
 if TYPE_CHECKING:
     from turnout.store.merge import Work
@@ -28,7 +28,7 @@ _FOLD_BATCH: Final = 50_000
 
 
 def changed_table(thing: Thing) -> str:
-    """The temporary table of the ids of known things of which a report now shows something else."""
+    """The temporary table of the ids of known things whose wide rows change."""
     return f"changed_{thing.name}"
 
 
@@ -119,7 +119,7 @@ def _news(thing: Thing, provider: int) -> str:
         )
         members.append(f"CASE WHEN {m}_newer THEN new_{m} ELSE {m} END AS {m}, {said_at}")
         newer.append(f"{m}_newer")
-        if is_shown(member):
+        if is_behind(member):
             differs.append(f"({m}_newer AND {_shown(member, 'new_' + m)} IS DISTINCT FROM {_shown(member, m)})")
     return (
         f"WITH newest AS (SELECT thing AS id, {', '.join(newest)} FROM ({_said(thing)}) GROUP BY thing), "

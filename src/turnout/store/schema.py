@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from turnout.catalog.attendances import COLUMNS, ROW, THINGS
+from turnout.catalog.attendances import COLUMNS, LOCAL_START, ROW, THINGS
 from turnout.catalog.types import FOLDED, MAX_ID, Kind, Member, Thing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """Of the tables below. Who changes them raises it, and adds how the old become the new to `migrations.MIGRATIONS`."""
 
 MEMBERS: Final[tuple[Member, ...]] = (*ROW, *(m for thing in THINGS for m in thing.members))
@@ -64,6 +64,9 @@ CLUSTERED: Final = ("provider_id", FIRST_BY, "id")
 ROW_GROUP: Final = 61_440
 """So many of its rows have a least and a greatest value of their own, by which a reader passes over them."""
 
+LOCAL: Final = {LOCAL_START.day: "DATE", LOCAL_START.minute: "USMALLINT"}
+"""The wide table's columns of the local start, and their SQL types."""
+
 STAMP: Final = "_stamp"
 
 
@@ -87,6 +90,8 @@ def _sql_type(member: Member) -> str:
         case Kind.CHOICE:
             # An ENUM compares by position: its values are declared in the order of their text.
             return "ENUM ({})".format(", ".join(f"'{choice}'" for choice in sorted(member.choices)))
+        case Kind.WEEKDAY | Kind.TIME:
+            raise AssertionError("these follow from a member, and are none")
 
 
 def staging_columns() -> dict[str, str]:
@@ -114,6 +119,11 @@ def is_shown(member: Member) -> bool:
     return member.storage in _IN_LISTS or member.storage in LISTED or member.storage in _REPORTED
 
 
+def is_behind(member: Member) -> bool:
+    """Whether wide rows change with the member: they repeat it, or their local start is worked out from it."""
+    return is_shown(member) or member.storage == LOCAL_START.zone
+
+
 _REPORTED: Final = {column.storage for column in COLUMNS}
 
 
@@ -129,7 +139,7 @@ def wide_columns() -> dict[str, str]:
         if is_folded(member):
             columns[member.storage + FOLDED] = "VARCHAR"
     columns[FIRST_GIVEN] = "BOOLEAN"
-    return columns
+    return columns | LOCAL
 
 
 def thing_columns(thing: Thing) -> dict[str, str]:
