@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from turnout.catalog.attendances import ATTENDANCES
+from turnout.catalog.attendances import ATTENDANCES, ATTENDANCES_GROUPED, PERIODS
 from turnout.errors import ERRORS
 from turnout.query.timeframe import FORMS
 from turnout.settings import settings_reference
@@ -32,25 +32,34 @@ def code(text: str | None) -> str:
     return f"`{text}`" if text else ""
 
 
+def _parameter(parameter: Parameter) -> list[str]:
+    form = f"list of {parameter.value}" if parameter.is_list else str(parameter.value)
+    if parameter.choices:
+        form += ": " + ", ".join(map(code, parameter.choices))
+    default = "needed" if parameter.needed else code(parameter.default)
+    return [code(parameter.name), form, default, "yes" if parameter.extension else "", parameter.help]
+
+
 def parameters() -> str:
-    def row(parameter: Parameter) -> list[str]:
-        form = f"list of {parameter.value}" if parameter.is_list else str(parameter.value)
-        if parameter.choices:
-            form += ": " + ", ".join(map(code, parameter.choices))
-        extension = "yes" if parameter.extension else ""
-        return [code(parameter.name), form, code(parameter.default), extension, parameter.help]
+    head = ["name", "form", "default", "extension", "meaning"]
+    own = [p for p in ATTENDANCES_GROUPED.parameters if p not in ATTENDANCES.parameters]
+    return f"""# Parameters of the reports
 
-    return f"""# Parameters of the attendances report
-
-`GET /api/v2/reports/attendances/data`
+`GET {ATTENDANCES.path}`
 
 Lists are accepted repeated (`status=a&status=b`), comma-separated (`status=a,b`) and with brackets (`status[]=a`). The values of one list are
 alternatives; different parameters narrow. An unknown parameter is an error.
 
-{table(["name", "form", "default", "extension", "meaning"], map(row, ATTENDANCES.parameters))}
+{table(head, map(_parameter, ATTENDANCES.parameters))}
 
 Date-times are RFC 3339. Without an offset they are local to the provider (or to `timezone`); a date alone is the start of that day for
 `_gte`, and the whole day for `_lte`.
+
+## Counts of attendances
+
+`GET {ATTENDANCES_GROUPED.path}` has the same ones; of these it has its own, or another meaning:
+
+{table(head, map(_parameter, own))}
 
 ## Timeframes
 
@@ -60,28 +69,36 @@ Date-times are RFC 3339. Without an offset they are local to the provider (or to
 """
 
 
-def columns() -> str:
-    def row(column: Column) -> list[str]:
-        kind = str(column.kind) + (": " + ", ".join(map(code, column.choices)) if column.choices else "")
-        notes = [
-            word for word, holds in (("always there", column.required), ("only when named", column.extension)) if holds
-        ]
-        sortable = "yes" if column.sortable else "no"
-        return [
-            code(column.key),
-            code(column.other_name),
-            column.label,
-            kind,
-            sortable,
-            "; ".join([column.help, *notes]),
-        ]
+def _column(column: Column) -> list[str]:
+    kind = str(column.kind) + (": " + ", ".join(map(code, column.choices)) if column.choices else "")
+    notes = [
+        word for word, holds in (("always there", column.required), ("only when named", column.extension)) if holds
+    ]
+    return [
+        code(column.key),
+        code(column.other_name),
+        column.label,
+        kind,
+        "yes" if column.sortable else "no",
+        "; ".join([column.help, *notes]),
+    ]
 
-    groups = ", ".join(f"`{group.key}`" for group in ATTENDANCES.groups)
+
+def columns() -> str:
+    head = ["key", "other name", "label", "type", "sortable", "meaning"]
+    flat, grouped = (", ".join(f"`{group.key}`" for group in r.groups) for r in (ATTENDANCES, ATTENDANCES_GROUPED))
     return f"""# Columns of the attendances report
 
-In this order, which is the default order. A group selects all of its columns: {groups}.
+In this order, which is the default order. A group selects all of its columns: {flat}.
 
-{table(["key", "other name", "label", "type", "sortable", "meaning"], map(row, ATTENDANCES.columns))}
+{table(head, map(_column, ATTENDANCES.columns))}
+
+## Columns of the grouped report
+
+None of them is there by default. A group selects all of its columns: {grouped}. With a `pivot`, further columns
+`{PERIODS}.PERIOD` follow.
+
+{table(head, map(_column, ATTENDANCES_GROUPED.columns))}
 """
 
 

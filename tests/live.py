@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TURNOUT = str(Path(sys.executable).with_name("turnout"))
 REPORT = "/api/v2/reports/attendances/data"
+GROUPED = "/api/v2/reports/attendances.grouped/data"
 PATIENCE = 30.0
 
 

@@ -9,7 +9,8 @@ from zoneinfo import available_timezones
 import schemathesis
 from hypothesis import strategies as st
 
-from turnout.catalog.attendances import ATTENDANCES
+from turnout.catalog.attendances import ATTENDANCES, ATTENDANCES_GROUPED
+from turnout.query.pivot import Pivot
 from turnout.query.timeframe import PATTERN, resolve
 
 if TYPE_CHECKING:
@@ -50,9 +51,13 @@ def map_case(context: HookContext, case: Case) -> Case:
     if case.meta and case.meta.generation.mode.is_positive:
         if isinstance(case.query, dict):
             case.query = agreeing(case.query)
+            if case.path == ATTENDANCES_GROUPED.path:
+                case.query = agreeing_groups(case.query)
         case.body = with_integers(case.body)
         if case.path.endswith("/export") and isinstance(case.body, dict):
             case.body = agreeing(case.body)
+            if case.path == ATTENDANCES_GROUPED.export_path:
+                case.body = agreeing_groups(case.body)
             if isinstance(case.query, dict) and "format" in case.body:
                 case.query.pop("format", None)
     return case
@@ -67,8 +72,30 @@ def agreeing(query: dict[str, Any]) -> dict[str, Any]:
         query.pop("page_size", None)
     if isinstance(query.get("sort"), list):
         named = [key for key in query["sort"] if key and key.strip()]
-        query["sort"] = list({ATTENDANCES.by_name[key.removeprefix("-")]: key for key in named}.values())
+        names = ATTENDANCES.by_name | ATTENDANCES_GROUPED.by_name
+        query["sort"] = list({names.get(name := key.removeprefix("-"), name): key for key in named}.values())
     return query
+
+
+def agreeing_groups(query: dict[str, Any]) -> dict[str, Any]:
+    """The query whose order is of columns that it selects, and of periods of its pivot."""
+    sort, named = (one if isinstance(one, list) else [one] for one in (query.get("sort"), query.get("columns")))
+    selected = {column for name in named for column in ATTENDANCES_GROUPED.by_name[name]}
+    pivot = query.get("pivot") if any(column.counts for column in selected) else None
+
+    def holds(key: str) -> bool:
+        name = key.removeprefix("-")
+        if name in ATTENDANCES_GROUPED.by_name:
+            return ATTENDANCES_GROUPED.by_name[name][0] in selected
+        try:
+            return pivot in ("year", "month", "week") and bool(
+                Pivot(pivot, 1, "monday").read(name.removeprefix("count_by_period."))
+            )
+        except ValueError:
+            return False
+
+    kept = [key for key in sort if isinstance(key, str) and holds(key.strip())]
+    return {name: value for name, value in query.items() if name != "sort"} | ({"sort": kept} if kept else {})
 
 
 def with_integers(value: Any) -> Any:

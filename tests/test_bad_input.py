@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 
-from live import REPORT, Answer, parsed, raw
+from live import GROUPED, REPORT, Answer, parsed, raw
 
 if TYPE_CHECKING:
     from worlds import Studio
@@ -420,6 +420,58 @@ TABLE = [
     *COLUMNS, *SORT, *CHOICES, *IDS, *DATE_TIMES, *TIMEFRAMES, *SCALARS, *PAGING, *UNKNOWN, *TOGETHER,
     *CREDENTIALS, *ACCEPTS, *PATHS,
 ]  # fmt: skip
+
+
+def grouped(query: str, *names: str, **texts: str) -> Wrong:
+    """As `wrong`, asked of the grouped report."""
+    return replace(wrong(query, *names, **texts), path=GROUPED)
+
+
+GROUPS = [
+    grouped("", columns="venue.name, booking_method"),
+    grouped("columns=", columns="At least one"),
+    grouped("columns=,%20,", "columns"),
+    grouped("sort=count", "columns"),
+    *(grouped(f"columns={name}", "columns") for name in ("id", "foo", "event.id", "event.name", "customer.thumbnail_url", "instructors", "membership", "count_by_period.2026-10", "Count")),
+    grouped("columns=day_of_wek", columns="Did you mean 'day_of_week'?"),
+    grouped("columns=venue.name,id,foo", columns="foo"),
+    grouped("columns=count,foo&sort=status", "columns"),
+    grouped("columns=count&sort=status", sort="'status' is not among the selected columns; those can be sorted on: count."),
+    grouped("columns=venue.name,count&sort=-venue_id", sort="venue.name, count"),
+    grouped("columns=venue,count&sort=venue", sort="venue.name"),
+    grouped("columns=status&sort=foo", "sort"),
+    grouped("columns=status&sort=--status", "sort"),
+    grouped("columns=status,count&sort=status,-status", sort="more than once"),
+    grouped("columns=count&pivot=month&sort=count_by_period.2026-10,-count_by_period.2026-10", sort="more than once"),
+    grouped("columns=count&sort=count_by_period.2026-10", sort="'pivot'"),
+    grouped("columns=count&pivot=month&sort=count_by_period.2026", sort="2026-10"),
+    grouped("columns=count&pivot=month&sort=count_by_period", "sort"),
+    grouped("columns=count&pivot=week&sort=count_by_period.2026-W60", "sort"),
+    *(grouped(f"columns=count&pivot={value}", "pivot") for value in ("day", "Month", "monthly", "quarter", "all,year", "none")),
+    grouped("columns=count&pivot=monht", pivot="'month'"),
+    grouped("columns=count&pivot=year&pivot=month", "pivot"),
+    *(grouped(f"columns=count&max_pivot_columns={value}", "max_pivot_columns") for value in ("0", "13", "-1", "x", "1.5", str(TOO_LARGE))),
+    grouped("columns=count&pivot[]=month", "pivot[]"),
+    grouped("columns=count&foo=1", "foo"),
+    grouped("columns=count&max_pivot_column=3", max_pivot_column="'max_pivot_columns'"),
+    grouped("columns=count&limit=101&status=x&pivot=y", "limit", "status", "pivot"),
+    grouped("columns=count&page=1&offset=0", NON_FIELD),
+    grouped("columns=count&cursor=abc", "cursor"),
+    grouped("columns=count&cursor=abc&page=1", "cursor", NON_FIELD),
+    grouped("columns=" + ",".join(["count"] * 1001), "columns"),
+    wrong("pivot=month", "pivot"),
+    wrong("max_pivot_columns=4", "max_pivot_columns"),
+    wrong("columns=day_of_week", "columns"),
+    at("/api/v2/reports/attendances.grouped", *NOTHING),
+    at("/api/v2/reports/attendances_grouped/data", *NOTHING),
+    at("/api/v2/reports/grouped/data", *NOTHING),
+    *(at(GROUPED, *NOT_ALLOWED, method=method) for method in ("POST", "PUT", "DELETE", "OPTIONS")),
+    at(GROUPED, 401, "not_authenticated", token="none"),
+    at(GROUPED, 403, "permission_denied", token="other_role"),
+    Wrong("columns=count", (), 406, "not_acceptable", headers={"Accept": "image/png"}, path=GROUPED),
+    Wrong("columns=count", (), 403, "provider_invalid", headers={"TeamUp-Provider-ID": "2"}, path=GROUPED),
+]  # fmt: skip
+TABLE += GROUPS
 
 
 def test_the_table_is_long() -> None:

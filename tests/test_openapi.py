@@ -18,10 +18,10 @@ import pytest
 import schemathesis
 from starlette.applications import Starlette
 
-from turnout.catalog.attendances import ATTENDANCES
+from turnout.catalog.attendances import ATTENDANCES, ATTENDANCES_GROUPED, REPORTS
 from turnout.catalog.types import Value
 from turnout.errors import ERRORS
-from turnout.web.app import REPORT_PATH, ROUTES
+from turnout.web.app import ROUTES
 from turnout.web.docs_page import docs_routes
 from turnout.web.openapi import openapi_document
 
@@ -32,6 +32,7 @@ STATIC = files("turnout.web").joinpath("static")
 DOCUMENT = openapi_document(version="0.0.0", server_url=None)
 ITEM = DOCUMENT["paths"][PATH]
 PARAMETERS = {parameter["name"]: parameter for parameter in ITEM["parameters"]}
+GROUPED = {parameter["name"]: parameter for parameter in DOCUMENT["paths"][ATTENDANCES_GROUPED.path]["parameters"]}
 
 
 def resolved(value: Any) -> Any:
@@ -88,7 +89,7 @@ def test_every_reference_leads_somewhere_and_every_component_is_used():
 
 def test_every_route_is_documented():
     served = {(path, method) for path, methods in ROUTES.items() for method in methods if path != "/"}
-    served |= {(REPORT_PATH, "GET"), (REPORT_PATH, "HEAD"), ("/openapi.json", "GET")}
+    served |= {(report.path, method) for report in REPORTS for method in ("GET", "HEAD")} | {("/openapi.json", "GET")}
     assert {(path, method.upper()) for path, method, _ in operations()} == served
 
 
@@ -99,13 +100,20 @@ def test_operation_ids_are_unique_and_tags_are_declared():
     assert used == {tag["name"] for tag in DOCUMENT["tags"]}
 
 
-def test_every_parameter_of_the_catalogue_is_there_in_its_order():
-    assert [p["name"] for p in ITEM["parameters"] if p["in"] == "query"] == [p.name for p in ATTENDANCES.parameters]
+@pytest.mark.parametrize("report", REPORTS, ids=lambda r: r.name)
+def test_every_parameter_of_the_catalogue_is_there_in_its_order(report):
+    documented = DOCUMENT["paths"][report.path]["parameters"]
+    assert [p["name"] for p in documented if p["in"] == "query"] == [p.name for p in report.parameters]
 
 
-@pytest.mark.parametrize("declared", ATTENDANCES.parameters, ids=lambda p: p.name)
-def test_a_parameter_says_what_the_catalogue_says(declared):
-    documented = PARAMETERS[declared.name]
+@pytest.mark.parametrize(
+    ("parameters", "declared"),
+    [*((PARAMETERS, p) for p in ATTENDANCES.parameters), *((GROUPED, p) for p in ATTENDANCES_GROUPED.parameters)],
+    ids=lambda one: "" if isinstance(one, dict) else one.name,
+)
+def test_a_parameter_says_what_the_catalogue_says(parameters, declared):
+    documented = parameters[declared.name]
+    assert documented["required"] is declared.needed
     schema = documented["schema"]
     assert documented.get("x-turnout-extension", False) is declared.extension
     assert ("extension" in documented["description"].lower()) is declared.extension
@@ -259,6 +267,62 @@ def test_nullability_is_as_the_rows_have_it():
         {key: value for key, value in full.items() if key != "customer"},
     ]
     assert [fault for fault in faults if valid(fault, schema)] == []
+
+
+@pytest.mark.parametrize("column", ATTENDANCES_GROUPED.columns, ids=lambda c: c.key)
+def test_a_group_has_every_column_at_its_place(column):
+    schema = resolved(DOCUMENT["components"]["schemas"]["AttendancesGroupedRow"])
+    for member in column.path:
+        assert schema["additionalProperties"] is False
+        schema = schema["properties"][member]
+    assert column.help in schema["description"]
+    assert set(column.choices) <= set(schema.get("enum", column.choices))
+
+
+def test_groups_and_their_periods_are_as_documented():
+    schema = DOCUMENT["components"]["schemas"]["AttendancesGroupedRow"]
+    full = {
+        "customer": {"id": 1, "name": None},
+        "day_of_week": "monday",
+        "event": {"start_time": "18:30"},
+        "venue": None,
+        "booking_source": None,
+        "count": 3,
+        "count_by_period": {"2026-09": 0, "2026-10": 3},
+    }
+    assert valid(full, schema)
+    assert valid({"count": 3, "count_by_period": {"2026": 3}}, schema)
+    assert valid({"status": "attended", "count_by_period": {"2026-W41": 3, "2026-10-04": 1}}, schema)
+    faults = [
+        {**full, "id": 1},
+        {**full, "day_of_week": None},
+        {**full, "day_of_week": "Monday"},
+        {**full, "event": None},
+        {**full, "event": {"start_time": "24:00"}},
+        {**full, "count": 0},
+        {**full, "count_by_period": {"Oct 2026": 3}},
+        {**full, "count_by_period": {"2026-10": None}},
+    ]
+    assert [fault for fault in faults if valid(fault, schema)] == []
+    header = DOCUMENT["components"]["schemas"]["AttendancesGroupedColumnHeader"]
+    named = {"label": "Oct 2026", "key": "count_by_period.2026-10", "sortable": True}
+    assert valid({**named, "holds_customer_id": False, "required": False}, header)
+    assert not valid({**named, "key": "count_by_period.x", "holds_customer_id": False, "required": False}, header)
+
+
+def test_groups_can_be_sorted_on_columns_and_periods():
+    sort = GROUPED["sort"]["schema"]
+    for good in (
+        "count",
+        "-count",
+        "day_of_week",
+        "-event_start_time",
+        "count_by_period.2026-10",
+        "-count_by_period.2026",
+    ):
+        assert valid([good], sort), good
+    for bad in ("id", "--count", "count_by_period.", "count_by_period.2026-13", "venue"):
+        assert not valid([bad], sort), bad
 
 
 def test_every_error_of_a_report_has_its_status_and_the_common_form():

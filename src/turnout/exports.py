@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from turnout.errors import TurnoutError
 from turnout.output.files import FILES, Asked, FileFormat, Whole
+from turnout.query.groups import every_group_statement, settled, total_statement
 from turnout.query.plan import plan
 from turnout.query.spans import ROWS_OF_A_MARK, marks, spans
 from turnout.query.sql import extent_statement, marks_statement, span_statement
@@ -42,16 +43,18 @@ def write_file(
     the work: what it raises comes through. Whatever is raised, the file is then left behind unfinished, and is the
     caller's to remove. Raises `OSError` where the file cannot be written, else as `Snapshot` does.
     """
-    the_plan = plan(request, with_order_keys=False)
     written = 0
     with store.snapshot() as snapshot, file.open("wb") as out:
         on_snapshot(snapshot)
-        total = int(snapshot.rows(extent_statement(the_plan))[0][0])
+        request = settled(request, snapshot.rows)
+        the_plan = plan(request, with_order_keys=False)
+        count = total_statement if the_plan.grouping else extent_statement
+        total = int(snapshot.rows(count(the_plan))[0][0])
         on_total(total)
 
         def batches() -> Iterator[Batch]:
             nonlocal written
-            for batch in _read(snapshot, the_plan, total):
+            for batch in _read_groups(snapshot, the_plan) if the_plan.grouping else _read(snapshot, the_plan, total):
                 check()
                 yield batch
                 written += batch.num_rows
@@ -78,3 +81,8 @@ def _read(snapshot: Snapshot, the_plan: Plan, total: int) -> Iterator[Batch]:
             start, end = parts.send(held)
         except StopIteration:
             return
+
+
+def _read_groups(snapshot: Snapshot, the_plan: Plan) -> Iterator[Batch]:
+    """All groups in the report's order: they are few, compared with the rows that they are made of."""
+    return (batch for batch in snapshot.columns(every_group_statement(the_plan), _BATCH) if batch.num_rows)

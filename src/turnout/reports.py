@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.query.cursor import KEY_NAME, CursorBox
+from turnout.query.groups import groups_statement, page_of, settled
 from turnout.query.instants import local_date
 from turnout.query.plan import Plan, place_of, plan, position
 from turnout.query.sql import count_statement, extent_statement, follows_statement, page_statement
@@ -51,10 +52,11 @@ def report_page(
     on_snapshot: Callable[[Snapshot], None] = lambda _: None,
 ) -> Page:
     """Answer one page. Total and rows are of one snapshot; `on_snapshot` gets to see it, so that it can cancel it."""
-    the_plan = plan(request)
     with store.snapshot() as snapshot:
         on_snapshot(snapshot)
-        found = _read(snapshot, request, the_plan)
+        request = settled(request, snapshot.rows)
+        the_plan = plan(request)
+        found = _read_groups(snapshot, the_plan) if the_plan.grouping else _read(snapshot, request, the_plan)
     return Page(
         body=b"".join(format_.write(request, the_plan, found.total, [found.rows])),
         format=format_,
@@ -97,6 +99,17 @@ def _read(snapshot: Snapshot, request: ReportRequest, the_plan: Plan) -> _Found:
         return _Found(total, rows, before=bool(rows), after=more)
     rows.reverse()
     return _Found(total, rows, before=more, after=_follows(snapshot, request, the_plan, rows))
+
+
+def _read_groups(snapshot: Snapshot, the_plan: Plan) -> _Found:
+    total, ahead, rows = page_of(snapshot.rows(groups_statement(the_plan)))
+    more = len(rows) > the_plan.limit
+    rows = rows[: the_plan.limit]
+    behind = the_plan.offset > 0 if the_plan.position is None else ahead < total
+    if not the_plan.backwards:
+        return _Found(total, rows, before=behind, after=more)
+    rows.reverse()
+    return _Found(total, rows, before=more, after=behind)
 
 
 def _rows(snapshot: Snapshot, the_plan: Plan, extent: Extent) -> list[Row]:

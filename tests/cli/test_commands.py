@@ -111,6 +111,34 @@ def test_a_report_as_a_table(shell: Shell) -> None:
     assert done.stderr.decode() == "2 of 250 rows; times in Europe/Berlin; --all has every row.\n"
 
 
+def test_a_report_of_counts(shell: Shell) -> None:
+    """`--group-by` is the columns and their count, in every form; a table ends with all that matches."""
+    report = ("report", "--provider", "1", "--group-by", "status", "--sort", "-count", "--pivot", "year")
+    same = ("report", "--provider", "1", "--columns", "status,count", "--sort", "-count", "--pivot", "year")
+    document = json.loads(shell.out(*report, "--json"))
+    assert document == json.loads(shell.out(*same, "--json"))
+    counts = {row["status"]: row["count"] for row in document["rows"]}
+    assert sum(counts.values()) == ROWS
+    keys = [header["key"] for header in document["column_headers"]]
+    assert keys[:2] == ["status", "count"]
+    assert all(key.startswith("count_by_period.") for key in keys[2:])
+    done = shell.run(*report, "--limit", "1")
+    _, _, first, _, last = done.stdout.decode().splitlines()
+    assert first.split()[:2] == [max(counts, key=counts.__getitem__), str(max(counts.values()))]
+    assert last.split()[:4] == ["all", str(len(counts)), "matching", str(ROWS)]
+    assert done.stderr.decode() == f"1 of {len(counts)} rows; --all has every row.\n"
+    text = shell.out(*report, "--all", "--format", "csv", "--limit", "1")
+    records = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert {record["Status"]: int(record["Count"]) for record in records} == counts
+
+
+def test_an_order_by_weeks_of_the_provider_is_left_to_the_server(shell: Shell) -> None:
+    report = ("report", "--provider", "1", "--group-by", "status", "--pivot", "week", "--json")
+    shell.run(*report, "--sort", "count_by_period.2026-W01")
+    wrong = shell.run(*report, "--sort", "count_by_period.2026-01-04", status=2)
+    assert "is not a week that begins on Monday" in wrong.stderr.decode()
+
+
 def test_every_page_in_every_form(shell: Shell) -> None:
     document = json.loads(shell.out("report", "--provider", "1", "--all", "--json"))
     ids = [one["id"] for one in document["rows"]]

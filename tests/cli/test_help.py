@@ -13,7 +13,7 @@ import pytest
 from click.shell_completion import ShellComplete
 from shell import environment, typed
 
-from turnout.catalog.attendances import ATTENDANCES
+from turnout.catalog.attendances import REPORTS
 from turnout.cli.main import cli
 from turnout.settings import settings_reference
 
@@ -87,8 +87,8 @@ def options(path: tuple[str, ...]) -> set[str]:
 
 
 def test_the_report_has_an_option_for_every_parameter() -> None:
-    expected = {f"--{parameter.name.replace('_', '-')}" for parameter in ATTENDANCES.parameters}
-    assert expected <= options(("report",))
+    expected = {f"--{name.replace('_', '-')}" for report in REPORTS for name in report.parameter}
+    assert {*expected, "--group-by"} <= options(("report",))
 
 
 def test_serve_has_an_option_for_every_setting() -> None:

@@ -12,7 +12,6 @@ import pytest
 from turnout.cli.pages import PATH, every_page, first_page
 from turnout.cli.problems import Failure, Misuse
 from turnout.cli.report_output import Request, write_csv, write_json, write_table
-from turnout.web.app import REPORT_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,10 +60,6 @@ class Server:
         return httpx.Response(200, json=document, headers=headers)
 
     csv = False
-
-
-def test_the_path_is_the_servers() -> None:
-    assert PATH == REPORT_PATH
 
 
 def test_every_page_is_asked_for_once_and_only_of_the_server_that_has_the_token() -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from turnout.catalog.attendances import ATTENDANCES, BOOKING_METHODS, EVENT_TYPES, STATUSES
 from turnout.catalog.types import Kind
 from turnout.cli.render import visible
-from turnout.cli.table import _LOOKS, Head, Table, cell_text, summary_keys
+from turnout.cli.table import _LOOKS, Head, Table, Total, cell_text, summary_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,7 @@ def drawn(
     table = Table(console, table_heads, **how)
     for row in rows:
         table.add([row] if isinstance(row, dict) else row)
+    table.finish()
     file.flush()
     return file.buffer.getvalue().decode()
 
@@ -152,3 +153,51 @@ def test_the_summary_is_of_known_columns_and_every_look_is_of_a_choice() -> None
     assert set(keys) <= set(ATTENDANCES.by_key)
     assert set(_LOOKS) == set(STATUSES)
     assert not set(_LOOKS) & {*BOOKING_METHODS, *EVENT_TYPES}
+
+
+COUNTS = [
+    Head("venue.name", "Venue Name"),
+    Head("day_of_week", "Day of Week"),
+    Head("count", "Count"),
+    Head("count_by_period.2026-10", "Oct 2026"),
+]
+GROUPS = [
+    {"venue": {"name": "Hall"}, "day_of_week": "monday", "count": 40, "count_by_period": {"2026-10": 4}},
+    {"venue": {"name": "Hall"}, "day_of_week": "friday", "count": 10, "count_by_period": {"2026-10": 0}},
+    {"venue": None, "day_of_week": "friday", "count": 1, "count_by_period": {"2026-10": 1}},
+]
+EVERY = Total("all 7 matching", {"count": 1_000, "count_by_period": {"2026-10": 70}})
+
+
+def test_counts_have_bars_and_a_last_row_for_all_that_matches() -> None:
+    lines = drawn(COUNTS, [GROUPS], terminal=True, total=EVERY, width=72).splitlines()
+    assert lines == [
+        "Venue Name      Day of Week  Count  Oct 2026",
+        "──────────────  ───────────  ─────  ────────",
+        "Hall            monday          40         4  ██████████████████████████",
+        "Hall            friday          10         0  ██████▌",
+        "                friday           1         1  ▋",
+        "──────────────  ───────────  ─────  ────────",
+        "all 7 matching                1000        70",
+    ]
+
+
+def test_bars_go_on_beyond_the_edge_where_later_rows_count_more() -> None:
+    more = {**GROUPS[0], "count": 41}
+    lines = drawn(COUNTS, [GROUPS, [more]], terminal=True, total=EVERY, width=72).splitlines()
+    assert lines[5].endswith("  " + "█" * 25 + "▶")
+    assert max(map(cell_len, lines)) <= 72
+
+
+@pytest.mark.parametrize("width", range(20, 130, 3))
+def test_counts_fit_the_width(width: int) -> None:
+    lines = drawn(COUNTS, [GROUPS], terminal=True, total=EVERY, width=width).splitlines()
+    assert max(map(cell_len, lines)) <= max(width, 20)
+    assert ("█" in "".join(lines)) == (width >= 44 + 2 + 8)
+    assert any("all 7" in line for line in lines)
+
+
+def test_elsewhere_counts_have_no_bars() -> None:
+    lines = drawn(COUNTS, [GROUPS], terminal=False, total=EVERY).splitlines()
+    assert lines[2] == "Hall            monday          40         4"
+    assert lines[-1] == "all 7 matching                1000        70"

@@ -45,6 +45,26 @@ WRONG = {
     "every row after a cursor": ((*REPORT, "--all", "--cursor", "abc"), "leave out --cursor"),
     "every row and none": ((*REPORT, "--all", "--limit", "0"), "--all has every row, and --limit 0 none"),
     "every row and none by another name": ((*REPORT, "--all", "--page_size", " 00"), "--page-size"),
+    "a single column among counts": (
+        (*REPORT, "--columns", "id,count"),
+        "--columns 'id' is of single attendances, and does not go with 'count', which asks for counts",
+    ),
+    "a single column with a pivot": (
+        (*REPORT, "--columns", "event.name", "--pivot", "month"),
+        "does not go with --pivot",
+    ),
+    "an order of single attendances among counts": (
+        (*REPORT, "--group-by", "status", "--sort", "-event.starts_at"),
+        "--sort '-event.starts_at' is of single attendances",
+    ),
+    "counts twice over": (
+        (*REPORT, "--group-by", "status", "--columns", "status"),
+        "--group-by is short for --columns",
+    ),
+    "counts of nothing": ((*REPORT, "--pivot", "month"), "--columns: At least one is needed"),
+    "an unknown group": ((*REPORT, "--group-by", "venu"), "'venu' is not a column. Did you mean 'venue'?"),
+    "an order that is not selected": ((*REPORT, "--group-by", "status", "--sort", "venue.name"), "status, count"),
+    "too many periods": ((*REPORT, "--group-by", "status", "--max-pivot-columns", "13"), "the most is 12"),
     "a table in a file": ((*REPORT, "-o", "x.txt"), "--output goes with --format csv or --format json"),
     "no server": ((*REPORT, "--server", "127.0.0.1:80"), "is not the address of a server"),
     "a server with a password": ((*REPORT, "--server", "http://u:p@host"), "is not the address of a server"),

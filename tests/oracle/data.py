@@ -167,6 +167,8 @@ def _refer(world: _World, row: Row, settled: Truth | None) -> None:
     for thing in ("offering_type", "venue"):
         if maybe(0.4):
             row[thing] = _named(world, thing, settled) if maybe(0.85) else None
+            if thing == "venue" and row[thing] and settled is None and maybe(0.3):
+                row[thing]["timezone"] = choice((None, "", *ZONES))
     if maybe(0.4):
         count = choice((0, 1, 1, 2, 3))
         people = {str(one): one for one in (_named(world, "instructor", settled) for _ in range(count))}

@@ -204,9 +204,7 @@ def _cell(row: Row, key: str, ask: Ask) -> str:
         return "true" if value else "false"
     if kind == "list":
         value = "; ".join(name for _, name in people(row) if name is not None)
-    text = str(value)
-    runs = kind in {"text", "list"} and text[:1] in {"=", "+", "-", "@", "\t", "\r"}
-    return "'" + text if runs and ask.csv_escape else text
+    return harmless(str(value), ask) if kind in {"text", "list"} else str(value)
 
 
 def table(page: list[Row], ask: Ask) -> list[list[str]]:
@@ -214,6 +212,11 @@ def table(page: list[Row], ask: Ask) -> list[list[str]]:
     keys = selected(ask.columns)
     head = [key if ask.csv_header == "key" else BY_KEY[key].label for key in keys]
     return [head, *([_cell(row, key, ask) for key in keys] for row in page)]
+
+
+def harmless(text: str, ask: Ask) -> str:
+    """A text cell as a spreadsheet may have it."""
+    return "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r"} and ask.csv_escape else text
 
 
 def csv_text(cells: list[list[str]]) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from hypothesis import strategies as st
 
-from oracle import calendar
+from oracle import calendar, groups
 from oracle.columns import GROUPS, KEY_OF, SORTABLE_NAMES
+from oracle.groups import GroupAsk
 from oracle.report import Ask, Row, Tenant
 
 if TYPE_CHECKING:
@@ -189,6 +190,47 @@ def cases(draw: Callable, data: DataSet, *, paging: bool = True) -> Case:
     pairs, accept = _format(as_csv, spelling)
     pairs += [(name, _respelled(text, spelling)) for name, text in bounds]
     pairs += written(ask, spelling)
+    return Case(ask, _interleaved(pairs, spelling), as_csv, accept, raw=spelling.random() < 0.3)
+
+
+def group_columns() -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from((*groups.NAMES, "count", "count")), min_size=1, max_size=5).map(tuple)
+
+
+@st.composite
+def group_asks(draw: Callable, data: DataSet, *, paging: bool = True) -> tuple[GroupAsk, Pairs]:
+    """What to ask of the grouped report; the bounds as text, as `asks`."""
+    ask, bounds = draw(asks(data, paging=paging))
+    named = draw(group_columns())
+    keys = groups.selected(named)
+    pivot = draw(st.sampled_from(("all", "year", "month", "week")))
+    names = [name for name, key in groups.KEY_OF.items() if key in keys]
+    if pivot != "all" and "count" in keys:
+        days = [groups.local(row, data.tenant).date() for row in data.rows] or [date(2026, 1, 1)]
+        labels = {groups.label_of(pivot, day, data.tenant.week_start) for day in (*days, date(1999, 12, 31))}
+        names += [groups.PERIOD + label for label in sorted(labels)]
+    level = st.tuples(st.sampled_from(names), st.booleans())
+    sort = st.lists(level, max_size=3, unique_by=lambda one: groups.KEY_OF.get(one[0], one[0]))
+    more = {"pivot": pivot, "most": draw(st.sampled_from((4, 4, 1, 2, 12)))}
+    given = {**vars(ask), "columns": named, "sort": tuple(draw(sort))}
+    return GroupAsk(**given, **more), bounds
+
+
+@st.composite
+def group_cases(draw: Callable, data: DataSet, *, paging: bool = True) -> Case:
+    """A request for groups."""
+    ask, bounds = draw(group_asks(data, paging=paging))
+    as_csv = draw(st.booleans())
+    if as_csv:
+        ask = replace(ask, csv_header=draw(st.sampled_from(("label", "key"))), csv_escape=draw(st.booleans()))
+    spelling = random.Random(draw(st.integers(0, 2**20)))
+    pairs, accept = _format(as_csv, spelling)
+    pairs += [(name, _respelled(text, spelling)) for name, text in bounds]
+    pairs += written(ask, spelling)
+    if ask.pivot != "all" or spelling.random() < 0.2:
+        pairs.append(("pivot", ask.pivot))
+    if ask.most != 4 or spelling.random() < 0.2:
+        pairs.append(("max_pivot_columns", str(ask.most)))
     return Case(ask, _interleaved(pairs, spelling), as_csv, accept, raw=spelling.random() < 0.3)
 
 

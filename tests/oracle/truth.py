@@ -83,6 +83,8 @@ class Truth:
         known.add(thing_id)
         if "name" in said:
             self._say(thing, thing_id, "name", _text(said["name"]), stamp)
+        if "timezone" in said:
+            self._say(thing, thing_id, "timezone", _text(said["timezone"]), stamp)
         return thing_id
 
     def _customer(self, said: Row, stamp: tuple[int, int]) -> None:
@@ -164,6 +166,7 @@ class Truth:
             "offering_type.name": self.fact("offering_type", offering_type, "name"),
             "venue.id": venue,
             "venue.name": self.fact("venue", venue, "name"),
+            "venue.timezone": self.fact("venue", venue, "timezone"),
             "instructors": [(one, self.fact("instructor", one, "name")) for one in people],
             "booking_method": own.get("booking_method"),
             "customer_membership.id": held,

@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from turnout.catalog.attendances import ATTENDANCES
+from turnout.catalog.attendances import ATTENDANCES, ATTENDANCES_GROUPED
 from turnout.query.cursor import CursorBox, Place
+from turnout.query.groups import days_statement, every_group_statement, groups_statement, total_statement
+from turnout.query.pivot import with_periods
 from turnout.query.plan import plan, position
 from turnout.query.raw import pairs_of
 from turnout.query.request import ReportRequest, Scope, parse
@@ -137,3 +139,52 @@ def test_every_statement_names_its_provider(name: str) -> None:
     ):
         assert statement.sql.count("provider_id = ?") == statement.sql.count("FROM attendances")
         assert statement.sql.count("?") == len(statement.values)
+
+
+GROUPED = {
+    "groups": "columns=venue.name,day_of_week,count",
+    "groups_alone": "columns=count",
+    "groups_without_count": "columns=status,event.start_time&sort=-event.start_time&limit=0",
+    "groups_sorted": "columns=customer,count&sort=-count,customer_name&offset=20&limit=5&venues=1,2",
+    "groups_by_month": "columns=offering_type.name,count&pivot=month&max_pivot_columns=2&sort=-count_by_period.2026-01,count_by_period.2019-07",
+    "groups_by_week": "columns=status,count&pivot=week&max_pivot_columns=1",
+}
+
+
+def ask_groups(query: str, *, scope: Scope = SCOPE) -> ReportRequest:
+    request = parse(ATTENDANCES_GROUPED, pairs_of(query.encode()), scope, now=NOW, box=BOX)
+    return with_periods(request, 20_000, 20_500)
+
+
+def lines(sql: str) -> str:
+    for word in (" AND ", " FROM ", " WHERE ", " UNION ALL ", " GROUP BY ", " ORDER BY ", " LEFT JOIN "):
+        sql = sql.replace(word, f"\n {word}")
+    return sql
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_statements_of_a_request_for_groups(name: str) -> None:
+    the_plan = plan(ask_groups(GROUPED[name]))
+    statements = (days_statement(the_plan), groups_statement(the_plan), total_statement(the_plan))
+    agree(name, "".join(f"{lines(s.sql)}\n-- {s.values}\n\n" for s in statements))
+
+
+def test_statements_of_groups_beyond_a_cursor_and_of_all() -> None:
+    scope = Scope(7, ZoneInfo("Europe/Berlin"), "sunday", 3)
+    query = "columns=venue.name,day_of_week,count&sort=-count&pivot=year"
+    first = ask_groups(query, scope=scope)
+    cursor = BOX.seal(Place(NOW, backwards=True, values=(8, "Zoë", 2)), first.belongs_to)
+    the_plan = plan(ask_groups(f"{query}&cursor={cursor}", scope=scope))
+    whole = plan(first, with_order_keys=False)
+    statements = (groups_statement(the_plan), every_group_statement(whole))
+    agree("groups_before_cursor", "".join(f"{lines(s.sql)}\n-- {s.values}\n\n" for s in statements))
+
+
+def test_every_statement_for_groups_names_its_provider() -> None:
+    for query in GROUPED.values():
+        the_plan = plan(ask_groups(query))
+        for statement in (days_statement, groups_statement, total_statement, every_group_statement):
+            made = statement(the_plan)
+            assert made.sql.count("provider_id = ?") == made.sql.count("FROM attendances")
+            assert made.sql.count("?") == len(made.values)
+            assert made.values.count(7) == made.sql.count("provider_id = ?")

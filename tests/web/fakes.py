@@ -14,10 +14,11 @@ import msgspec
 from starlette.routing import Route
 
 from turnout.admin import create_token
+from turnout.catalog.attendances import ATTENDANCES
 from turnout.settings import Settings
 from turnout.store.base import Provider, StoreStatus
 from turnout.store.jobs import Standing
-from turnout.web.app import REPORT_PATH, Application, create_app
+from turnout.web.app import Application, create_app
 from turnout.web.context import Clock, context_of
 from turnout.web.respond import finish
 from turnout.web.server import in_thread
@@ -232,7 +233,7 @@ class Client:
     def send(self, method: str, path: str, **given: Any) -> httpx.Response:
         return self.run(self.asking(method, path, **given))
 
-    def get(self, path: str = REPORT_PATH, **headers: str) -> httpx.Response:
+    def get(self, path: str = ATTENDANCES.path, **headers: str) -> httpx.Response:
         return self.send("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     async def asking(self, method: str, path: str, **given: Any) -> httpx.Response:

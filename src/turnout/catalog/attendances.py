@@ -129,8 +129,8 @@ _FLAT: Final = {column.key: replace(column, required=False) for column in COLUMN
 # fmt: off
 GROUPED_COLUMNS: Final = (
     *(_FLAT[key] for key in ("customer.id", "customer.name", "customer.email")),
-    Column("day_of_week", "Day of Week", Kind.WEEKDAY, "weekday", nullable=False, choices=WEEK_DAYS, of=LOCAL_START.day, help="The day of the week on which the event starts, in local time; in the order of the provider's week."),
-    Column("event.start_time", "Start Time", Kind.TIME, LOCAL_START.minute, "event_start_time", nullable=False, help="The time of day at which the event starts, in local time."),
+    Column("day_of_week", "Day of Week", _C, "day_of_week", nullable=False, choices=WEEK_DAYS, of=LOCAL_START.day, help="The day of the week on which the event starts, in local time; in the order of the provider's week."),
+    Column("event.start_time", "Start Time", _T, "event_start_time", "event_start_time", nullable=False, of=LOCAL_START.minute, pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", help="The time of day at which the event starts, such as `18:30`, in local time."),
     *(_FLAT[key] for key in ("offering_type.id", "offering_type.name", "venue.id", "venue.name", "booking_method", "booking_source", "status")),
     Column("count", "Count", _I, "count", nullable=False, counts=True, help="How many attendances have the values of the row."),
 )

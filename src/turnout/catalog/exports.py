@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from turnout.catalog.attendances import ATTENDANCES
+from turnout.catalog.attendances import REPORTS
 from turnout.catalog.types import Parameter, Report, Value
 
 FILE_FORMATS: Final = ("csv", "json", "ndjson", "xlsx", "parquet")
@@ -24,11 +24,8 @@ def _of_a_file(parameter: Parameter) -> Parameter:
     return replace(parameter, help="The form of the file.", choices=FILE_FORMATS, default=FILE_FORMATS[0])
 
 
-REPORTS: Final[dict[str, Report]] = {report.name: report for report in (ATTENDANCES,)}
-"""Every report by its name."""
-
-EXPORTS: Final[dict[str, Report]] = {name: exported(report) for name, report in REPORTS.items()}
-"""The same, as they are exported."""
+EXPORTS: Final[dict[str, Report]] = {report.name: exported(report) for report in REPORTS}
+"""Every report by its name, as it is exported."""
 
 LISTING: Final[tuple[Parameter, ...]] = (
     Parameter("limit", Value.INTEGER, "How many jobs to answer at most.", default="50", maximum=100, paging=True),

@@ -13,6 +13,7 @@ from typing import Final
 
 MAX_ID: Final = 2**63 - 1
 FOLDED: Final = "_folded"
+NUMBER: Final = "_number"
 WEEK_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -25,8 +26,6 @@ class Kind(StrEnum):
     CHOICE = "choice"
     BOOLEAN = "boolean"
     PEOPLE = "list of {id, name}"
-    WEEKDAY = "day of the week"
-    TIME = "time of day"
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,11 @@ class Column:
     """One column of a report.
 
     `storage` is the column of the wide table that holds it; a PEOPLE column is held in two parallel lists,
-    `instructor_ids` and `instructor_names`. A WEEKDAY is worked out from the stored date `of`, and then counts from 0
-    on the first day of the provider's week; a TIME is held as the minute of the day. A column that `counts` holds how
-    many attendances a group has. `order_by` lists the stored columns that one sort level compares, in turn.
+    `instructor_ids` and `instructor_names`. `order_by` lists the stored columns that one sort level compares, in turn.
+
+    In a grouped report, a column may be the text of a number, which groups are told apart and sorted by, and which
+    follows from the stored column `of`; one that `counts` holds how many attendances a group has. `pattern` is what
+    every text matches, where that can be said.
     """
 
     key: str
@@ -52,6 +53,7 @@ class Column:
     choices: tuple[str, ...] = ()
     of: str = ""
     counts: bool = False
+    pattern: str = ""
     help: str = ""
 
     @cached_property
@@ -61,6 +63,8 @@ class Column:
 
     @cached_property
     def order_by(self) -> tuple[str, ...]:
+        if self.of:
+            return (self.storage + NUMBER,)
         if self.kind is Kind.TEXT:
             return (self.storage + FOLDED, self.storage)
         return (self.storage,)
@@ -157,6 +161,11 @@ class Report:
     def path(self) -> str:
         """Where it is served."""
         return f"/api/v2/reports/{self.name}/data"
+
+    @property
+    def export_path(self) -> str:
+        """Where a file of it is asked for."""
+        return f"/api/v2/reports/{self.name}/export"
 
     @property
     def type_name(self) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from turnout.catalog.types import Report
     from turnout.cli.pages import Pairs
 
 _JOBS: Final = "/api/v2/jobs"
@@ -52,7 +53,7 @@ class _Job(msgspec.Struct):
     size: int | None = None
 
 
-def export(client: httpx.Client, provider: int, report: str, pairs: Pairs, output: str) -> Exported:
+def export(client: httpx.Client, provider: int, report: Report, pairs: Pairs, output: str) -> Exported:
     """Export a report to the file `output`, or `-`, standard output. What ends it before that cancels the job."""
     began = time.monotonic()
     headers = {"TeamUp-Provider-ID": str(provider)}
@@ -69,12 +70,12 @@ def export(client: httpx.Client, provider: int, report: str, pairs: Pairs, outpu
     return Exported(job.id, job.format, job.total_items, job.size or 0, time.monotonic() - began)
 
 
-def _ask(client: httpx.Client, report: str, pairs: Pairs, headers: dict[str, str]) -> int:
+def _ask(client: httpx.Client, report: Report, pairs: Pairs, headers: dict[str, str]) -> int:
     body: dict[str, list[str]] = {}
     for name, value in pairs:
         body.setdefault(name, []).append(value)
     try:
-        answer = call(client, "POST", f"/api/v2/reports/{report}/export", body=body, headers=headers)
+        answer = call(client, "POST", report.export_path, body=body, headers=headers)
     except Refused as refused:
         if refused.code == "parameter_invalid":
             raise Misuse(refused.message, fields=refused.fields) from refused

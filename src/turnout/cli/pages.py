@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from turnout.catalog.attendances import ATTENDANCES
 from turnout.cli.api import Refused, call
 from turnout.cli.problems import Misuse
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-PATH: Final = "/api/v2/reports/attendances/data"
+PATH: Final = ATTENDANCES.path
 LARGEST_PAGE: Final = 100
 _TRIES: Final = 8
 _LONGEST_WAIT: Final = 60
@@ -23,10 +25,10 @@ _WORTH_WAITING: Final = frozenset({"throttled", "overloaded"})
 Pairs = list[tuple[str, str]]
 
 
-def first_page(client: httpx.Client, provider: int, pairs: Pairs) -> httpx.Response:
-    """Ask for a page of `provider`'s report."""
+def first_page(client: httpx.Client, provider: int, pairs: Pairs, path: str = PATH) -> httpx.Response:
+    """Ask for a page of `provider`'s report at `path`."""
     try:
-        return call(client, "GET", PATH, params=pairs, headers={"TeamUp-Provider-ID": str(provider)})
+        return call(client, "GET", path, params=pairs, headers={"TeamUp-Provider-ID": str(provider)})
     except Refused as refused:
         if refused.code == "parameter_invalid":
             raise Misuse(refused.message, fields=refused.fields) from refused
@@ -34,13 +36,18 @@ def first_page(client: httpx.Client, provider: int, pairs: Pairs) -> httpx.Respo
 
 
 def every_page(
-    client: httpx.Client, provider: int, pairs: Pairs, *, sleep: Callable[[float], None] = time.sleep
+    client: httpx.Client,
+    provider: int,
+    pairs: Pairs,
+    path: str = PATH,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[httpx.Response]:
     """Ask for one page after the other until the last. A server that is busy is waited for."""
     if not {"limit", "page_size"} & {name for name, _ in pairs}:
         pairs = [*pairs, ("limit", str(LARGEST_PAGE))]
     while True:
-        response = _patiently(client, provider, pairs, sleep)
+        response = _patiently(partial(first_page, client, provider, pairs, path), sleep)
         yield response
         following = response.links.get("next", {}).get("url")
         if not following:
@@ -49,10 +56,10 @@ def every_page(
         pairs = parse_qsl(urlsplit(following).query, keep_blank_values=True)
 
 
-def _patiently(client: httpx.Client, provider: int, pairs: Pairs, sleep: Callable[[float], None]) -> httpx.Response:
+def _patiently(ask: Callable[[], httpx.Response], sleep: Callable[[float], None]) -> httpx.Response:
     for tried in range(1, _TRIES + 1):
         try:
-            return first_page(client, provider, pairs)
+            return ask()
         except Refused as refused:
             if refused.code not in _WORTH_WAITING or tried == _TRIES:
                 raise

@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from turnout.catalog.attendances import ATTENDANCES
 from turnout.cli.api import call, read_json
 from turnout.cli.pages import Pairs, every_page, first_page
 from turnout.cli.problems import Failure
 from turnout.cli.render import Words, out, write_bytes
-from turnout.cli.report_options import asked_for
-from turnout.cli.table import Head, Table, summary_keys
+from turnout.cli.report_options import COUNT, asked_for
+from turnout.cli.table import Head, Table, Total, summary_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     import httpx
+
+    from turnout.catalog.types import Report
+
+
+_NOT_OF_ALL: Final = frozenset({"columns", "sort", "limit", "page_size", "offset", "page", "cursor", "format"})
+"""The parameters that do not say which attendances match."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +39,14 @@ class Request:
     every: bool
     write: Callable[[bytes], object] = write_bytes
     output: str | None = None
+    report: Report = ATTENDANCES
 
     def pages(self, *more: tuple[str, str]) -> Iterator[httpx.Response]:
         pairs = [*self.pairs, *more]
         if self.every:
-            yield from every_page(self.client, self.provider, pairs)
+            yield from every_page(self.client, self.provider, pairs, self.report.path)
         else:
-            yield first_page(self.client, self.provider, pairs)
+            yield first_page(self.client, self.provider, pairs, self.report.path)
 
     def value(self, name: str) -> str | None:
         """The value of a parameter that takes one, where it is given."""
@@ -65,24 +73,40 @@ class _TablePage(msgspec.Struct):
 
 
 def write_table(request: Request) -> None:
-    """Local times; the columns asked for, or the best that fit."""
+    """Local times; the columns asked for, or the best that fit. Counts have a last row for all that matches."""
+    grouped = request.report.grouped
     zone = request.value("timezone")
-    own = None if zone else _own_zone(request)
-    chosen = asked_for(request.pairs)
+    own = None if zone or grouped else _own_zone(request)
+    chosen = [] if grouped else asked_for(request.report, request.pairs)
     table: Table | None = None
     with _counted(request) as count:
         for response in request.pages(("format", "json"), *([("timezone", own)] if own else [])):
             page: _TablePage = read_json(response, _TablePage)
             if table is None:
                 heads = [Head(header["key"], header["label"]) for header in page.column_headers]
-                best = [] if chosen else summary_keys()
-                table = Table(out(), [head for head in heads if not chosen or head.key in chosen], best)
+                best = [] if chosen or grouped else summary_keys()
+                shown = [head for head in heads if not chosen or head.key in chosen]
+                table = Table(out(), shown, best, _all_matching(request, heads, page) if grouped else None)
             table.add(page.rows)
             count.add(response, len(page.rows), page.total)
-    notes = [f"times in {zone or own or 'UTC (--timezone chooses)'}"]
+    if table:
+        table.finish()
+    notes = [] if grouped else [f"times in {zone or own or 'UTC (--timezone chooses)'}"]
     if table and table.left_out:
         notes.append(f"{len(table.left_out)} more columns: --columns chooses, --format csv has all")
     count.say(*notes)
+
+
+def _all_matching(request: Request, heads: list[Head], page: _TablePage) -> Total | None:
+    """The row for all that matches, be it on the page or not; none where nothing is counted or grouped."""
+    counted = [head.key for head in heads if head.key == COUNT]
+    if not counted or not page.rows or not any(head.is_attribute for head in heads):
+        return None
+    pairs = [(name, value) for name, value in request.pairs if name not in _NOT_OF_ALL]
+    pairs += [("columns", COUNT), ("format", "json")]
+    response = first_page(request.client, request.provider, pairs, request.report.path)
+    (row,) = read_json(response, _TablePage).rows or [{}]
+    return Total(f"all {page.total:,} matching", row)
 
 
 def write_csv(request: Request) -> None:

@@ -162,9 +162,12 @@ class Share(click.ParamType[float]):
 
 @dataclass(frozen=True)
 class CatalogueValue(click.ParamType[str]):
-    """A value of a report parameter. It is text here; the report's own parser checks it. This completes it."""
+    """A value of a report parameter. It is text here; the report's own parser checks it. This completes it.
 
-    report: Report
+    `reports` are those that have the parameter.
+    """
+
+    reports: tuple[Report, ...]
     parameter: Parameter
 
     @property
@@ -186,9 +189,9 @@ class CatalogueValue(click.ParamType[str]):
     def _words(self) -> tuple[str, ...]:
         match self.parameter.value:
             case Value.COLUMN:
-                return tuple(self.report.by_name)
+                return tuple(dict.fromkeys(name for report in self.reports for name in report.by_name))
             case Value.SORT_KEY:
-                keys = tuple(column.key for column in self.report.columns if column.sortable)
+                keys = dict.fromkeys(c.key for report in self.reports for c in report.columns if c.sortable)
                 return (*keys, *(f"-{key}" for key in keys))
             case Value.BOOLEAN:
                 return ("true", "false")

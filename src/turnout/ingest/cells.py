@@ -49,7 +49,7 @@ def expected(member: Member) -> str:
             return "true or false is expected"
         case Kind.PEOPLE:
             return "a list of {id, name} is expected"
-        case _:
+        case Kind.TEXT:
             return (
                 "a text or an object {id, name} is expected"
                 if member.storage in TEXT_OR_OBJECT

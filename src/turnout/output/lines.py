@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -120,19 +121,20 @@ def _object(request: ReportRequest, nested: Nested) -> _Parts:
         before = f'{"," if parts else "{"}"{name}":'
         if isinstance(child, Column):
             parts.append(_json_values(request, child, before))
-        elif child.presence is None:
-            parts += [before, *_object(request, child)]
+        elif child.presences:
+            parts += [before, _object_or_null(child.presences, _object(request, child))]
         else:
-            parts += [before, _object_or_null(child.presence, _object(request, child))]
+            parts += [before, *_object(request, child)]
     return [*parts, "}"]
 
 
-def _object_or_null(presence: str, parts: _Parts) -> Callable[[pa.RecordBatch], list[pa.Array | str]]:
+def _object_or_null(presences: tuple[str, ...], parts: _Parts) -> Callable[[pa.RecordBatch], list[pa.Array | str]]:
     def write(batch: pa.RecordBatch) -> list[pa.Array | str]:
         found = _written(parts, batch)
-        if not batch[presence].null_count:
+        if not all(batch[presence].null_count for presence in presences):
             return found
-        return [pc.if_else(batch[presence].is_valid(), lines(found), "null")]
+        there = reduce(pc.or_, (batch[presence].is_valid() for presence in presences))
+        return [pc.if_else(there, lines(found), "null")]
 
     return write
 

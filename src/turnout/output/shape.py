@@ -46,25 +46,32 @@ def column_headers(request: ReportRequest) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Nested:
-    """An object of a nested row: its members, in order. It is null where the stored column `presence` is missing."""
+    """An object of a nested row: its members, in order. It is null where all `presences`, if any, are missing."""
 
-    presence: str | None
+    presences: tuple[str, ...]
     members: dict[str, Column | Nested] = field(default_factory=dict)
 
 
 def nesting(request: ReportRequest) -> Nested:
     """How the columns asked for are nested by their dotted keys (section 2.5)."""
-    root = Nested(None)
+    root = Nested(())
     for column in request.columns:
         inside = root
         for depth, member in enumerate(column.path[:-1], start=1):
-            presence = request.report.group[".".join(column.path[:depth])].presence
-            child = inside.members.setdefault(member, Nested(presence))
+            child = inside.members.setdefault(member, Nested(_presences(request, column.path[:depth])))
             if not isinstance(child, Nested):
                 raise TypeError(f"{column.key} is inside of a column")
             inside = child
         inside.members[column.path[-1]] = column
     return root
+
+
+def _presences(request: ReportRequest, path: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns that tell whether an object is there: in a grouped report, those of all its members."""
+    if request.report.grouped:
+        return tuple(column.storage for column in request.columns if column.path[: len(path)] == path)
+    presence = request.report.group[".".join(path)].presence
+    return (presence,) if presence else ()
 
 
 def nester(request: ReportRequest, plan: Plan) -> Callable[[Row], dict[str, Any]]:
@@ -74,13 +81,14 @@ def nester(request: ReportRequest, plan: Plan) -> Callable[[Row], dict[str, Any]
 
 
 def _object(nested: Nested, at: dict[str, int]) -> str:
-    """The source of an object; null where its presence is."""
+    """The source of an object; null where all its presences are."""
     members = (
         f"{name!r}: {_object(child, at) if isinstance(child, Nested) else _json_value(child, at)}"
         for name, child in nested.members.items()
     )
     made = f"{{{', '.join(members)}}}"
-    return made if nested.presence is None else f"(None if row[{at[nested.presence]}] is None else {made})"
+    missing = " and ".join(f"row[{at[presence]}] is None" for presence in nested.presences)
+    return f"(None if {missing} else {made})" if missing else made
 
 
 def _json_value(column: Column, at: dict[str, int]) -> str:

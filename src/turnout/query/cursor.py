@@ -53,7 +53,7 @@ class CursorBox:
         except (ValueError, InvalidTag) as error:
             raise ValueError(
                 "This cursor is damaged, or belongs to another request; follow the links of an answer as they are, "
-                "and change only 'limit' and 'columns'."
+                "and change only 'limit', and 'columns' where they do not make groups."
             ) from error
         return Place(now, backwards, tuple(values))
 

@@ -37,8 +37,33 @@ class OrderKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """A period that is counted: the name of the count, and the day on which it begins, counted from 1970-01-01."""
+
+    storage: str
+    first_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """How attendances become the rows of a grouped report.
+
+    Those with the same `attributes` are one. `folded` are the folded texts that the order compares, `periods` those
+    that are counted, one after the other. A period that the order compares and nobody sees is `unshown`, and counts 0.
+    """
+
+    attributes: tuple[Column, ...]
+    folded: tuple[str, ...]
+    periods: tuple[Period, ...]
+    unshown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What one page needs. `position` has one value for each order key, and selects what follows (or precedes)."""
+    """What one page needs. `position` has one value for each order key, and selects what follows (or precedes).
+
+    In a grouped report, `storages` and the order are of the groups.
+    """
 
     scope: Scope
     conditions: tuple[Condition, ...]
@@ -48,6 +73,7 @@ class Plan:
     offset: int
     position: tuple[Any, ...] | None
     backwards: bool
+    grouping: Grouping | None = None
 
 
 def plan(request: ReportRequest, *, with_order_keys: bool = True) -> Plan:
@@ -68,7 +94,24 @@ def plan(request: ReportRequest, *, with_order_keys: bool = True) -> Plan:
         offset=request.offset,
         position=position(order, request.place.values) if request.place else None,
         backwards=request.place is not None and request.place.backwards,
+        grouping=_grouping(request, order) if request.report.grouped else None,
     )
+
+
+def _grouping(request: ReportRequest, order: tuple[OrderKey, ...]) -> Grouping:
+    pivot, periods = request.pivot, request.periods
+    sorted_on = (level.column for level in request.sort)
+    return Grouping(
+        attributes=attributes(request),
+        folded=tuple(key.storage for key in order if key.storage.endswith(FOLDED)),
+        periods=tuple(Period(pivot.column(n).storage, pivot.first_day(n)) for n in periods) if pivot else (),
+        unshown=tuple(one.storage for one in sorted_on if one.counts and one not in request.columns),
+    )
+
+
+def attributes(request: ReportRequest) -> tuple[Column, ...]:
+    """The columns that tell the groups of a grouped report apart."""
+    return tuple(column for column in request.columns if not column.counts)
 
 
 def stored(column: Column) -> tuple[str, ...]:
@@ -82,15 +125,21 @@ def presences(request: ReportRequest, column: Column) -> tuple[str, ...]:
     """The stored columns that tell whether the objects around a column's value exist."""
     groups = request.report.group
     keys = (".".join(column.path[:depth]) for depth in range(1, len(column.path)))
-    return tuple(presence for key in keys if (presence := groups[key].presence))
+    return tuple(groups[key].presence or "" for key in keys if key in groups and groups[key].presence)
 
 
 def _order(request: ReportRequest) -> tuple[OrderKey, ...]:
+    levels = [(level.column, level.descending) for level in request.sort]
+    if request.report.grouped:
+        sorted_on = {column for column, _ in levels}
+        levels += [(column, False) for column in attributes(request) if column not in sorted_on]
     keys = [
-        OrderKey(storage, level.column.kind, level.descending, level.column.nullable)
-        for level in request.sort
-        for storage in level.column.order_by
+        OrderKey(storage, column.kind, descending, column.nullable)
+        for column, descending in levels
+        for storage in column.order_by
     ]
+    if request.report.grouped:
+        return tuple(keys)
     if not any(key.storage == "id" for key in keys):
         keys.append(OrderKey("id", Kind.INTEGER, descending=False, nullable=False))
     return tuple(keys)

@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from turnout.catalog.attendances import PERIODS, PIVOTS
 from turnout.catalog.types import Column, Op, Parameter, Report, Value
 from turnout.errors import NON_FIELD, Faults, did_you_mean, shown
 from turnout.query import values
 from turnout.query.instants import load_zone, parse_from, parse_instant, parse_until
+from turnout.query.pivot import Pivot
 from turnout.query.raw import MOST_FAULTS, Cleaned, clean
 from turnout.query.timeframe import Timeframe, resolve
 
@@ -78,6 +80,9 @@ class ReportRequest:
     csv: CsvOptions
     cleaned: Cleaned
     belongs_to: tuple[bytes, ...]
+    pivot: Pivot | None = None
+    periods: tuple[int, ...] = ()
+    """The periods of the pivot that are shown; only the data tells: see `pivot.with_periods`."""
 
     @property
     def reading_zone(self) -> tzinfo:
@@ -103,7 +108,8 @@ def parse(
     place = reader.one("cursor", lambda text, _: box.open(text, belongs_to))
     moment = place.now if place else now
     columns = _columns(reader)
-    sort = _sort(reader)
+    pivot = _pivot(reader, scope, columns)
+    sort = _sort(reader, columns, pivot)
     conditions, timeframe = _conditions(reader, zone or scope.zone, scope, moment)
     limit, offset = _paging(reader)
     request = ReportRequest(
@@ -126,6 +132,7 @@ def parse(
         ),
         cleaned=cleaned,
         belongs_to=belongs_to,
+        pivot=pivot,
     )
     faults.raise_if_any()
     return request
@@ -168,7 +175,9 @@ class _Reader:
 
 def _fingerprint(report: Report, scope: Scope, cleaned: Cleaned) -> tuple[bytes, ...]:
     """What a cursor belongs to: the provider, the report, and every parameter that must not change."""
-    given = sorted((name, texts) for name, texts in cleaned.texts.items() if name not in _MAY_CHANGE)
+    # Groups are what the columns make them; rows stay the same rows.
+    may_change = _MAY_CHANGE - {"columns"} if report.grouped else _MAY_CHANGE
+    given = sorted((name, texts) for name, texts in cleaned.texts.items() if name not in may_change)
     texts = ["\x1f".join((name, *texts)) for name, texts in given]
     head = f"{report.name}\x1f{scope.provider_id}"
     return (head.encode(), "\x1e".join(texts).encode("utf-8", "surrogateescape"))
@@ -178,7 +187,12 @@ def _columns(reader: _Reader) -> tuple[Column, ...]:
     """The columns asked for, each where first named; required ones that were not asked for come first."""
     report = reader.report
     named = reader.all("columns", lambda text, _: _by_name(report, text, report.by_name))
-    asked = dict.fromkeys(column for columns in named for column in columns) or dict.fromkeys(report.default_columns)
+    asked = dict.fromkeys(column for columns in named for column in columns)
+    if not asked and not report.parameter["columns"].needed:
+        asked = dict.fromkeys(report.default_columns)
+    elif "columns" not in reader.texts and report.parameter["columns"].needed:
+        choices = ", ".join(column.key for column in report.columns)
+        reader.faults.add("columns", f"At least one is needed; the choices are: {choices}.")
     missing = (column for column in report.columns if column.required and column not in asked)
     return (*missing, *asked)
 
@@ -190,22 +204,51 @@ def _by_name(report: Report, text: str, names: Iterable[str]) -> tuple[Column, .
     return found
 
 
-def _sort(reader: _Reader) -> tuple[SortLevel, ...]:
+def _pivot(reader: _Reader, scope: Scope, columns: tuple[Column, ...]) -> Pivot | None:
+    """The division of the count, where there is one to divide."""
+    if "pivot" not in reader.report.parameter:
+        return None
+    name = reader.choice("pivot") or PIVOTS[0]
+    most = reader.one("max_pivot_columns", values.integer)
+    if most is None:
+        most = int(reader.report.parameter["max_pivot_columns"].default or 0)
+    counted = any(column.counts for column in columns)
+    return Pivot(name, most, scope.week_start) if counted and name != PIVOTS[0] else None
+
+
+def _sort(reader: _Reader, columns: tuple[Column, ...], pivot: Pivot | None) -> tuple[SortLevel, ...]:
     report = reader.report
-    levels = reader.all("sort", lambda text, _: _sort_level(report, text))
+    levels = reader.all("sort", lambda text, _: _sort_level(report, text, pivot))
     seen: set[str] = set()
     for level in levels:
-        if level.column.key in seen:
-            reader.faults.add("sort", f"{level.column.key!r} is there more than once; name a column once.")
-        seen.add(level.column.key)
+        key = level.column.key
+        if key in seen:
+            reader.faults.add("sort", f"{key!r} is there more than once; name a column once.")
+        seen.add(key)
+        if report.grouped and not key.startswith(f"{PERIODS}.") and level.column not in columns:
+            _not_selected(reader, key, columns)
     if levels:
         return tuple(levels)
+    if report.grouped:
+        return tuple(SortLevel(column, descending=False) for column in columns if not column.counts)
     default = report.id_gt_sort if report.id_gt_sort and "id_gt" in reader.texts else report.default_sort
     return tuple(SortLevel(report.by_key[level.key], level.descending) for level in default)
 
 
-def _sort_level(report: Report, text: str) -> SortLevel:
+def _not_selected(reader: _Reader, key: str, columns: tuple[Column, ...]) -> None:
+    if "columns" in reader.faults.fields:
+        return  # what is selected is not known
+    selected = ", ".join(column.key for column in columns)
+    reader.faults.add("sort", f"{key!r} is not among the selected columns; those can be sorted on: {selected}.")
+
+
+def _sort_level(report: Report, text: str, pivot: Pivot | None) -> SortLevel:
     name = text.removeprefix("-")
+    descending = text.startswith("-")
+    if report.grouped and name.startswith(f"{PERIODS}."):
+        if pivot is None:
+            raise ValueError(f"{shown(name)} is there with a 'pivot' other than 'all', and with 'count' selected.")
+        return SortLevel(pivot.read(name.removeprefix(f"{PERIODS}.")), descending)
     sortable = [column.key for column in report.columns if column.sortable]
     if name in report.group:
         inside = ", ".join(column.key for column in report.by_name[name] if column.sortable)
@@ -213,7 +256,7 @@ def _sort_level(report: Report, text: str) -> SortLevel:
     column = _by_name(report, name, [*sortable, *(c.other_name for c in report.columns if c.other_name)])[0]
     if not column.sortable:
         raise ValueError(f"{shown(name)} cannot be sorted on; these can: {', '.join(sortable)}.")
-    return SortLevel(column, descending=text.startswith("-"))
+    return SortLevel(column, descending)
 
 
 def _conditions(

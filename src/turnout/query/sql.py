@@ -33,7 +33,7 @@ class Statement:
     values: tuple[Any, ...]
 
 
-class _Builder:
+class Builder:
     """Collects the values in the order of their placeholders."""
 
     def __init__(self) -> None:
@@ -52,9 +52,9 @@ def page_statement(plan: Plan, window: Window = WHOLE) -> Statement:
     Where many rows are passed over, choosing the rows first and then reading their wide columns is faster than carrying
     those through the sort: 213 against 500 ms at offset 500,000.
     """
-    builder = _Builder()
+    builder = Builder()
     columns = ", ".join(plan.storages)
-    order = _order_by(plan.order, reverse=plan.backwards)
+    order = order_by(plan.order, reverse=plan.backwards)
     offset = plan.offset - window.skipped
     page = f"LIMIT {plan.limit + 1} OFFSET {offset}" if offset else f"LIMIT {plan.limit + 1}"
     if offset < DEEP_OFFSET:
@@ -68,9 +68,9 @@ def page_statement(plan: Plan, window: Window = WHOLE) -> Statement:
 
 def all_statement(plan: Plan) -> Statement:
     """Every row of the plan, in its order, whatever its page."""
-    builder = _Builder()
+    builder = Builder()
     where = _where(builder, plan)
-    order = _order_by(plan.order, reverse=False)
+    order = order_by(plan.order, reverse=False)
     return Statement(
         f"SELECT {', '.join(plan.storages)} FROM {TABLE} WHERE {where} ORDER BY {order}", tuple(builder.values)
     )
@@ -78,22 +78,22 @@ def all_statement(plan: Plan) -> Statement:
 
 def marks_statement(plan: Plan, one_in: int) -> Statement:
     """About one in so many rows of the report, picked by a hash of their ids: their places, in its order."""
-    builder = _Builder()
+    builder = Builder()
     keys = ", ".join(key.storage for key in plan.order if not key.storage.endswith(FOLDED))
-    where = f"{_narrowing(builder, plan)} AND hash(id) % {builder.bind(one_in)} = 0"
-    order = _order_by(plan.order, reverse=False)
+    where = f"{narrowing(builder, plan)} AND hash(id) % {builder.bind(one_in)} = 0"
+    order = order_by(plan.order, reverse=False)
     return Statement(f"SELECT {keys} FROM {TABLE} WHERE {where} ORDER BY {order}", tuple(builder.values))
 
 
 def span_statement(plan: Plan, start: tuple[Any, ...] | None, end: tuple[Any, ...] | None) -> Statement:
     """The rows of the report from a place on, itself included, up to another, in its order; None is open."""
-    builder = _Builder()
-    parts = [_narrowing(builder, plan)]
+    builder = Builder()
+    parts = [narrowing(builder, plan)]
     if start is not None:
-        parts.append(_beyond(builder, plan.order, start, reverse=False, itself=True))
+        parts.append(beyond(builder, plan.order, start, reverse=False, itself=True))
     if end is not None:
-        parts.append(_beyond(builder, plan.order, end, reverse=True))
-    columns, order = ", ".join(plan.storages), _order_by(plan.order, reverse=False)
+        parts.append(beyond(builder, plan.order, end, reverse=True))
+    columns, order = ", ".join(plan.storages), order_by(plan.order, reverse=False)
     return Statement(
         f"SELECT {columns} FROM {TABLE} WHERE {' AND '.join(parts)} ORDER BY {order}", tuple(builder.values)
     )
@@ -101,24 +101,24 @@ def span_statement(plan: Plan, start: tuple[Any, ...] | None, end: tuple[Any, ..
 
 def extent_statement(plan: Plan) -> Statement:
     """How many rows match, whatever the page, and where windows can be made the ends of the first order key."""
-    builder = _Builder()
+    builder = Builder()
     key = plan.order[0].storage
     found = f"count(*), min({key}), max({key})" if has_windows(plan) else "count(*)"
-    return Statement(f"SELECT {found} FROM {TABLE} WHERE {_narrowing(builder, plan)}", tuple(builder.values))
+    return Statement(f"SELECT {found} FROM {TABLE} WHERE {narrowing(builder, plan)}", tuple(builder.values))
 
 
 def count_statement(plan: Plan, window: Window = WHOLE) -> Statement:
     """How many rows match and are in the window, whatever the page."""
-    builder = _Builder()
-    where = f"{_narrowing(builder, plan)}{_within(builder, plan, window)}"
+    builder = Builder()
+    where = f"{narrowing(builder, plan)}{_within(builder, plan, window)}"
     return Statement(f"SELECT count(*) FROM {TABLE} WHERE {where}", tuple(builder.values))
 
 
 def follows_statement(plan: Plan, position: tuple[Any, ...]) -> Statement:
     """One row where any row of the report comes after `position`, else none."""
-    builder = _Builder()
-    where = _narrowing(builder, plan)
-    after = _beyond(builder, plan.order, position, reverse=False)
+    builder = Builder()
+    where = narrowing(builder, plan)
+    after = beyond(builder, plan.order, position, reverse=False)
     return Statement(f"SELECT 1 FROM {TABLE} WHERE {where} AND {after} LIMIT 1", tuple(builder.values))
 
 
@@ -135,23 +135,23 @@ def listing_statement(provider_id: int, after: int, most: int) -> Statement:
 
 def next_statement(provider_id: int, storage: str, now: int) -> Statement:
     """The least value of a column of instants after `now`, over all of a provider's rows; null where there is none."""
-    builder = _Builder()
+    builder = Builder()
     after = f"provider_id = {builder.bind(provider_id)} AND {storage} > {builder.bind(now, instant=True)}"
     return Statement(f"SELECT min({storage}) FROM {TABLE} WHERE {after}", tuple(builder.values))
 
 
-def _provider(builder: _Builder, scope: Scope) -> str:
+def _provider(builder: Builder, scope: Scope) -> str:
     return f"provider_id = {builder.bind(scope.provider_id)}"
 
 
-def _where(builder: _Builder, plan: Plan, window: Window = WHOLE) -> str:
-    where = _narrowing(builder, plan) + _within(builder, plan, window)
+def _where(builder: Builder, plan: Plan, window: Window = WHOLE) -> str:
+    where = narrowing(builder, plan) + _within(builder, plan, window)
     if plan.position is None:
         return where
-    return f"{where} AND {_beyond(builder, plan.order, plan.position, reverse=plan.backwards)}"
+    return f"{where} AND {beyond(builder, plan.order, plan.position, reverse=plan.backwards)}"
 
 
-def _within(builder: _Builder, plan: Plan, window: Window) -> str:
+def _within(builder: Builder, plan: Plan, window: Window) -> str:
     """The window's bounds, each with an AND before it."""
     key = plan.order[0]
     up = key.descending == plan.backwards
@@ -162,8 +162,8 @@ def _within(builder: _Builder, plan: Plan, window: Window) -> str:
     return "".join(parts)
 
 
-def _narrowing(builder: _Builder, plan: Plan) -> str:
-    """The provider, the instructor's own rows where the role is limited to them, and the filters."""
+def narrowing(builder: Builder, plan: Plan) -> str:
+    """SQL for the provider, the instructor's own rows where the role is limited to them, and the filters."""
     parts = [_provider(builder, plan.scope)]
     conditions: Iterable[Condition] = plan.conditions
     if plan.scope.instructor_id is not None:
@@ -172,7 +172,7 @@ def _narrowing(builder: _Builder, plan: Plan) -> str:
     return " AND ".join(parts)
 
 
-def _condition(builder: _Builder, condition: Condition) -> str:  # noqa: PLR0911 - one return for each operator
+def _condition(builder: Builder, condition: Condition) -> str:  # noqa: PLR0911 - one return for each operator
     column, value = condition.storage, condition.value
     match condition.op:
         case Op.IN:
@@ -198,11 +198,11 @@ def _condition(builder: _Builder, condition: Condition) -> str:  # noqa: PLR0911
             raise AssertionError("NOT_FUTURE is resolved to UNTIL when the request is read")
 
 
-def _bound(builder: _Builder, values: Iterable[Any]) -> str:
+def _bound(builder: Builder, values: Iterable[Any]) -> str:
     return ", ".join(builder.bind(value) for value in values)
 
 
-def _some(builder: _Builder, template: str, values: Iterable[Any]) -> str | None:
+def _some(builder: Builder, template: str, values: Iterable[Any]) -> str | None:
     present = [value for value in values if value is not None]
     return template.format(_bound(builder, present)) if present else None
 
@@ -211,8 +211,11 @@ def _or(*alternatives: str | None) -> str:
     return "(" + " OR ".join(alternative for alternative in alternatives if alternative) + ")"
 
 
-def _order_by(order: Iterable[OrderKey], *, reverse: bool) -> str:
-    """`NULLS` is said only where there can be some: the word alone keeps an engine from using its order."""
+def order_by(order: Iterable[OrderKey], *, reverse: bool) -> str:
+    """SQL for an order.
+
+    `NULLS` is said only where there can be some: the word alone keeps an engine from using its order.
+    """
     parts = []
     for key in order:
         descending = key.descending != reverse
@@ -221,10 +224,10 @@ def _order_by(order: Iterable[OrderKey], *, reverse: bool) -> str:
     return ", ".join(parts)
 
 
-def _beyond(
-    builder: _Builder, order: tuple[OrderKey, ...], position: tuple[Any, ...], *, reverse: bool, itself: bool = False
+def beyond(
+    builder: Builder, order: tuple[OrderKey, ...], position: tuple[Any, ...], *, reverse: bool, itself: bool = False
 ) -> str:
-    """The rows after `position` in the order (before it, where reversed), with the one at it where `itself`.
+    """SQL for the rows after `position` in the order (before it, where reversed), with the one at it where `itself`.
 
     For keys a, b, c: `a past OR (a same AND (b past OR (b same AND c past)))`. A bound on the first key alone is put
     in front, so that the engine can pass over blocks by their minimum and maximum; `a same` then goes without saying.
@@ -239,7 +242,7 @@ def _beyond(
 
 
 def _lexicographic(
-    builder: _Builder,
+    builder: Builder,
     order: tuple[OrderKey, ...],
     position: tuple[Any, ...],
     *,
@@ -265,7 +268,7 @@ def _lexicographic(
     return f"{past} OR {both}" if past else both
 
 
-def _past(builder: _Builder, key: OrderKey, value: Any, *, reverse: bool) -> str | None:
+def _past(builder: Builder, key: OrderKey, value: Any, *, reverse: bool) -> str | None:
     """The condition that one key alone is past the value; None where nothing can be. Missing values come last."""
     if value is None:
         return f"{key.storage} IS NOT NULL" if reverse else None

@@ -136,10 +136,6 @@ class PlaceChange:
     follows: str | None
     place: StoredPlace
 
-    def fits(self, known: StoredPlace | None) -> bool:
-        """Whether it follows the place that is known, or is that one."""
-        return (known.mark if known else None) in (self.follows, self.place.mark)
-
 
 @dataclass(frozen=True, slots=True)
 class StoreStatus:

@@ -17,12 +17,11 @@ import duckdb
 
 from turnout.errors import TurnoutError
 from turnout.store.base import Answered, Merged, Provider, StoredPlace, StoreStatus, Token
-from turnout.store.duckdb_file import EngineLost, attach, attach_when_free, cursor_of, engine_errors, faults_of
+from turnout.store.duckdb_file import EngineLost, attach, attach_when_free, cursor_of, engine_errors
 from turnout.store.duckdb_jobs import DuckJobs
 from turnout.store.duckdb_persons import DuckPersons
 from turnout.store.duckdb_snapshot import Snapshots
 from turnout.store.duckdb_upkeep import DuckUpkeep
-from turnout.store.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -192,7 +191,9 @@ class DuckStore:
 
     def _check_place(self, change: PlaceChange) -> None:
         """Refuse a place that does not follow the present one; the same one again is welcome."""
-        if not change.fits(self._places.get(change.provider_id)):
+        known = self._places.get(change.provider_id)
+        mark = known.mark if known else None
+        if mark not in (change.follows, change.place.mark):
             message = f"Another sync of provider {change.provider_id} is at work, or was meanwhile."
             raise TurnoutError("conflict", message)
 
@@ -299,24 +300,7 @@ class DuckStore:
 
     def status(self) -> StoreStatus:
         """What the store is and holds, and what is wrong with it."""
-        sizes = [
-            part.stat().st_size for part in (self.path, self.path.with_name(self.path.name + ".wal")) if part.exists()
-        ]
-        found = self.upkeep.layout()
-        return StoreStatus(
-            engine="DuckDB",
-            version=duckdb.__version__,
-            location=str(self.path),
-            size=sum(sizes),
-            schema_version=SCHEMA_VERSION,
-            attendances=found.attendances,
-            providers=len(self._providers),
-            faults=tuple(faults_of(self.path)),
-            retained_at=self.persons.retained_at(),
-            tail=found.tail,
-            free=found.free,
-            rebuilt_at=found.rebuilt_at,
-        )
+        return self.upkeep.status(len(self._providers), self.persons.retained_at())
 
     def close(self) -> None:
         """Stop what runs, undo a merge that has not ended, and give the file free. Harmless when done twice.

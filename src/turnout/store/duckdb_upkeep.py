@@ -12,8 +12,10 @@ import duckdb
 from turnout.query.sql import TABLE as ATTENDANCES
 from turnout.query.sql import Statement
 from turnout.store.backup import copy_of, has_log
+from turnout.store.base import StoreStatus
+from turnout.store.duckdb_file import faults_of
 from turnout.store.rebuild import Rebuild, layout, sort_tail, write_anew
-from turnout.store.schema import tables
+from turnout.store.schema import SCHEMA_VERSION, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +58,25 @@ class DuckUpkeep:
         """How far the attendances are in order."""
         with self._snapshot() as snapshot:
             return layout(lambda sql: snapshot.rows(Statement(sql, ())))
+
+    def status(self, providers: int, retained_at: int | None) -> StoreStatus:
+        """What the store is and holds, and what is wrong with it."""
+        found = self.layout()
+        parts = (self._path, self._path.with_name(self._path.name + ".wal"))
+        return StoreStatus(
+            engine="DuckDB",
+            version=duckdb.__version__,
+            location=str(self._path),
+            size=sum(part.stat().st_size for part in parts if part.exists()),
+            schema_version=SCHEMA_VERSION,
+            attendances=found.attendances,
+            providers=providers,
+            faults=tuple(faults_of(self._path)),
+            retained_at=retained_at,
+            tail=found.tail,
+            free=found.free,
+            rebuilt_at=found.rebuilt_at,
+        )
 
     def sort_tail(self) -> int:
         """Sort what is not in order; return how many rows that were."""

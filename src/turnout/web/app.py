@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -14,7 +15,7 @@ from starlette.routing import BaseRoute, Route, Router
 
 from turnout import __version__
 from turnout.answers import Answers
-from turnout.catalog.exports import EXPORTS
+from turnout.catalog.attendances import REPORTS
 from turnout.errors import NON_FIELD, TurnoutError
 from turnout.jobs import Jobs, Links
 from turnout.reports import cursor_box
@@ -42,13 +43,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from turnout.catalog.types import Report
     from turnout.settings import Settings
     from turnout.store.base import Store
     from turnout.web.metrics import Metrics
 
     Endpoint = Callable[[Request], Awaitable[Response]]
-
-REPORT_PATH: Final = "/api/v2/reports/attendances/data"
 
 _SLASHES: Final = re.compile(r"/{2,}")
 # The links of the documentation are relative to its address, so that it looks after its slash itself.
@@ -111,7 +111,7 @@ ROUTES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
     },
     "/admin/v1/erasures/{id}": {"DELETE": _later("turnout.web.persons", "restore_customer")},
     "/admin/v1/retention": {"POST": _later("turnout.web.persons", "retain")},
-    **{f"/api/v2/reports/{name}/export": {"POST": _later("turnout.web.exports", "export_report")} for name in EXPORTS},
+    **{one.export_path: {"POST": _later("turnout.web.exports", "export_report")} for one in REPORTS},
     "/api/v2/jobs": {"GET": _later("turnout.web.jobs", "list_jobs")},
     "/api/v2/jobs/{id}": {
         "GET": _later("turnout.web.jobs", "get_job"),
@@ -170,7 +170,7 @@ def create_app(
 ) -> Application:
     """Make the application for an open store.
 
-    `report` and `pages` stand in for the report endpoint and the documentation, `read_keys` for what reads the JSON
+    `report` and `pages` stand in for the reports' endpoints and the documentation, `read_keys` for what reads the JSON
     Web Key Set, in tests. `command` is what owns the store, for people. Without `metrics`, or with the setting off,
     nothing is counted.
     """
@@ -181,7 +181,7 @@ def create_app(
         counts.show_answers(services.answers)
         if services.syncing.configured:
             counts.show_sync(services.syncing, services.clock)
-    reports = {REPORT_PATH: {"GET": report or _report_endpoint()}}
+    reports = {one.path: {"GET": report or _report_endpoint(one)} for one in REPORTS}
     routes = [_route(path, methods) for path, methods in {**reports, **ROUTES}.items()]
     return Application(services, [*routes, *(_pages(settings) if pages is None else pages)])
 
@@ -238,10 +238,10 @@ def _metrics() -> Metrics:
     return Metrics()
 
 
-def _report_endpoint() -> Endpoint:
-    from turnout.web.report import attendances  # noqa: PLC0415 - administration alone does not need it
+def _report_endpoint(report: Report) -> Endpoint:
+    from turnout.web.report import answer_report  # noqa: PLC0415 - administration alone does not need it
 
-    return attendances
+    return partial(answer_report, report)
 
 
 def _pages(settings: Settings) -> Sequence[BaseRoute]:

@@ -10,7 +10,8 @@ import msgspec
 from python_multipart.multipart import parse_options_header
 from starlette.responses import Response
 
-from turnout.catalog.exports import EXPORTS, REPORTS
+from turnout.catalog.attendances import REPORTS
+from turnout.catalog.exports import EXPORTS
 from turnout.errors import Faults, TurnoutError, shown
 from turnout.query.raw import pairs_of
 from turnout.query.request import parse
@@ -68,7 +69,7 @@ def _document(job: int) -> bytes:
 
 def _read(name: str, pairs: Pairs, faults: Faults, **how: Any) -> ReportRequest:
     """Check the request whole, and raise all its faults together with those that were found before."""
-    pages = {one.name for one in REPORTS[name].parameters if one.paging}
+    pages = {one.name for report in REPORTS for one in report.parameters if one.paging}
     own = []
     for pair in pairs:
         bare = pair[0].removesuffix("[]")

@@ -1,11 +1,10 @@
-"""The report's endpoint: from a request to an answered page (contract section 2)."""
+"""The endpoints of reports: from a request to an answered page (contract sections 2 and 7)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from turnout.catalog.attendances import ATTENDANCES
 from turnout.output.formats import FORMATS, Format
 from turnout.query.instants import format_utc
 from turnout.query.raw import Pairs, pairs_of
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from turnout.catalog.types import Report
     from turnout.reports import Page
     from turnout.web.work import Job
 
@@ -26,36 +26,36 @@ _LONG_LINKS: Final = 8_000
 _OFFERED: Final = tuple(FORMATS.values())
 
 
-async def attendances(request: Request) -> Response:
-    """Answer one page of the attendances report."""
+async def answer_report(report: Report, request: Request) -> Response:
+    """Answer one page of a report."""
     context = context_of(request)
     services = context.services
     caller = await services.auth.report_caller(request)
     context.mark("authenticate")
     handling = handling_of(request.headers.getlist("Prefer"), services.settings.unknown_parameters)
-    report = parse(
-        ATTENDANCES,
+    asked = parse(
+        report,
         pairs_of(request.scope["query_string"]),
         caller.scope,
         now=context.now,
         box=services.cursors,
         lenient=handling.lenient,
     )
-    format_ = FORMATS[report.format] if report.format else preferred_format(request.headers.getlist("Accept"), _OFFERED)
+    format_ = FORMATS[asked.format] if asked.format else preferred_format(request.headers.getlist("Accept"), _OFFERED)
     # Before the rows are read: what comes meanwhile makes them fresher than this says, never older.
     place = services.store.place(caller.provider.id)
     context.mark("read")
 
     def answer(job: Job) -> Page:
-        return services.answers.answer(report, format_, on_snapshot=job.attach)
+        return services.answers.answer(asked, format_, on_snapshot=job.attach)
 
-    page = services.answers.kept(report, format_)
+    page = services.answers.kept(asked, format_)
     if services.metrics:
         services.metrics.answer(kept=page is not None)
     if page is None:
         page = await services.workers.run(answer, request=request)
     context.mark("answer")
-    headers = {**_headers(request, page), **handling.headers(report.cleaned.ignored)}
+    headers = {**_headers(request, page), **handling.headers(asked.cleaned.ignored)}
     if place and place.as_of is not None:
         headers["X-Data-As-Of"] = format_utc(place.as_of)
     return await finish(request, page.body, media_type=f"{format_.media_type}{_charset(format_)}", headers=headers)

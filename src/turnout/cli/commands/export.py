@@ -8,28 +8,27 @@ from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
-from turnout.catalog.attendances import ATTENDANCES
 from turnout.catalog.exports import EXPORTS, FILE_FORMATS
 from turnout.cli.base import Command, where
-from turnout.cli.report_options import PANELS, check, pairs_of, report_options
+from turnout.cli.report_options import PANELS, check, pairs_of, report_of, report_options
 from turnout.cli.types import Id, OneOf
 
 if TYPE_CHECKING:
     from turnout.cli.exporting import Exported
 
-_REPORT: Final = EXPORTS[ATTENDANCES.name]
 STDOUT: Final = "-"
 
 
 @click.command(
     "export",
     cls=Command,
-    more_params=partial(report_options, _REPORT),
+    more_params=partial(report_options, tuple(EXPORTS.values())),
     panel_names=[name for name in PANELS if name != "Which page"],
     examples="""
     turnout export --provider 1 -o attendances.csv
     turnout export --provider 1 --event-timeframe 2026-Q3 -o q3.json --json
     turnout export --provider 1 --status no_show -o - --format ndjson > f.ndjson
+    turnout export --provider 1 --group-by venue.name --pivot week -o weeks.xlsx
     turnout export --provider 1 -o a.csv --server https://host --token tk_x
     """,
 )
@@ -50,13 +49,14 @@ def command(*, provider: int, form: str | None, output: str, as_json: bool, **gi
     if as_json and output == STDOUT:
         raise click.UsageError("--json and --output - cannot be given together: both are for standard output.")
     pairs = pairs_of(given)
-    check(pairs, time.time_ns() // 1000, _REPORT)
+    report = EXPORTS[report_of(pairs).name]
+    check(report, pairs, time.time_ns() // 1000)
 
     from turnout.cli.connect import connect  # noqa: PLC0415 - the help needs no connection
     from turnout.cli.exporting import export  # noqa: PLC0415 - as above
 
     with connect(where()) as client:
-        done = export(client, provider, _REPORT.name, [("format", form or _format_of(output)), *pairs], output)
+        done = export(client, provider, report, [("format", form or _format_of(output)), *pairs], output)
     _tell(done, output, as_json=as_json)
 
 

@@ -10,7 +10,7 @@ import rich_click as click
 
 from turnout.catalog.attendances import FORMATS
 from turnout.cli.base import Command, where
-from turnout.cli.report_options import PANELS, check, check_every, pairs_of, report_options
+from turnout.cli.report_options import PANELS, check, check_every, pairs_of, report_of, report_options
 from turnout.cli.types import Id, OneOf
 
 TABLE: Final = "table"
@@ -26,6 +26,7 @@ TABLE: Final = "table"
     turnout report --provider 1 --event-timeframe last_month --columns id,status
     turnout report --provider 1 --all --format csv -o attendances.csv
     turnout report --provider 1 --event-timeframe 2026-Q3 --limit 0 --json
+    turnout report --provider 1 --group-by venue.name,day_of_week --pivot month
     """,
 )
 @click.option("--provider", type=Id(), required=True, help="The provider whose attendances are reported.")
@@ -43,6 +44,9 @@ def command(
     The result goes to standard output, how many rows there are to standard error. The newest events come first,
     unless --sort says otherwise. A list may be repeated or separated by commas.
 
+    With --group-by, --pivot, or 'count', 'day_of_week' or 'event.start_time' among the columns, attendances are
+    counted: those with the same values make one row. A table then has bars, and a last row for all that matches.
+
     A timeframe is today, last_7_days, this_month, year_to_date, 2026-Q3, 2026-10-01..2026-10-15 and many more.
 
     Times of a table are the provider's, those of CSV and JSON UTC; --timezone chooses another zone. (A table from
@@ -54,7 +58,8 @@ def command(
     if output and form == TABLE:
         raise click.UsageError("--output goes with --format csv or --format json: a table is for reading here.")
     pairs = pairs_of(given)
-    check(pairs, time.time_ns() // 1000)
+    report = report_of(pairs)
+    check(report, pairs, time.time_ns() // 1000)
     if every:
         check_every(pairs)
 
@@ -66,4 +71,4 @@ def command(
     with ExitStack() as stack:
         client = stack.enter_context(connect(where()))
         write = stack.enter_context(whole_file(output, "--output")).write if output else write_bytes
-        WRITERS[form](Request(client, provider, pairs, every, write, output))
+        WRITERS[form](Request(client, provider, pairs, every, write, output, report))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from turnout.catalog.attendances import ATTENDANCES
+from turnout.catalog.attendances import REPORTS
 from turnout.query.timeframe import GRAMMAR
 from turnout.web.openapi.administration import administration_paths, administration_schemas
 from turnout.web.openapi.exports import export_paths, export_schemas
@@ -16,13 +16,7 @@ from turnout.web.openapi.responses import error_examples, headers
 from turnout.web.openapi.schemas import error_schema, report_schemas
 from turnout.web.openapi.sync import sync_paths, sync_schemas
 
-if TYPE_CHECKING:
-    from turnout.catalog.types import Report
-
 Json = dict[str, Any]
-
-REPORTS: Final[dict[str, Report]] = {"/api/v2/reports/attendances/data": ATTENDANCES}
-"""Every report by its path."""
 
 _DESCRIPTION: Final = """\
 **Authentication.** `Authorization: Token T`, `Bearer T` or `JWT T`, where T is a token made by `turnout token create`,
@@ -55,9 +49,9 @@ def openapi_document(*, version: str, server_url: str | None) -> Json:
     """The OpenAPI 3.1 document of this server. Without `server_url` it describes the server that it came from."""
     schemas: Json = {}
     paths: Json = {}
-    for path, report in REPORTS.items():
+    for report in REPORTS:
         schemas |= report_schemas(report)
-        paths[path] = report_path(report)
+        paths[report.path] = report_path(report)
     return {
         "openapi": "3.1.0",
         "info": {

@@ -68,25 +68,24 @@ def export_schemas() -> dict[str, Json]:
         "Job": closed(job, job, description="An export."),
         "Jobs": closed(jobs, jobs, description="Exports, the newest first."),
         "NewJob": closed({"job": ID}, ["job"], description="The id of the job that makes the file."),
-        **{f"{_stem(report)}Export": _body(report) for report in EXPORTS.values()},
+        **{f"{report.type_name}Export": _body(report) for report in EXPORTS.values()},
     }
-
-
-def _stem(report: Report) -> str:
-    return report.name.capitalize()
 
 
 def _body(report: Report) -> Json:
     members = {parameter.name: _member(report, parameter) for parameter in report.parameters}
-    return closed(members, description=f"The parameters of the {report.title}, without those of pages.")
+    needed = [parameter.name for parameter in report.parameters if parameter.needed]
+    return closed(members, needed, description=f"The parameters of the {report.title}, without those of pages.")
 
 
 def _member(report: Report, parameter: Parameter) -> Json:
     value = value_schema(parameter, report)
-    forms = [*value.get("anyOf", [value]), *filter(None, [_AS_TEXT.get(parameter.value)]), _BLANK]
+    blank = [] if parameter.needed else [_BLANK]
+    forms = [*value.get("anyOf", [value]), *filter(None, [_AS_TEXT.get(parameter.value)]), *blank]
     if parameter.is_list:
         unique = {"uniqueItems": True} if parameter.value is Value.SORT_KEY else {}
-        forms.insert(0, {"type": "array", "items": {"anyOf": list(forms)}, "maxItems": MOST_VALUES, **unique})
+        least = {"minItems": 1} if parameter.needed else {}
+        forms.insert(0, {"type": "array", "items": {"anyOf": list(forms)}, "maxItems": MOST_VALUES, **unique, **least})
     more = {EXTENSION: True} if parameter.extension else {}
     return {"description": parameter.help, **more, "anyOf": forms}
 
@@ -124,7 +123,7 @@ def export_paths() -> Json:
         "responses": {"200": _ok("Jobs"), **error_responses(_ERRORS)},
     }
     return {
-        **{f"/api/v2/reports/{name}/export": _export(report) for name, report in EXPORTS.items()},
+        **{report.export_path: _export(report) for report in EXPORTS.values()},
         "/api/v2/jobs": {"parameters": who, "get": listing},
         "/api/v2/jobs/{id}": job,
         "/api/v2/jobs/{id}/result": {"parameters": [_JOB_ID], "get": _result()},
@@ -132,15 +131,18 @@ def export_paths() -> Json:
 
 
 def _export(report: Report) -> Json:
-    schema = {"schema": ref("schemas", f"{_stem(report)}Export")}
+    schema = {"schema": ref("schemas", f"{report.type_name}Export")}
     post = {
         "tags": ["Exports"],
-        "operationId": f"export{_stem(report)}",
+        "operationId": f"export{report.type_name}",
         "summary": f"Export the {report.title}",
         "description": "Every row that matches, as of the moment when the job begins, in the report's order. Lists are "
         "arrays, or texts as in the query of the report; `format` may also be in the query.",
         "parameters": [declared_parameter(report.parameter["format"]), PREFER, IDEMPOTENCY_KEY],
-        "requestBody": {"required": False, "content": dict.fromkeys(MEDIA_TYPES, schema)},
+        "requestBody": {
+            "required": any(parameter.needed for parameter in report.parameters),
+            "content": dict.fromkeys(MEDIA_TYPES, schema),
+        },
         "responses": {
             "200": _ok("NewJob", "Idempotency-Replayed", "Preference-Applied", "X-Ignored-Parameters"),
             **error_responses((*_ERRORS, "conflict", "unsupported_media_type")),

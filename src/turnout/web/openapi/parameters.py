@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from turnout.catalog.attendances import PERIODS
 from turnout.catalog.types import MAX_ID, Column, Parameter, Report, Value
+from turnout.query.pivot import PATTERN as PERIOD
 from turnout.query.raw import MOST_VALUES
 from turnout.query.timeframe import PATTERN
 
@@ -104,8 +106,8 @@ def _query_parameter(parameter: Parameter, report: Report | None) -> Json:
     document: Json = {
         "name": parameter.name,
         "in": "query",
-        "required": False,
-        "allowEmptyValue": True,
+        "required": parameter.needed,
+        "allowEmptyValue": not parameter.needed,
         "description": f"{parameter.help} {_EXTENSION_NOTE}" if parameter.extension else parameter.help,
         **({EXTENSION: True} if parameter.extension else {}),
         **({"style": "form", "explode": True} if parameter.is_list else {}),
@@ -121,7 +123,8 @@ def _schema(parameter: Parameter, report: Report | None) -> Json:
     schema = value_schema(parameter, report)
     if parameter.is_list:
         unique = {"uniqueItems": True} if parameter.value is Value.SORT_KEY else {}
-        return {"type": "array", "items": schema, "maxItems": MOST_VALUES, **unique}
+        least = {"minItems": 1} if parameter.needed else {}
+        return {"type": "array", "items": schema, **least, "maxItems": MOST_VALUES, **unique}
     if parameter.default is not None and parameter.name != "format":
         # `format` has no default in the sense of OpenAPI: where it is absent, `Accept` is asked first.
         schema["default"] = _parsed(parameter, parameter.default)
@@ -141,9 +144,19 @@ def value_schema(parameter: Parameter, report: Report | None) -> Json:
             return {"type": "string", "enum": list(column_names(report))}
         case Value.SORT_KEY if report:
             names = [name for column in report.columns if column.sortable for name in _names(column)]
-            return {"type": "string", "enum": [sign + name for name in names for sign in ("", "-")]}
+            keys = {"type": "string", "enum": [sign + name for name in names for sign in ("", "-")]}
+            return {"anyOf": [keys, period("-?")]} if report.grouped else keys
         case fixed:
             return dict(_FIXED[fixed])
+
+
+def period(before: str = "") -> Json:
+    """The key of a period's column, with what may stand before it."""
+    return {
+        "type": "string",
+        "pattern": f"^{before}{PERIODS}\\.{PERIOD}$",
+        "description": "A period of the pivot: a year, a month, an ISO week, or the first day of another week.",
+    }
 
 
 def _integer(parameter: Parameter) -> Json:

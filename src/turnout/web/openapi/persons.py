@@ -81,7 +81,7 @@ def _export() -> Json:
         "attendances": {
             "type": "array",
             "description": "As the report has them, with every column; the newest event first.",
-            "items": ref("schemas", f"{ATTENDANCES.name.capitalize()}Row"),
+            "items": ref("schemas", f"{ATTENDANCES.type_name}Row"),
         },
     }
     return closed(members, members, description="All that is stored of a customer.")

@@ -1,4 +1,4 @@
-"""The operations of a report (contract section 2)."""
+"""The operations of a report (contract sections 2 and 7)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 def report_path(report: Report) -> Json:
     """The path item of one report."""
-    stem = report.name.capitalize()
+    stem = report.type_name
     responses = {"200": _report_ok(report), "304": not_modified(), **error_responses(REPORT_ERRORS)}
     return {
         "parameters": [*query_parameters(report), *header_parameters()],
@@ -39,7 +39,9 @@ def report_path(report: Report) -> Json:
 
 
 def _report_ok(report: Report) -> Json:
-    labels = ",".join(column.label for column in report.default_columns)
+    example = report.parameter["columns"].example if report.grouped else None
+    names = example.split(",") if example else [column.key for column in report.default_columns]
+    labels = ",".join(column.label for name in names for column in report.by_name[name])
     return {
         "description": "One page of the report.",
         "headers": with_headers(
@@ -57,7 +59,7 @@ def _report_ok(report: Report) -> Json:
             required=("X-Total-Count", "ETag", "Cache-Control", "Vary"),
         ),
         "content": {
-            "application/json": {"schema": ref("schemas", f"{report.name.capitalize()}Report")},
+            "application/json": {"schema": ref("schemas", f"{report.type_name}Report")},
             "text/csv": {
                 "schema": {"type": "string", "description": "RFC 4180, UTF-8, with one header row."},
                 "examples": {"header": {"summary": "The header row", "value": labels + "\r\n"}},

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from turnout.catalog.attendances import PERIODS
 from turnout.catalog.types import Column, Kind, Report
 from turnout.errors import ERRORS, NON_FIELD
-from turnout.web.openapi.parameters import EXTENSION, ID
+from turnout.query.pivot import PATTERN as PERIOD
+from turnout.web.openapi.parameters import EXTENSION, ID, period
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +40,7 @@ def nullable(schema: Json) -> Json:
 
 def report_schemas(report: Report) -> dict[str, Json]:
     """The components of one report's JSON document: the document, a column header, a row and a person."""
-    stem = report.name.capitalize()
+    stem = report.type_name
     return {
         f"{stem}Report": closed(
             {
@@ -73,18 +75,15 @@ def report_schemas(report: Report) -> dict[str, Json]:
 
 
 def _column_header(report: Report) -> Json:
+    keys: Json = {"type": "string", "enum": [column.key for column in report.columns]}
+    labels: Json = {"type": "string", "enum": [column.label for column in report.columns]}
+    if report.grouped:
+        keys = {"anyOf": [keys, period()]}
+        labels = {"type": "string"}  # those of periods are words
     return closed(
         {
-            "label": {
-                "type": "string",
-                "description": "The column's display name.",
-                "enum": [column.label for column in report.columns],
-            },
-            "key": {
-                "type": "string",
-                "description": "Where a row has the value; a dot leads into a nested object.",
-                "enum": [column.key for column in report.columns],
-            },
+            "label": {**labels, "description": "The column's display name."},
+            "key": {**keys, "description": "Where a row has the value; a dot leads into a nested object."},
             "sortable": {"type": "boolean", "description": "Whether the report can be sorted on this column."},
             "holds_customer_id": {"type": "boolean", "description": "Whether the values are customers' ids."},
             "required": {"type": "boolean", "description": "Whether the column is part of every answer."},
@@ -115,14 +114,30 @@ def _members(report: Report, path: tuple[str, ...]) -> Json:
         if member not in properties:
             at = (*path, member)
             properties[member] = _value(report, column) if column.path == at else _members(report, at)
+    if report.grouped and not path:
+        properties[PERIODS] = _counts_by_period()
     schema = closed(properties, required)
-    presence = _presence(report, path)
-    return {**schema, "type": ["object", "null"]} if presence else schema
+    if report.grouped:
+        # With one member selected that is missing, the object is.
+        may_lack = bool(path) and any(c.nullable for c in report.columns if c.path[: len(path)] == path)
+    else:
+        may_lack = _presence(report, path) is not None
+    return {**schema, "type": ["object", "null"]} if may_lack else schema
 
 
 def _presence(report: Report, path: tuple[str, ...]) -> str | None:
     group = report.group.get(".".join(path))
     return group.presence if group else None
+
+
+def _counts_by_period() -> Json:
+    return {
+        "type": "object",
+        "description": "The count by period; there with a `pivot` other than `all`, where `count` is selected.",
+        "propertyNames": {"pattern": f"^{PERIOD}$"},
+        "additionalProperties": {"type": "integer", "format": "int64", "minimum": 0},
+        "minProperties": 1,
+    }
 
 
 def _value(report: Report, column: Column) -> Json:
@@ -137,19 +152,20 @@ def _value(report: Report, column: Column) -> Json:
 
 
 def _of_kind(column: Column) -> Json:
-    match column.kind:
-        case Kind.INTEGER:
-            return dict(ID)
-        case Kind.INSTANT:
-            return {"type": "string", "format": "date-time", "examples": ["2026-10-05T17:30:00Z"]}
-        case Kind.TEXT:
-            return {"type": "string"}
-        case Kind.CHOICE:
-            return {"type": "string", "enum": list(column.choices)}
-        case Kind.BOOLEAN:
-            return {"type": "boolean"}
-        case Kind.PEOPLE:
-            return {"type": "array", "items": ref("schemas", "Person")}
+    if column.counts:
+        return {"type": "integer", "format": "int64", "minimum": 1}
+    if column.choices:
+        return {"type": "string", "enum": list(column.choices)}
+    return _KINDS[column.kind] | ({"pattern": column.pattern} if column.pattern else {})
+
+
+_KINDS: Final[dict[Kind, Json]] = {
+    Kind.INTEGER: ID,
+    Kind.INSTANT: {"type": "string", "format": "date-time", "examples": ["2026-10-05T17:30:00Z"]},
+    Kind.TEXT: {"type": "string"},
+    Kind.BOOLEAN: {"type": "boolean"},
+    Kind.PEOPLE: {"type": "array", "items": ref("schemas", "Person")},
+}
 
 
 def rejected_members() -> Json:
