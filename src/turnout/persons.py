@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from turnout.settings import Period
-    from turnout.store.base import Aside, Erasure, Fact, Provider, Snapshot, Store
+    from turnout.store.base import Provider, Snapshot, Store
+    from turnout.store.persons import Aside, Erasure, Fact
 
 Json = dict[str, Any]
 

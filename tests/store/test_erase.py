@@ -18,8 +18,9 @@ from turnout.catalog.text import fold
 from turnout.errors import TurnoutError
 from turnout.query.sql import Statement
 from turnout.store import overwrite as overwrite_module
-from turnout.store.base import Answered, Erasure, Merged
+from turnout.store.base import Answered, Merged
 from turnout.store.duckdb import DuckStore
+from turnout.store.persons import Erasure
 
 if TYPE_CHECKING:
     from store.rows import Row

@@ -7,7 +7,6 @@ can know that nobody else writes them.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from turnout.query.sql import Statement
     from turnout.store.jobs import JobTable
     from turnout.store.layout import Upkeep
-
-    Aside = Callable[[], AbstractContextManager[None]]
+    from turnout.store.persons import Persons
 
 type_row = tuple[Any, ...]
 
@@ -74,46 +72,6 @@ class Answered:
     status: int
     body: bytes
     answered_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """What is told of a customer who was erased, at an instant (microseconds since 1970), by the owner or a token.
-
-    `attendances` is how many rows showed the customer then.
-    """
-
-    provider_id: int
-    customer_id: int
-    erased_at: int
-    erased_by: str
-    attendances: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """What is known of a customer: a member, by its name in the catalogue, its value, and which row said it when.
-
-    `said_at` (microseconds since 1970) is the `updated_at` of the attendance `said_by`; both are None where nobody said
-    it, as of what stands in place of an erased name.
-    """
-
-    member: str
-    value: str | None
-    said_at: int | None
-    said_by: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """Attendances of events before `before` show no customer. `ran_at` is when the last run ended, None before that.
-
-    Both are microseconds since 1970.
-    """
-
-    provider_id: int
-    before: int
-    ran_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,53 +152,6 @@ class Snapshot(Protocol):
 
     def cancel(self) -> None:
         """Stop what runs, without waiting for it, and all that would follow. Harmless when it comes too late."""
-        ...
-
-
-class Persons(Protocol):
-    """Forgetting who the customers of a store are (contract sections 5, 6 and 9). Attendances and counts stay."""
-
-    def erase(
-        self, provider: Provider, customers: Sequence[int], *, at: int, by: str, dry_run: bool = False
-    ) -> Sequence[Erasure]:
-        """Erase customers, all or none; return what is told of each. Doing it again changes nothing.
-
-        Nothing of them can be read from here on, and nothing that arrives brings them back. What the files still hold
-        is left to `overwrite`. `dry_run` changes nothing. Raises `not_found` with the ids that are not known.
-        """
-        ...
-
-    def restore(self, provider: Provider, customers: Sequence[int]) -> int:
-        """Let rows that arrive say again who these customers are; return how many of them were erased."""
-        ...
-
-    def erased(self, provider_id: int) -> Sequence[Erasure]:
-        """Who was erased of a provider's customers, by id."""
-        ...
-
-    def facts(self, snapshot: Snapshot, provider_id: int, customer: int) -> Sequence[Fact] | None:
-        """What is known of a customer, as of a snapshot; None where there is no such customer."""
-        ...
-
-    def retain(self, provider: Provider, before: int | None, *, at: int, go_on: Callable[[], bool]) -> int:
-        """Let attendances of events before an instant show nobody, now and when more arrive; return how many changed.
-
-        Customers without later attendances are forgotten. Done in many short transactions, between which `go_on` is
-        asked; what it stops goes on the next time. None: nothing is too old any more; what is forgotten stays so.
-        """
-        ...
-
-    def retention(self) -> Sequence[Retention]:
-        """Which providers' attendances are too old from when on, by the providers' ids."""
-        ...
-
-    def overwrite(self, aside: Aside = nullcontext) -> bool:
-        """Overwrite what the store's files still hold of what was forgotten; False where there was nothing to do.
-
-        It is done inside `aside`, which keeps those who read for long away.
-        Waits for those who read what it was. Raises `storage_unavailable` where they take too long; it stays to be
-        done.
-        """
         ...
 
 

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from turnout.catalog.types import MAX_ID
 from turnout.query.sql import Statement
-from turnout.store.base import Erasure, Fact, Retention
 from turnout.store.overwrite import DUE
+from turnout.store.persons import Erasure, Fact, Retention
 from turnout.store.schema import PERSON, STAMP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from turnout.store.base import Aside, Provider, Snapshot, type_row
+    from turnout.store.base import Provider, Snapshot, type_row
     from turnout.store.merge import Outcome, Work
+    from turnout.store.persons import Aside
 
 T = TypeVar("T")
 

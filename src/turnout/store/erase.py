@@ -15,11 +15,11 @@ import pyarrow as pa
 from turnout.catalog.text import fold
 from turnout.catalog.types import FOLDED
 from turnout.errors import TurnoutError
-from turnout.store.base import Erasure
 from turnout.store.jobs import Status
 from turnout.store.merge import Outcome
 from turnout.store.merge_persons import is_old, retention_mark
 from turnout.store.overwrite import make_due
+from turnout.store.persons import Erasure
 from turnout.store.schema import PERSON, PERSONAL, STAMP, is_folded, is_shown
 
 if TYPE_CHECKING:

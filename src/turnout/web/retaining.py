@@ -16,7 +16,8 @@ from turnout.persons import retain
 if TYPE_CHECKING:
     from turnout.answers import Answers
     from turnout.settings import Settings
-    from turnout.store.base import Aside, Store
+    from turnout.store.base import Store
+    from turnout.store.persons import Aside
     from turnout.web.context import Clock
 
 _log: Final = logging.getLogger("turnout.retention")
