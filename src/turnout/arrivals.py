@@ -49,20 +49,29 @@ class Arrival:
         return sum(batch.num_rows for batch in self.batches)
 
 
-def check(provider: Provider, source: BinaryIO, *, max_text: int, partial: bool, listed: int = MOST_LISTED) -> Arrival:
+def check(
+    provider: Provider,
+    source: BinaryIO,
+    *,
+    max_text: int,
+    partial: bool,
+    listed: int = MOST_LISTED,
+    progress: Callable[[int, int], None] = lambda _bytes, _rows: None,
+) -> Arrival:
     """Check a batch whole, in memory. Raises `TurnoutError` `rows_rejected` with the bad rows, unless `partial`.
 
-    The first `listed` bad rows are named.
+    The first `listed` bad rows are named. `progress` is told the bytes and rows read so far; what it raises ends the
+    checking.
     """
-    bad = Rejects("the body", keep=listed)
-    reading = read_file(source, ZoneInfo(provider.timezone), bad, partial=partial, limits=Limits(text=max_text))
+    bad = Rejects("The body", keep=listed)
+    zone, limits = ZoneInfo(provider.timezone), Limits(text=max_text)
+    reading = read_file(source, zone, bad, partial=partial, limits=limits, on_progress=progress)
     try:
         batches = list(reading)
     except TurnoutError as error:
         if error.code != "rows_rejected":
             raise
-        message = error.message if error.fields else None
-        raise TurnoutError("rows_rejected", message, extra=rejected_members(bad.first, bad.count)) from None
+        raise TurnoutError("rows_rejected", error.message, extra=rejected_members(bad.first, bad.count)) from None
     naming = reduce(or_, map(naming_of, batches), Naming())
     return Arrival(provider, batches, tuple(bad.first), bad.count, naming)
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class ImportResult:
     """What an import did, in rows of the file: each is counted once. `rejected` has the first 100 bad rows.
 
-    `unreadable` says where the file could not be read on, if that is why nothing was changed. `erased` rows were of
-    erased customers, about whom they say nothing.
+    `stopped` says why the file was not read to its end, where it was not; then there may be more bad rows. `erased`
+    rows were of erased customers, about whom they say nothing.
     """
 
     created: int
@@ -32,7 +32,7 @@ class ImportResult:
     unchanged: int
     rejected: tuple[BadRow, ...]
     rejected_count: int
-    unreadable: str | None = None
+    stopped: str | None = None
     erased: int = 0
 
 
@@ -52,8 +52,8 @@ def import_rows(
     """Import a file of rows: all or, with one bad row, none; with `partial`, the good rows. Bad ones go to `rejects`.
 
     With `rejects`, it is `partial`. `name` is what the file is called in reports; `max_text` bounds a text in
-    characters; `progress` is told the bytes and rows read so far; what `remember` makes of the result is written with
-    it. Raises `TurnoutError` `not_found` where there is no such provider.
+    characters; `progress` is told the bytes and rows read so far, and may raise to end it; what `remember` makes of the
+    result is written with it. Raises `TurnoutError` `not_found` where there is no such provider.
     """
     provider = store.providers().get(provider_id)
     if provider is None:
@@ -83,7 +83,8 @@ def import_rows(
     except TurnoutError as error:
         if error.code != "rows_rejected" or partial:
             raise  # with rejects, bad rows do not stop an import; a file that cannot be read to its end does
-        return ImportResult(0, 0, 0, tuple(bad.first), bad.count, error.message if error.fields else None)
+        stopped = None if error.message == error.kind.message else error.message
+        return ImportResult(0, 0, 0, tuple(bad.first), bad.count, stopped)
     return result(done)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ingest_rows import BERLIN, FULL, NEEDED, Limits, Pipe, bad, line, ndjson, read
 
 from turnout.errors import NON_FIELD, TurnoutError
-from turnout.ingest.faults import BadRow, Fault, Rejects
+from turnout.ingest.faults import MOST_BAD, BadRow, Fault, Rejects
 from turnout.ingest.files import read_file
 from turnout.ingest.json_split import array, document
 
@@ -218,6 +218,37 @@ def test_with_one_bad_row_nothing_more_is_handed_out_but_all_is_checked() -> Non
     assert result.rejects.count == 2
     assert sum(batch.num_rows for batch in result.batches) < 3_001
     assert {number for number, _ in result.faults} == {3_001, 6_002}
+
+
+@pytest.mark.parametrize("form", ["ndjson", "array", "csv"])
+def test_a_file_of_bad_rows_is_not_read_to_its_end(form: str) -> None:
+    """A small packed body can hold many millions of them; with `partial` the good rows among them are wanted."""
+    count = MOST_BAD * 2
+    data = {"ndjson": b"{}\n" * count, "array": b"[%s{}]" % (b"{},\n" * (count - 1))}
+    data["csv"] = EMPTY["csv"] + b"\n" + b"x,,,,,\n" * count
+    result = read(gzip.compress(data[form]), partial=False)
+    assert MOST_BAD <= result.rejects.count < MOST_BAD + 1_000
+    assert result.error is not None
+    least = f"At least {result.rejects.count:,} rows were rejected"
+    assert result.error.message == f"{least}, where reading stopped; nothing was changed."
+    assert (result.error.code, result.error.fields) == ("rows_rejected", {})
+    assert len(result.rejects.first) == 100
+    assert read(data[form]).rejects.count == count
+
+
+@pytest.mark.parametrize("partial", [True, False])
+@pytest.mark.parametrize("row", [NEEDED, {}], ids=["good", "bad"])
+def test_whoever_is_told_of_the_progress_can_end_it(row: dict[str, Any], partial: bool) -> None:
+    """Within one block as well, where its rows are checked one by one."""
+    told: list[int] = []
+
+    def end(_size: int, rows: int) -> None:
+        told.append(rows)
+        raise OSError("enough")
+
+    with pytest.raises(OSError, match="enough"):
+        read(ndjson(*[row] * 3_000), partial=partial, on_progress=end, block=1 << 20)
+    assert told == [3_000 if row else 512]
 
 
 def test_partial_hands_out_the_good_rows_numbered_without_gaps() -> None:

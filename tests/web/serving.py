@@ -1,13 +1,14 @@
 """A server in a process of its own, with the real store, or with a fake one whose reads can be made to hang.
 
 `python serving.py real`, or `fake` with any of: `wait` (a read ends when there is a file `go`), `hold` (it ends when
-its query is cancelled), `deaf` (it never ends), `stuck` (closing the store hangs), `late` (the end is forced half a
-second after the signal).
+its query is cancelled), `deaf` (it never ends), `merge` (a merge ends when the store is closed), `stuck` (closing the
+store hangs), `late` (the end is forced half a second after the signal).
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,17 @@ def store_that(ways: set[str]) -> FakeStore:
     if ways & {"hold", "deaf"}:
         store.free.clear()
     store.snapshot_class = Deaf if "deaf" in ways else Waiting if "wait" in ways else FakeSnapshot
+    if "merge" in ways:
+        ended = threading.Event()
+
+        def merge(*_: object) -> None:
+            Path("merging").touch()
+            ended.wait()
+            raise TurnoutError("storage_unavailable", "The store was closed.")
+
+        store.merge_together = merge
+        store.answered = store.forget_answered = lambda _: None
+        store.close = ended.set
     if "stuck" in ways:
         store.close = lambda: time.sleep(FOR_EVER)
     return store

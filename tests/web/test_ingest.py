@@ -115,6 +115,39 @@ def test_one_bad_row_leaves_everything_as_it_was(ingest: Ingest) -> None:
     assert ingest.ids() == []
 
 
+def test_a_body_of_bad_rows_alone_is_not_read_to_its_end(ingest: Ingest) -> None:
+    answer = ingest.post(gzip.compress(b"{}\n" * 30_000), Content_Encoding="gzip")
+    assert (answer.status, answer.json["code"]) == (400, "rows_rejected")
+    assert 10_000 <= answer.json["rejected_count"] < 11_000
+    assert answer.json["message"].startswith(f"At least {answer.json['rejected_count']:,} rows were rejected")
+    assert len(answer.json["rejected"]) == 100
+
+
+@pytest.mark.parametrize("query", ["", "&dry_run=true"], ids=["in memory", "as a file"])
+def test_nothing_is_checked_for_a_client_that_has_gone(ingest: Ingest, query: str) -> None:
+    body = b"{}\n" * 30_000
+    messages: list[dict[str, object]] = []
+    sent = [{"type": "http.request", "body": body}, {"type": "http.disconnect"}]
+
+    async def receive() -> dict[str, object]:
+        return sent[0] if len(sent) == 1 else sent.pop(0)
+
+    async def send(message: dict[str, object]) -> None:
+        messages.append(message)
+
+    headers = {"content-type": NDJSON, "authorization": f"Token {token(ingest.store, 1, role='super_admin')}"}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "POST",
+        "path": PATH,
+        "query_string": b"partial=true" + query.encode(),
+    }
+    scope["headers"] = [(name.encode(), value.encode()) for name, value in headers.items()]
+    app = create_app(ingest.store, Settings())
+    asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]
+    assert messages == []
+
+
 def test_partial_takes_the_good_rows(ingest: Ingest) -> None:
     answer = ingest.post(lines(row(1), row(2, status="there"), row(3)), "?partial=true")
     assert answer.status == 200

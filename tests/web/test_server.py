@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).with_name("serving.py")
 REPORT = "/api/v2/reports/attendances/data"
+INGEST = "/ingest/v1/attendances"
+INCOMING = {"Content-Type": "application/x-ndjson", "TeamUp-Provider-ID": "1", "Idempotency-Key": "one"}
+BUSY = 409
 LIMIT = 10.0
 
 
@@ -169,6 +172,58 @@ def test_a_request_that_runs_too_long_is_cancelled_and_answered(tmp_path: Path) 
         assert isinstance(found[0], httpx.Response)
         assert (found[0].status_code, found[0].json()["code"]) == (503, "overloaded")
         assert found[0].headers["retry-after"]
+
+
+@contextmanager
+def sending(server: Process, body: bytes) -> Iterator[list[httpx.Response | Exception]]:
+    """Rows that are being sent; the answer is there at the end of the block. Meanwhile their key is taken."""
+    found: list[httpx.Response | Exception] = []
+
+    def send() -> None:
+        try:
+            with server.owner() as client:
+                answer = None
+                while answer is None or answer.status_code == BUSY:
+                    answer = client.post(f"{INGEST}?partial=true", content=body, headers=INCOMING)
+                found.append(answer)
+        except httpx.HTTPError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    yield found
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_a_body_that_is_being_checked_does_not_keep_the_process(tmp_path: Path) -> None:
+    with process(tmp_path, "real", shutdown_timeout=0.1) as server:
+        with server.owner() as client:
+            new = {"id": 1, "name": "One", "timezone": "Europe/Berlin"}
+            assert client.post("/admin/v1/providers", json=new).status_code == 201
+            with sending(server, b"{}\n" * 500_000) as found:
+                while client.post(INGEST, content=b"{}", headers=INCOMING).status_code != BUSY:
+                    assert not found
+                since = server.signal()
+        server.ends(since)
+        log = (tmp_path / "log").read_text()
+        assert "Traceback" not in log
+        assert "requests unfinished" not in log
+        # On a machine that has no time for it, the connection may be closed without an answer.
+        assert not isinstance(found[0], httpx.Response) or found[0].json()["code"] == "overloaded"
+
+
+def test_a_merge_does_not_keep_the_process_and_its_end_is_no_fault(tmp_path: Path) -> None:
+    row = {"id": 1, "updated_at": "2026-10-01T10:00:00Z", "customer": {"id": 1}, "status": "attended"}
+    row["event"] = {"id": 1, "starts_at": "2026-10-01T10:00:00Z"}
+    with process(tmp_path, "fake", "merge", shutdown_timeout=0.1) as server:
+        with sending(server, json.dumps(row).encode()) as found:
+            while not (tmp_path / "merging").exists():
+                assert not found
+            since = server.signal()
+        server.ends(since)
+        assert isinstance(found[0], httpx.HTTPError)
+        assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 def test_work_that_cannot_be_stopped_does_not_keep_the_process(tmp_path: Path) -> None:

@@ -19,6 +19,10 @@ MOST_FAULTS: Final = 50
 MOST_LISTED: Final = 100
 """So many bad rows are listed (contract section 9)."""
 
+MOST_BAD: Final = 10_000
+"""After about so many bad rows a file of which nothing is taken is read no further. A bad row takes a hundred times as
+long as a good one, and a small packed body can hold many millions of them."""
+
 FORMS: Final = "A JSON document with 'rows', a JSON list, NDJSON (one row on each line) and CSV are understood."
 
 _LONGEST_NAME: Final = 60

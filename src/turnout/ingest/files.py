@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from turnout.errors import NON_FIELD, TurnoutError
 from turnout.ingest.columns import ColumnChecker, UnfitError
 from turnout.ingest.csv_rows import csv_chunks
-from turnout.ingest.faults import FORMS, BadRow, Fault, FileFaultError, Limits, Rejects
+from turnout.ingest.faults import FORMS, MOST_BAD, BadRow, Fault, FileFaultError, Limits, Rejects
 from turnout.ingest.json_rows import BLANK, leading_lines
 from turnout.ingest.json_split import DOCUMENT, array, document, ndjson
 from turnout.ingest.rows import RowChecker, batch_of
@@ -60,26 +60,35 @@ def read_file(
     need not be seekable; memory does not grow with it. Naive date-times are local in `provider_zone`.
 
     Bad rows go to `rejects`. With `partial` the others are handed out; else nothing is handed out after the first bad
-    row, all rows are checked nevertheless, and at the end `rows_rejected` is raised: take the batches into a
-    transaction that it undoes. A file that cannot be read to its end raises `rows_rejected` in both cases.
+    row, the rows are checked nevertheless until about `MOST_BAD` are bad, and at the end `rows_rejected` is raised:
+    take the batches into a transaction that it undoes. A file that cannot be read to its end raises `rows_rejected` in
+    both cases.
 
-    `on_progress` is called now and then with the bytes of the file read so far, packed as they are, and the rows.
-    `block` bytes are read at once; what stands in front of a document's rows has to be among the first of them.
+    `on_progress` is called now and then with the bytes of the file read so far, packed as they are, and the rows; what
+    it raises ends the reading. `block` bytes are read at once; what stands in front of a document's rows has to be
+    among the first of them.
     """
     source = Source(file, block)
     checking = _Checking(provider_zone, limits, rejects)
     try:
         for chunk in _chunks(source.blocks(), limits.row):
             for batch in checking.batches(chunk):
-                if partial or not rejects.count:
+                on_progress(source.consumed, checking.seen)
+                if rejects.count >= MOST_BAD and not partial:
+                    raise _too_many(rejects.count)
+                if batch.num_rows and (partial or not rejects.count):
                     yield batch
-            on_progress(source.consumed, checking.seen)
     except FileFaultError as fault:
         rejects.add(fault.bad)
         message = f"{rejects.name} cannot be read beyond line {fault.bad.line}; nothing was changed."
         raise TurnoutError("rows_rejected", message, fields={NON_FIELD: list(fault.bad.report(rejects.name))}) from None
     if rejects.count and not partial:
         raise TurnoutError("rows_rejected")
+
+
+def _too_many(count: int) -> TurnoutError:
+    message = f"At least {count:,} rows were rejected, where reading stopped; nothing was changed."
+    return TurnoutError("rows_rejected", message)
 
 
 def _chunks(blocks: Iterator[bytes], limit: int) -> Iterator[Chunk]:
@@ -113,11 +122,10 @@ class _Checking:
         self._rejects = rejects
 
     def batches(self, chunk: Chunk) -> Iterator[pa.RecordBatch]:
-        """The good rows of a chunk; the bad ones go to the rejects."""
+        """The good rows of a chunk, piece by piece; the bad ones go to the rejects, and may leave nothing."""
         for batch in self._checked(chunk):
             self._accepted += batch.num_rows
-            if batch.num_rows:
-                yield batch
+            yield batch
 
     def _checked(self, chunk: Chunk) -> Iterator[pa.RecordBatch]:
         batch = self._at_once(chunk)

@@ -115,6 +115,9 @@ def _part(rows: Sequence[bytes]) -> dict[str, _Given]:
             part[field.storage], part[PERSON_NAME] = _people(values[field.storage])
         else:
             part[field.storage] = _array(values[field.storage], _ARROW.get(field.kind, pa.string()))
+        if field.needed and part[field.storage][0].null_count:
+            # At once: a block holds millions of rows without members.
+            raise UnfitError(field.path)
     return part
 
 

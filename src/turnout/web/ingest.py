@@ -52,7 +52,7 @@ async def add_attendances(request: Request) -> Response:
             known = await services.repeats.known(repeat, context.now)
             if known:
                 return known
-            return await _Work(context, provider, body, options, repeat).answer()
+            return await _Work(request, provider, body, options, repeat).answer()
 
 
 async def upload(request: Request) -> Response:
@@ -67,7 +67,7 @@ async def upload(request: Request) -> Response:
         if not found.received:
             raise TurnoutError("not_found", "Nothing was uploaded under this name.")
         with found.path.open("rb") as file:
-            answer = await _Work(context, provider, Body(file, found.received, ""), options).answer()
+            answer = await _Work(request, provider, Body(file, found.received, ""), options).answer()
         if not options.dry_run:
             services.uploads.remove(found)
         return answer
@@ -107,10 +107,11 @@ class _Work:
     """One body on its way into the store."""
 
     def __init__(
-        self, context: Context, provider: Provider, body: Body, options: _Options, repeat: Repeatable | None = None
+        self, request: Request, provider: Provider, body: Body, options: _Options, repeat: Repeatable | None = None
     ) -> None:
-        self._context = context
-        self._services: Services = context.services
+        self._request = request
+        self._context: Context = context_of(request)
+        self._services: Services = self._context.services
         self._provider = provider
         self._body = body
         self._options = options
@@ -133,11 +134,17 @@ class _Work:
 
     async def _joined(self) -> dict[str, Any]:
         """Check a small body in memory, and merge it together with others that wait."""
-        most = self._services.settings.max_text
-        async with self._services.checking:
-            arrival = await asyncio.to_thread(
-                check, self._provider, self._body.file, max_text=most, partial=self._options.partial
-            )
+        services = self._services
+        async with services.checking:
+            with services.workers.wanted(self._request) as wanted:
+                arrival = await asyncio.to_thread(
+                    check,
+                    self._provider,
+                    self._body.file,
+                    max_text=services.settings.max_text,
+                    partial=self._options.partial,
+                    progress=wanted,
+                )
         self._context.mark("check")
 
         def document(merged: Merged) -> dict[str, Any]:
@@ -151,7 +158,8 @@ class _Work:
         """Check and merge a large body as it is read, by itself and in constant memory."""
         services = self._services
         async with services.importing:
-            with kept_on_disk():  # the bad rows, where they are wanted back
+            # On disk: the bad rows, where they are wanted back.
+            with services.workers.wanted(self._request) as wanted, kept_on_disk():
                 result = await services.writing.run(
                     import_rows,
                     services.store,
@@ -163,11 +171,12 @@ class _Work:
                     partial=self._options.partial,
                     dry_run=self._options.dry_run,
                     remember=lambda result: self._answered(_document(result)),
+                    progress=wanted,
                 )
         self._context.mark("merge")
         if result.rejected_count and not self._options.partial:
             extra = rejected_members(result.rejected, result.rejected_count)
-            raise TurnoutError("rows_rejected", result.unreadable, extra=extra)
+            raise TurnoutError("rows_rejected", result.stopped, extra=extra)
         return _document(result)
 
     def _answered(self, document: dict[str, Any]) -> Answered | None:

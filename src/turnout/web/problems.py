@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from typing import TYPE_CHECKING, Final
@@ -93,8 +94,8 @@ class Problems:
 
         try:
             await self.app(scope, receive, watched)
-        except ClientDisconnect:
-            # There is nobody left to answer.
+        except (ClientDisconnect, asyncio.CancelledError):
+            # There is nobody left to answer: only the end of the server cancels, when it has closed the connection.
             return
         except Exception as exception:
             if started:

@@ -42,6 +42,7 @@ _BACKLOG: Final = 2048
 _CANCELLED_WITHIN: Final = 0.7
 _ABORTED_WITHIN: Final = 0.5
 _LOOK_AGAIN: Final = 0.01
+_LAST_LINES_WITHIN: Final = 0.3
 # For whoever has connected to be let in, and then, for so many looks at most, to ask what it came for.
 _LET_IN: Final = 0.05
 _LOOKS: Final = 100
@@ -124,8 +125,10 @@ def serve(
     by default it is printed. Raises `TurnoutError` where the address is taken, or the store cannot be opened.
     """
     log = configure_logging(settings)
-    with Ending(log.close) as ending, ExitStack() as stack:
+    with Ending(lambda: log.close(_LAST_LINES_WITHIN)) as ending, ExitStack() as stack:
         sockets = _bind(settings.host, settings.port)
+        # Left last: it waits for threads that work for requests, which end with the store.
+        runner = stack.enter_context(asyncio.Runner(loop_factory=_loop_factory()))
         store = open_own(settings)
         stack.callback(store.close)
         if prepare:
@@ -139,8 +142,7 @@ def serve(
             # At the latest; see `_serve`.
             stack.callback(owned.remove)
         stack.callback(settle())
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(application, sockets, owned, ending, announce or _print))
+        runner.run(_serve(application, sockets, owned, ending, announce or _print))
     log.close()
 
 

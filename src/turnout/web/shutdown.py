@@ -19,13 +19,14 @@ _log: Final = logging.getLogger("turnout.server")
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 # A supervisor kills after ten seconds; a store that is cut off here is whole when it is opened again.
-_AT_THE_LATEST: Final = 9.7
+_AT_THE_LATEST: Final = 9.4
 
 
 class Ending:
     """Takes SIGTERM and SIGINT while its block lasts. Use it in the main thread.
 
-    Before `when_asked`, a signal raises `SystemExit(0)`. `flush` is called where the process ends without returning.
+    Before `when_asked`, a signal raises `SystemExit(0)`. `flush`, which takes some tenths of a second at the most, is
+    called where the process ends without returning.
     """
 
     def __init__(self, flush: Callable[[], None]) -> None:

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from turnout.errors import TurnoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from starlette.requests import Request
 
@@ -213,6 +213,31 @@ class Workers:
             self._leave(task)
         return result
 
+    @contextmanager
+    def wanted(self, request: Request) -> Iterator[Callable[..., None]]:
+        """For long work in another thread: yields what that work calls now and then, with anything.
+
+        It raises `ClientDisconnect` where the client of `request` has gone, and `overloaded` where the server ends.
+        """
+        gone = False
+
+        async def watch() -> None:
+            nonlocal gone
+            await _until_gone(request)
+            gone = True
+
+        def check(*_: object) -> None:
+            if self.stopping:
+                raise _stopping()
+            if gone:
+                raise ClientDisconnect
+
+        watcher = asyncio.get_running_loop().create_task(watch())
+        try:
+            yield check
+        finally:
+            watcher.cancel()
+
     def _leave(self, task: _Task) -> None:
         """Nobody waits for the task any more; if it still runs, insist that it ends."""
         if task.timer:
@@ -295,7 +320,11 @@ def _stopping() -> TurnoutError:
 
 
 async def _watch(task: _Task, request: Request) -> None:
+    await _until_gone(request)
+    task.fail(ClientDisconnect())
+
+
+async def _until_gone(request: Request) -> None:
     """Wait until the client goes; what is left of its body does not matter."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-    task.fail(ClientDisconnect())

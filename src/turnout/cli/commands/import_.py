@@ -135,14 +135,15 @@ def _tell(
             for line in bad.report(file):
                 words.say(line)
         if result.rejected_count > len(result.rejected):
-            words.say(f"... and {result.rejected_count - len(result.rejected):,} more.")
+            least = "at least " if result.stopped else ""
+            words.say(f"... and {least}{result.rejected_count - len(result.rejected):,} more.")
     if as_json:
         write_json(as_document(result))
     rows = result.created + result.updated + result.unchanged
     counts = _counts(result)
     if result.rejected_count and not rejects:
         rejected = f"{_rows(result.rejected_count)} rejected; nothing was changed. --rejects FILE imports the others."
-        words.error(result.unreadable or rejected)
+        words.error(result.stopped or rejected)
         return
     if not rows + result.rejected_count:
         words.say(f"{'Standard input' if file == STDIN else file} has no rows.")

@@ -178,7 +178,11 @@ def rejected_members() -> Json:
     rejected = {"type": "array", "items": closed(bad, bad), "description": "The first bad rows."}
     return {
         "rejected": rejected,
-        "rejected_count": {"type": "integer", "minimum": 0, "description": "How many rows are bad."},
+        "rejected_count": {
+            "type": "integer",
+            "minimum": 0,
+            "description": "How many rows are bad; at least so many where the message says that reading stopped.",
+        },
     }
 
 
