@@ -40,7 +40,7 @@ ERRORS: Final[Mapping[str, ErrorKind]] = {
     "authentication_failed": ErrorKind(401, "authentication_error", "The credential is not valid."),
     "permission_denied": ErrorKind(403, "permission_error", "You do not have permission to do this."),
     "provider_invalid": ErrorKind(403, "permission_error", "The token does not cover this provider."),
-    "mode_not_allowed": ErrorKind(403, "permission_error", "Reports cannot be asked for in customer mode."),
+    "mode_not_allowed": ErrorKind(403, "permission_error", "This cannot be done in customer mode."),
     "not_found": ErrorKind(404, "invalid_request_error", "There is nothing at this address."),
     "method_not_allowed": ErrorKind(405, "invalid_request_error", "This method is not allowed here."),
     "not_acceptable": ErrorKind(

@@ -230,6 +230,29 @@ def test_the_header_chooses_the_provider(ingest: Ingest) -> None:
     assert ingest.ids() == []
 
 
+@pytest.mark.parametrize(
+    ("mode", "status", "code"),
+    [
+        ("provider", 200, None),
+        ("customer", 403, "mode_not_allowed"),
+        ("Provider", 400, "mode_header_invalid"),
+        ("x", 400, "mode_header_invalid"),
+    ],
+)
+def test_the_mode_is_looked_at_before_the_provider(ingest: Ingest, mode: str, status: int, code: str | None) -> None:
+    answer = ingest.post(lines(row(1)), TeamUp_Request_Mode=mode)
+    assert (answer.status, answer.json.get("code")) == (status, code)
+    assert ingest.ids() == ([] if code else [1])
+    if code:
+        answer = ingest.client.send("DELETE", f"{PATH}/1", {"TeamUp-Request-Mode": mode, "TeamUp-Provider-ID": "x"})
+        assert (answer.status, answer.json["code"]) == (status, code)
+
+
+def test_the_provider_is_looked_at_before_the_role(ingest: Ingest) -> None:
+    reader = ingest.app.as_(token(ingest.store, 1, 2, role="attendances"))
+    assert reader.send("POST", PATH, {"Content-Type": NDJSON}, b"").json["code"] == "provider_header_missing"
+
+
 def test_a_row_is_deleted(ingest: Ingest) -> None:
     ingest.post(lines(row(1, customer={"id": 5}), row(2, customer={"id": 5})))
     assert ingest.delete(2).status == 204  # the earlier of the two

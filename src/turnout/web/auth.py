@@ -112,17 +112,21 @@ class Authenticator:
         return Caller(credential.token_id, provider, credential.role, instructor_id, credential.subject)
 
     async def writer(self, request: Request) -> tuple[Credential, Provider]:
-        """The credential and the provider of a request that changes attendances: the owner, or role `super_admin`."""
-        credential = await self.administrator(request)
+        """The credential and the provider of a request that changes attendances: the owner, or role `super_admin`.
+
+        Checked in the order of `report_caller`.
+        """
+        credential = await self.authenticate(request)
+        _check_mode(request)
         provider = _choose_provider(request, credential, self._store.providers())
         context_of(request).provider_id = provider.id
+        _check_administers(credential)
         return credential, provider
 
     async def administrator(self, request: Request) -> Credential:
         """The credential of a request that administers: the store's owner, or the role `super_admin`."""
         credential = await self.authenticate(request)
-        if credential.role != SUPER_ADMIN:
-            raise TurnoutError("permission_denied", f"Administration needs the role {SUPER_ADMIN}.")
+        _check_administers(credential)
         return credential
 
     async def authenticate(self, request: Request) -> Credential:
@@ -231,6 +235,11 @@ def _check_mode(request: Request) -> None:
         raise TurnoutError("mode_header_invalid")
     if modes == ["customer"]:
         raise TurnoutError("mode_not_allowed")
+
+
+def _check_administers(credential: Credential) -> None:
+    if credential.role != SUPER_ADMIN:
+        raise TurnoutError("permission_denied", f"Administration needs the role {SUPER_ADMIN}.")
 
 
 def _choose_provider(request: Request, credential: Credential, known: dict[int, Provider]) -> Provider:

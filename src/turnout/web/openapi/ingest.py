@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from turnout.catalog.ingest import INGEST
 from turnout.catalog.types import Kind, Member
 from turnout.ingest.fields import PERSON, TEXT_OR_OBJECT, TREE, ZONES
-from turnout.web.openapi.parameters import EXTENSION, ID, IDEMPOTENCY_KEY, PROVIDER, ZONE, declared_parameter, header
+from turnout.web.openapi.parameters import (
+    EXTENSION,
+    ID,
+    IDEMPOTENCY_KEY,
+    MODE,
+    PROVIDER,
+    ZONE,
+    declared_parameter,
+    header,
+)
 from turnout.web.openapi.responses import WRITING_ERRORS, error_responses, with_headers
 from turnout.web.openapi.schemas import closed, nullable, ref, rejected_members
 
@@ -94,6 +103,7 @@ def ingest_paths() -> Json:
         "parameters": [
             *(declared_parameter(parameter) for parameter in INGEST),
             PROVIDER,
+            MODE,
             IDEMPOTENCY_KEY,
         ],
         "requestBody": {
@@ -114,7 +124,7 @@ def ingest_paths() -> Json:
         "operationId": "deleteAttendance",
         "summary": "Delete an attendance",
         "description": "What it said of its customer, event and so on stays. A later batch may bring it back.",
-        "parameters": [PROVIDER],
+        "parameters": [PROVIDER, MODE],
         "responses": {"204": {"description": "Deleted.", "headers": with_headers()}, **errors("not_found")},
     }
     return {
@@ -154,7 +164,7 @@ def _upload_path(merged: Json) -> Json:
         return {**COMMON, "operationId": name, "summary": summary, **more, "responses": responses}
 
     return {
-        "parameters": [name, PROVIDER],
+        "parameters": [name, PROVIDER, MODE],
         "get": operation("getUpload", "How much of a file was uploaded", {**received, **errors("not_found")}),
         "patch": operation(
             "addToUpload",

@@ -85,7 +85,7 @@ PROVIDER: Final = header(
 )
 MODE: Final = header(
     "TeamUp-Request-Mode",
-    "`provider`, or left out. Reports cannot be asked for in `customer` mode, which is answered with 403.",
+    "`provider`, or left out. In `customer` mode nothing can be done here, which is answered with 403.",
     {"type": "string", "enum": ["provider", "customer"]},
 )
 IDEMPOTENCY_KEY: Final = header(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.persons import MOST_AT_ONCE
 from turnout.store.schema import PERSON
-from turnout.web.openapi.parameters import EXTENSION, ID, PROVIDER
+from turnout.web.openapi.parameters import EXTENSION, ID, MODE, PROVIDER
 from turnout.web.openapi.responses import WRITING_ERRORS, error_responses, with_headers
 from turnout.web.openapi.schemas import closed, nullable, ref
 
@@ -93,7 +93,7 @@ def person_paths() -> Json:
     body = {"required": True, "content": {"application/json": {"schema": ref("schemas", "NewErasure")}}}
     return {
         "/admin/v1/customers/{id}": {
-            "parameters": [_CUSTOMER, PROVIDER],
+            "parameters": [_CUSTOMER, PROVIDER, MODE],
             "get": _operation(
                 "exportCustomer",
                 "All that is stored of a customer",
@@ -102,7 +102,7 @@ def person_paths() -> Json:
             ),
         },
         "/admin/v1/erasures": {
-            "parameters": [PROVIDER],
+            "parameters": [PROVIDER, MODE],
             "get": _operation("listErasures", "The receipts of erased customers", _ok(receipts)),
             "post": _operation(
                 "eraseCustomers",
@@ -115,7 +115,7 @@ def person_paths() -> Json:
             ),
         },
         "/admin/v1/erasures/{id}": {
-            "parameters": [_CUSTOMER, PROVIDER],
+            "parameters": [_CUSTOMER, PROVIDER, MODE],
             "delete": _operation(
                 "restoreCustomer",
                 "Let rows that come from now on say again who an erased customer is",
@@ -124,7 +124,7 @@ def person_paths() -> Json:
             ),
         },
         "/admin/v1/retention": {
-            "parameters": [PROVIDER],
+            "parameters": [PROVIDER, MODE],
             "post": _operation("retain", "Let old attendances forget their customers", _ok(ref("schemas", "Retained"))),
         },
     }

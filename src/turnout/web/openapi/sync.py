@@ -9,7 +9,7 @@ from turnout.catalog.types import MAX_ID
 from turnout.sync.place import LATEST, TYPES
 from turnout.sync.target import MOST_LISTED, MOST_ROWS
 from turnout.web.openapi.ingest import COMMON, errors
-from turnout.web.openapi.parameters import ID, PROVIDER, declared_parameter
+from turnout.web.openapi.parameters import ID, MODE, PROVIDER, declared_parameter
 from turnout.web.openapi.responses import with_headers
 from turnout.web.openapi.schemas import closed, nullable, ref
 
@@ -83,7 +83,7 @@ def _by_type(schema: Json) -> Json:
 def sync_paths() -> Json:
     """The operations under `/ingest/v1/sync`."""
     removed = {"removed": {"type": "integer", "minimum": 0}}
-    parameters = {"parameters": [PROVIDER]}
+    parameters = {"parameters": [PROVIDER, MODE]}
     wrong = ("conflict", "request_too_large", "unsupported_media_type")
 
     def operation(name: str, summary: str, answer: Json, *codes: str, body: str | None = None, **more: Any) -> Json:
