@@ -62,7 +62,7 @@ def parse_lifetime(text: str) -> int:
     """Microseconds of a lifetime such as `30s`, `15m`, `12h`, `90d` or `2w`; a `ValueError` has the reason."""
     match = _LIFETIME.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{shown(text)} is not a lifetime such as 30s, 15m, 12h, 90d or 2w.")
+        raise ValueError(f"{shown(text)} is not a length of time such as 30s, 15m, 12h, 90d or 2w.")
     seconds = int(match[1]) * _UNITS[match[2]]
     if seconds > _LONGEST:
         raise ValueError(f"{shown(text)} is longer than a thousand years.")

@@ -99,6 +99,14 @@ def test_a_file_that_is_there_is_kept(shell: Shell, file: Path) -> None:
     assert rows_of(Shell(file)) == ROWS
 
 
+def test_what_is_no_name_of_a_file(shell: Shell, tmp_path: Path) -> None:
+    for force in ((), ("--force",)):
+        words = shell.words("backup", str(tmp_path), *force, status=1)
+        assert f"{tmp_path} is a directory; FILE names a file." in words
+        assert "the name of a file is expected" in shell.words("backup", "", *force, status=2)
+    assert "the name of a file is expected" in shell.words("restore", "", "--force", status=2)
+
+
 def test_the_store_is_no_place_for_its_copy(shell: Shell) -> None:
     assert "the store itself" in shell.words("backup", str(shell.database), "--force", status=2)
     assert "the store itself" in shell.words("restore", str(shell.database), "--force", status=2)
@@ -112,8 +120,29 @@ def test_a_log_beside_the_file_is_no_place_for_a_copy(shell: Shell, file: Path) 
 
 def test_what_is_no_backup_is_refused(shell: Shell, file: Path) -> None:
     assert "cannot be read" in shell.words("restore", str(file), "--force", status=1)
-    file.write_text("id,updated_at\n" * 1000)
-    assert "not a Turnout store" in shell.words("restore", str(file), "--force", status=1)
+    assert rows_of(shell) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda _: b"id,updated_at\n" * 1000, "is not a Turnout store"),
+        (lambda _: b"", "is not a Turnout store"),
+        (lambda whole: whole[:9_000], "is damaged and cannot be opened"),
+        (lambda whole: whole[: len(whole) // 2], "is damaged and cannot be opened"),
+        (
+            lambda whole: b"".join(bytes([byte ^ (n % 5_000 == 0 and n > 13_000)]) for n, byte in enumerate(whole)),
+            "is damaged and cannot be opened",
+        ),
+    ],
+    ids=["foreign", "empty", "head", "half", "flipped"],
+)
+def test_a_bad_backup_is_named_as_it_was_given(shell: Shell, damage: Callable[[bytes], bytes], why: str) -> None:
+    shell.run("backup", "copy.duckdb")
+    file = shell.database.with_name("copy.duckdb")
+    file.write_bytes(damage(file.read_bytes()))
+    words = shell.words("restore", "copy.duckdb", "--force", status=1)
+    assert words == f"Error: The backup copy.duckdb {why}; choose another one.\n"
     assert rows_of(shell) == ROWS
 
 

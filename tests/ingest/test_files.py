@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ingest_rows import BERLIN, FULL, NEEDED, Limits, Pipe, bad, line, ndjson, read
 
 from turnout.errors import NON_FIELD, TurnoutError
+from turnout.ingest.faults import FORMS as FORMS_UNDERSTOOD
 from turnout.ingest.faults import MOST_BAD, BadRow, Fault, Rejects
 from turnout.ingest.files import read_file
 from turnout.ingest.json_split import array, document
@@ -102,6 +103,14 @@ def test_files_that_are_not_ours(data: bytes, reason: str) -> None:
     assert result.error is not None
     assert result.rejects.count == 1
     assert reason in result.report[0]
+
+
+@pytest.mark.parametrize("value", ["5", "-5.5e3", "null", "true", "NaN", "-Infinity"])
+@pytest.mark.parametrize("end", ["", "\r\n{}\n"], ids=["alone", "first"])
+def test_a_json_value_that_is_no_row_is_not_taken_for_a_header(value: str, end: str) -> None:
+    result = read(f"\n {value}{end}".encode())
+    assert result.error is not None
+    assert result.report == [f"rows:2: found {value}; rows are expected. {FORMS_UNDERSTOOD}"]
 
 
 CUT = spaced({"total": 2, "column_headers": HEADERS, "rows": TWO})

@@ -212,6 +212,7 @@ def test_an_event_may_end_before_it_starts() -> None:
         ({"custmer": 5}, "custmer", "'custmer' is not a member of a row. Did you mean 'customer'?"),
         ({"customer": {"id": 1, "emial": 5}}, "customer.emial", "'emial' is not a member of 'customer'. Did you mean 'email'?"),
         ({"customer_name": "Zoë"}, "customer_name", "'customer_name' is not a member of a row. Did you mean 'customer.name', as in {\"customer\": {\"name\": ...}}?"),
+        ({"customer.id": 5}, "customer.id", "'customer.id' is not a member of a row: members are nested, as in {\"customer\": {\"id\": ...}}."),
         ({"checkin": {"at": None}}, "checkin.at", "'at' is not a member of 'checkin'. The members are: ocurred_at."),
         # Objects and lists.
         ({"customer": 5}, "customer", "found the number 5; an object is expected: id, name, email, thumbnail_url."),

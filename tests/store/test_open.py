@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -18,6 +19,7 @@ from store.rows import batches, many, row
 from turnout.errors import TurnoutError
 from turnout.query.sql import Statement
 from turnout.store.duckdb import DuckStore
+from turnout.store.duckdb_file import engine_errors
 from turnout.store.open import StoreOwned, open_store, store_path
 from turnout.store.owner import command_of, shown_command
 from turnout.store.schema import SCHEMA_VERSION
@@ -55,6 +57,34 @@ def test_a_store_is_made_with_its_directories_for_its_user_alone(tmp_path: Path)
         assert mode(path.with_name("turnout.duckdb.wal")) == 0o600
         assert mode(path.parent) == 0o700
     assert [file.name for file in path.parent.iterdir()] == ["turnout.duckdb"]
+
+
+def test_a_file_system_that_is_read_only(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    DuckStore(path).close()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert refusal(path).message == f"The store {path} cannot be opened: this user may not read and write {path}."
+    mounted = SimpleNamespace(f_flag=os.ST_RDONLY | os.ST_NOSUID)
+    monkeypatch.setattr(os, "statvfs", lambda _: mounted)
+    assert refusal(path).message == f"The store {path} cannot be opened: the file system is read-only."
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (duckdb.TransactionException("x: No space left on device"), "storage_unavailable", "Merging failed: the disk is full."),
+        (duckdb.IOException("x: File too large"), "storage_unavailable", "Merging failed: the disk is full."),
+        (duckdb.IOException("x: Read-only file system"), "storage_unavailable", "Merging failed: the file system is read-only."),
+        (duckdb.FatalException("x"), "storage_unavailable", "Merging failed: the engine has given the file up, which is opened anew."),
+        (duckdb.IOException("x"), "storage_unavailable", "Merging failed (IOException)."),
+        (duckdb.BinderException("x"), "server_error", "Merging failed (BinderException)."),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)  # fmt: skip
+def test_what_is_said_of_the_engines_errors(error: duckdb.Error, code: str, message: str) -> None:
+    """What it means, where that is known; the names of the engine's own errors are for those that nobody expected."""
+    with pytest.raises(TurnoutError) as caught, engine_errors("Merging"):
+        raise error
+    assert (caught.value.code, caught.value.message) == (code, message)
 
 
 def test_what_was_written_is_there_again(path: Path) -> None:

@@ -118,7 +118,7 @@ def test_what_stops_it_is_said(service, database):
         (["--from", "https://example.com", "--token", "a b", "--provider", "1"], b"characters that no token has"),
         (["--from", "https://example.com", "--token", "T", "--provider", "x"], b"not an id"),
         (["--from", "https://e.com", "--token", "T", "--provider", "1", "--max-removed", "200%"], b"not a share"),
-        (["--from", "https://e.com", "--token", "T", "--provider", "1", "--every", "soon"], b"not a lifetime"),
+        (["--from", "https://e.com", "--token", "T", "--provider", "1", "--every", "soon"], b"not a length of time"),
     ],
 )
 def test_commands_that_are_wrong(database, options, words):

@@ -115,6 +115,11 @@ def test_one_bad_row_leaves_everything_as_it_was(ingest: Ingest) -> None:
     assert ingest.ids() == []
 
 
+def test_a_body_that_cannot_be_read_on(ingest: Ingest) -> None:
+    answer = ingest.post(b"[{},")
+    assert answer.json["message"] == "The body cannot be read beyond line 1; nothing was changed."
+
+
 def test_a_body_of_bad_rows_alone_is_not_read_to_its_end(ingest: Ingest) -> None:
     answer = ingest.post(gzip.compress(b"{}\n" * 30_000), Content_Encoding="gzip")
     assert (answer.status, answer.json["code"]) == (400, "rows_rejected")

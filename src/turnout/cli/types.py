@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -74,6 +75,18 @@ def _number(text: str, least: int, most: int) -> int | None:
     text = text.strip()
     fits = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and least <= int(text) <= most
     return int(text) if fits else None
+
+
+class FileName(click.Path):
+    """The name of a file, as a `Path`; an empty text would be that of the directory at hand."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("It is empty; the name of a file is expected.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Lifetime(click.ParamType[str]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from turnout.ingest.columns import Columns
     from turnout.ingest.rows import Stated
+
+_VALUE: Final = re.compile(rb"(null|true|false|NaN|-?Infinity|-?[0-9][0-9.eE+-]{,40})[ \t\r]*(?:\n|\Z)")
+"""A line that is a JSON value, or taken for one."""
 
 _PIECE: Final = 512
 """So many rows are checked exactly because of one that is not plainly right."""
@@ -101,6 +105,7 @@ def _chunks(blocks: Iterator[bytes], limit: int) -> Iterator[Chunk]:
         if text.startswith(b"["):
             return array(whole, limit)
         if not text.startswith(b"{"):
+            _refuse_value(text, 1 + leading_lines(first))
             return csv_chunks(whole, limit)
         if DOCUMENT.match(text):
             return document(whole, limit)
@@ -109,6 +114,14 @@ def _chunks(blocks: Iterator[bytes], limit: int) -> Iterator[Chunk]:
             raise FileFaultError(line, Fault("", "an object goes over several lines, outside a list of rows. " + FORMS))
         return ndjson(whole, limit)
     return iter(())
+
+
+def _refuse_value(text: bytes, line: int) -> None:
+    """Refuse a file that begins with a JSON value which is no row, and could not be a CSV header either."""
+    match = _VALUE.match(text)
+    if match:
+        reason = f"found {match[1].decode()}; rows are expected. {FORMS}"
+        raise FileFaultError(line, Fault("", reason))
 
 
 class _Checking:

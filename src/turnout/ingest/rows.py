@@ -119,6 +119,8 @@ def _unknown(name: str, tree: Tree, path: str) -> str:
     if field is not None:
         groups = field.path.split(".")
         nested = "".join(f'{{"{group}": ' for group in groups) + "..." + "}" * len(groups)
+        if name == field.path:
+            return f"{shown(name)} is not a member {where}: members are nested, as in {nested}."
         return f"{shown(name)} is not a member {where}. Did you mean {field.path!r}, as in {nested}?"
     hint = nearest(name, tree) or f" The members are: {', '.join(tree)}."
     return f"{shown(name)} is not a member {where}.{hint}"

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import duckdb
 
 from turnout.errors import TurnoutError
-from turnout.store.duckdb_file import attach, attach_file, engine_errors, schema_version
+from turnout.store.duckdb_file import attach, attach_file, engine_errors, schema_version, unreadable
 from turnout.store.owner import StoreOwned
 from turnout.store.schema import tables
 
@@ -114,7 +114,7 @@ def prepare(
 ) -> Copied:
     """Copy a backup (and its log, if it has one) to `made`, upgrade it where it is older, and read all of it.
 
-    Raises `storage_unavailable` where it is no store, damaged, or of a newer Turnout.
+    Raises `StoreUnfit` where it is no store, damaged, or of a newer Turnout.
     """
     for given, target in ((source, made), (log, log_of(made))):
         if given:
@@ -123,16 +123,25 @@ def prepare(
     try:
         found = _counts(connection, made)
         with engine_errors("Reading the backup"):
-            for table in tables():
-                # The engine compares each block that it reads with its checksum.
-                connection.execute(f"SELECT bit_xor(hash(one)) FROM {table} AS one")
-                connection.fetchall()
+            _read_whole(connection, made)
             connection.execute("CHECKPOINT")
     finally:
         connection.close()
     with made.open("rb") as file:
         os.fsync(file.fileno())
     return found
+
+
+def _read_whole(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Read every table; the engine compares each block with its checksum."""
+    try:
+        for table in tables():
+            connection.execute(f"SELECT bit_xor(hash(one)) FROM {table} AS one")
+            connection.fetchall()
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        raise unreadable(path, str(error)) from None
 
 
 def put_in_place(made: Path, path: Path, now: int) -> Path | None:

@@ -32,11 +32,30 @@ _FIRST_TABLES: Final = {"meta", "secret", "provider", "token", "attendances"}
 _PATIENCE: Final = 5.0
 _PAUSE: Final = 0.01
 _LITTLE_SPACE: Final = 256 << 20
-_FULL: Final = ("No space left", "File too large", "Disk quota exceeded")
+_LEFT_ALONE: Final = ", so it is left alone"
+_FULL: Final = "the disk is full"
+_CAUSES: Final = {
+    "No space left": _FULL,
+    "File too large": _FULL,
+    "Disk quota exceeded": _FULL,
+    "Read-only file system": "the file system is read-only",
+    "Permission denied": "permission denied",
+    "Too many open files": "too many files are open",
+}
+"""What of the system's reasons is in an error of the engine, and what it means."""
 
 
 class EngineLost(TurnoutError):  # noqa: N818 - it says what is so
     """The engine has given the file up, because a checkpoint failed; what was committed is in the log."""
+
+
+class StoreUnfit(TurnoutError):  # noqa: N818 - as above
+    """A file cannot be opened because of what is in it: `why` says what. `remedy` is what to do about a store."""
+
+    def __init__(self, path: Path, why: str, remedy: str = "") -> None:
+        super().__init__("storage_unavailable", f"{path} {why}{remedy}.")
+        self.why = why
+        self.remedy = remedy
 
 
 @contextmanager
@@ -54,14 +73,22 @@ def engine_errors(doing: str) -> Iterator[None]:
         raise TurnoutError(
             "storage_unavailable", f"{doing} needs more memory or temporary disk space than the store may use."
         ) from None
-    except duckdb.FatalException as error:
-        raise EngineLost("storage_unavailable", f"{doing} failed ({type(error).__name__}).") from None
+    except duckdb.FatalException:
+        message = f"{doing} failed: the engine has given the file up, which is opened anew."
+        raise EngineLost("storage_unavailable", message) from None
     except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
         raise TurnoutError("server_error", f"{doing} failed ({type(error).__name__}).") from None
     except duckdb.Error as error:
-        full = " The disk is full." if any(sign in str(error) for sign in _FULL) else ""
+        cause = _cause(str(error))
         kind = EngineLost if "has been invalidated" in str(error) else TurnoutError
-        raise kind("storage_unavailable", f"{doing} failed ({type(error).__name__}).{full}") from None
+        raise kind(
+            "storage_unavailable", f"{doing} failed{f': {cause}' if cause else f' ({type(error).__name__})'}."
+        ) from None
+
+
+def _cause(text: str) -> str | None:
+    """Why the system refused the engine something, where that is known."""
+    return next((meaning for sign, meaning in _CAUSES.items() if sign in text), None)
 
 
 def attach(
@@ -164,7 +191,9 @@ def _check_place(path: Path) -> None:
         (path.parent, os.W_OK | os.X_OK, "write in"),
     ):
         if not os.access(place, rights):
-            raise _unavailable(f"The store {path} cannot be opened: this user may not {doing} {place}.")
+            read_only = os.statvfs(place).f_flag & os.ST_RDONLY
+            why = "the file system is read-only" if read_only else f"this user may not {doing} {place}"
+            raise _unavailable(f"The store {path} cannot be opened: {why}.")
 
 
 def _create(path: Path) -> None:
@@ -183,7 +212,7 @@ def _create(path: Path) -> None:
                 connection.execute("COMMIT")
             _name(made, path)
     except (OSError, duckdb.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        reason = error.strerror if isinstance(error, OSError) else _cause(str(error)) or type(error).__name__
         raise _unavailable(f"The store {path} cannot be made: {reason}.") from None
 
 
@@ -218,24 +247,18 @@ def attach_file(connection: duckdb.DuckDBPyConnection, path: Path, *, read_only:
             raise StoreOwned(
                 path, int(found["pid"]) if found else None, Path(found["program"]).name if found else None
             ) from None
-        raise _unavailable(_reason(path, text)) from None
+        raise unreadable(path, text) from None
 
 
-def _reason(path: Path, text: str) -> str:
+def unreadable(path: Path, text: str) -> TurnoutError:
     """What the engine's error text means for the one who wants to open the file."""
     if "not a valid DuckDB database" in text:
-        return f"{path} is not a Turnout store, so it is left alone."
+        return StoreUnfit(path, "is not a Turnout store", _LEFT_ALONE)
     if "version number" in text or "newer" in text:
-        return f"The store {path} was written by a newer version of the database engine; use the newer Turnout."
-    for sign, meaning in (
-        ("Permission denied", "permission denied"),
-        ("Read-only file system", "the file system is read-only"),
-        ("No space left", "the disk is full"),
-        ("Too many open files", "too many files are open"),
-    ):
-        if sign in text:
-            return f"The store {path} cannot be opened: {meaning}."
-    return f"The store {path} is damaged and cannot be opened; restore it from a backup."
+        return StoreUnfit(path, "was written by a newer version of the database engine; use the newer Turnout")
+    if cause := _cause(text):
+        return _unavailable(f"The store {path} cannot be opened: {cause}.")
+    return StoreUnfit(path, "is damaged and cannot be opened", "; restore it from a backup")
 
 
 def _upgrade(connection: duckdb.DuckDBPyConnection, path: Path, version: int) -> None:
@@ -251,7 +274,7 @@ def _upgrade(connection: duckdb.DuckDBPyConnection, path: Path, version: int) ->
             f"The store {path} is of an older Turnout, and cannot be copied before it is upgraded: {error.strerror}."
         ) from None
     except duckdb.Error as error:
-        raise _unavailable(f"The store {path} is of an older Turnout. {_reason(path, str(error))}") from None
+        raise unreadable(path, str(error)) from None
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
@@ -269,12 +292,10 @@ def schema_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
             else []
         )
     except duckdb.Error as error:
-        raise _unavailable(_reason(path, str(error))) from None
+        raise unreadable(path, str(error)) from None
     if not found:
-        raise _unavailable(f"{path} is a database of something else, not a Turnout store, so it is left alone.")
+        raise StoreUnfit(path, "is a database of something else, not a Turnout store", _LEFT_ALONE)
     version = int(found[0][0])
     if version > SCHEMA_VERSION:
-        raise _unavailable(
-            f"The store {path} was written by a newer Turnout (schema {version}; this one knows {SCHEMA_VERSION})."
-        )
+        raise StoreUnfit(path, f"was written by a newer Turnout (schema {version}; this one knows {SCHEMA_VERSION})")
     return version

@@ -12,6 +12,7 @@ import rich_click as click
 
 from turnout.cli.base import Command, where
 from turnout.cli.problems import Failure
+from turnout.cli.types import FileName
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     turnout backup a.duckdb --server https://reports.example.com --token tk_...
     """,
 )
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=FileName(), metavar="FILE")
 @click.option("--force", is_flag=True, help="Replace FILE where it is there already.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(*, file: Path, force: bool, as_json: bool) -> None:
@@ -78,8 +79,8 @@ def _check(file: Path, place: Where, *, force: bool) -> None:
     from turnout.store.backup import log_of  # noqa: PLC0415 - as above
     from turnout.store.open import store_path  # noqa: PLC0415 - as above
 
-    if not file.exists():
-        pass
+    if not file.is_file():
+        pass  # what is none is refused where it would be written
     elif not place.remote() and (store := store_path(place.settings().database)).exists() and file.samefile(store):
         raise click.UsageError("FILE is the store itself; give the copy another name.")
     elif not force:

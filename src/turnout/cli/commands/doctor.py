@@ -50,8 +50,8 @@ def _tell(findings: Findings) -> None:
     print_facts("Turnout", {"version": __version__, **findings.program})
     known = [name for name in ("size", "free") if name in findings.store]
     sizes: dict[str, object] = {name: filesize.decimal(findings.store[name]) for name in known}
-    rebuilt = {"rebuilt_at": findings.store["rebuilt_at"] or "never"} if "rebuilt_at" in findings.store else {}
-    print_facts("Store", {**findings.store, **sizes, **rebuilt})
+    never = {name: "never" for name in ("rebuilt_at", "retained_at") if findings.store.get(name, "") is None}
+    print_facts("Store", {**findings.store, **sizes, **never})
     if findings.exports:
         kept: dict[str, object] = {"files_size": filesize.decimal(findings.exports["files_size"])}
         first = {"oldest_queued_at": findings.exports["oldest_queued_at"] or "none"}

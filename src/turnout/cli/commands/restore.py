@@ -13,6 +13,7 @@ import rich_click as click
 
 from turnout.cli.base import Command, where
 from turnout.cli.problems import Failure
+from turnout.cli.types import FileName
 
 if TYPE_CHECKING:
     from turnout.store.backup import Copied
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     turnout restore monday.duckdb --database /srv/turnout.duckdb --force
     """,
 )
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=FileName(), metavar="FILE")
 @click.option("--force", is_flag=True, help="Replace a store that is there; it is kept under another name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(*, file: Path, force: bool, as_json: bool) -> None:
@@ -61,6 +62,7 @@ def command(*, file: Path, force: bool, as_json: bool) -> None:
 def _restore(file: Path, path: Path) -> tuple[Copied, Path | None]:
     from turnout.cli.render import progress  # noqa: PLC0415 - as above
     from turnout.store.backup import log_of, prepare, put_in_place, room_for  # noqa: PLC0415 - as above
+    from turnout.store.duckdb_file import StoreUnfit  # noqa: PLC0415 - as above
 
     with ExitStack() as stack:
         try:
@@ -77,5 +79,8 @@ def _restore(file: Path, path: Path) -> tuple[Copied, Path | None]:
             with progress("Copying", size, in_bytes=True) as report:
                 found = prepare(source, log, made, report)
             return found, put_in_place(made, path, time.time_ns() // 1000)
+        except StoreUnfit as unfit:
+            other = "; choose another one" if unfit.remedy else ""
+            raise Failure(f"The backup {file} {unfit.why}{other}.") from unfit
         except OSError as error:
             raise Failure(f"{path} cannot be written: {error.strerror}.") from error
