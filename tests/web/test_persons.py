@@ -150,7 +150,7 @@ def test_erased_and_not_overwritten_yet(
 ) -> None:
     """What is in memory and in uploads goes, whatever becomes of the file."""
 
-    def fail() -> bool:
+    def fail(_aside: object) -> bool:
         raise TurnoutError("storage_unavailable", "Somebody reads.")
 
     monkeypatch.setattr(store.persons, "overwrite", fail)

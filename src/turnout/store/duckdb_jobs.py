@@ -46,7 +46,7 @@ class DuckJobs:
             values = astuple(added)
             cursor.execute(f"INSERT INTO job ({_COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)
             if answered := remember(added.id):
-                cursor.execute("INSERT INTO answered VALUES (?, ?, ?, ?, ?)", astuple(answered))
+                cursor.execute("INSERT OR REPLACE INTO answered VALUES (?, ?, ?, ?, ?)", astuple(answered))
         return added
 
     def get(self, provider_id: int, id_: int) -> Job | None:
