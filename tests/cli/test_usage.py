@@ -11,7 +11,7 @@ SERVER = ("--server", "http://127.0.0.1:9", "--token", "tk_x")
 
 WRONG = {
     "unknown command": (("repotr",), "'repotr' is not a command. Did you mean 'report'?"),
-    "nothing like a command": (("zzz",), "The commands are: serve, provider, token, import, sync, report, demo"),
+    "nothing like a command": (("zzz",), "The commands are: serve, provider, token, import, sync, report, export, demo"),
     "unknown option": ((*REPORT, "--stauts", "attended"), "'--stauts' is not an option. Did you mean '--status'?"),
     "missing option": (("report",), "Missing option '--provider'"),
     "missing argument": (("import", "--provider", "1"), "Missing argument"),
@@ -36,7 +36,7 @@ WRONG = {
         ("token", "create", "--provider", "1", "--instructor", "5"),
         "goes with --role instructor_attendances",
     ),
-    "no lifetime": (("token", "create", "--provider", "1", "--expires", "90x"), "'90x' is not a lifetime"),
+    "no lifetime": (("token", "create", "--provider", "1", "--expires", "90x"), "'90x' is not a length of time"),
     "too many demo rows": (("demo", "--rows", "10000001"), "from 1 to 10,000,000"),
     "an unknown form": ((*REPORT, "--format", "xml"), "'xml' is not one of: table, csv, json"),
     "two forms": ((*REPORT, "--json", "--format", "csv"), "--json and --format csv"),
