@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 from zoneinfo import ZoneInfo
@@ -35,6 +35,7 @@ MOST_AT_ONCE: Final = 1_000
 _MEMBERS: Final = ("customers", "dry_run")
 _BATCH: Final = 1_000
 _MONTHS: Final = 12
+_FORGOTTEN: Final = "What is too old has forgotten its customers."
 _PATHS: Final = {member.storage: member.path for thing in THINGS for member in thing.members}
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -78,7 +79,8 @@ def erase_customers(
     erasures = store.persons.erase(provider, customers, at=now, by=by, dry_run=dry_run)
     if not dry_run:
         on_erased()
-        store.persons.overwrite(aside)
+        many = f"{len(customers)} customers are" if len(customers) > 1 else f"Customer {customers[0]} is"
+        _overwrite(store, aside, f"{many} erased.")
     return [receipt(erasure) for erasure in erasures]
 
 
@@ -182,7 +184,7 @@ def retain(
         if store.persons.retain(provider, _before(provider, period, now), at=now, go_on=go_on):
             on_changed(provider.id)
     if go_on():
-        store.persons.overwrite(aside)
+        _overwrite(store, aside, _FORGOTTEN)
 
 
 def retain_provider(
@@ -194,12 +196,28 @@ def retain_provider(
     """
     before = _before(provider, period, now)
     changed = store.persons.retain(provider, before, at=now, go_on=lambda: True)
-    store.persons.overwrite(aside)
+    _overwrite(store, aside, _FORGOTTEN)
     return {
         "provider": provider.id,
         "before": None if before is None else format_utc(before),
         "attendances": changed,
     }
+
+
+def _overwrite(store: Store, aside: Aside, done: str) -> None:
+    """Overwrite what the files hold of what was forgotten. Where that fails, the error says what was `done` and not."""
+    try:
+        store.persons.overwrite(aside)
+    except TurnoutError as error:
+        room = ""
+        with suppress(TurnoutError):  # what is wrong with the store may keep it from saying this as well
+            room = f", for which up to {(store.status().size >> 20) + 1} MiB have to be free on the disk"
+        message = (
+            f"{done} Nothing of that can be read any more, but the store's file still holds it: {error.message} It is "
+            f"overwritten when the command is run again, or by a server at its next try{room}; `turnout doctor` says "
+            "so until it is done."
+        )
+        raise TurnoutError(error.code, message, retry_after=error.retry_after) from error
 
 
 def _before(provider: Provider, period: Period | None, now: int) -> int | None:

@@ -101,6 +101,31 @@ def test_erased(admin: Asking, inside: Inside, store: Store) -> None:
     assert names(other) == ["Needleman", "Other", "Needleman"]
 
 
+def test_erased_while_the_disk_is_full(admin: Asking, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was done and what was not is said, and said again until it is done."""
+
+    def full(*_: object, **__: object) -> bool:
+        raise TurnoutError("storage_unavailable", "Overwriting failed: the disk is full.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.persons, "overwrite", full)
+        failed = post(admin, ERASURES, {"customers": [5]})
+        assert failed.error()[:2] == (503, "storage_unavailable")
+        message = failed.json["message"]
+        assert message.startswith(
+            "Customer 5 is erased. Nothing of that can be read any more, but the store's file still holds it: "
+            "Overwriting failed: the disk is full. It is overwritten when the command is run again, or by a server"
+        )
+        assert "MiB have to be free on the disk" in message
+        assert post(admin, RETENTION).json["message"].startswith("What is too old has forgotten its customers. Nothing")
+    assert names(admin) == ["(Deleted Customer)", "Other", "(Deleted Customer)"]
+    (fault,) = store.status().faults
+    assert "still holds what was forgotten" in fault
+    assert admin.send("GET", "/admin/v1/status").json["faults"] == [fault]
+    assert post(admin, ERASURES, {"customers": [5]}).status == 200
+    assert store.status().faults == ()
+
+
 def test_what_arrives_does_not_bring_them_back_until_it_may(admin: Asking) -> None:
     post(admin, ERASURES, {"customers": [5]})
     newer = row(1, 5, "Needleman", updated_at="2026-11-01T00:00:00Z")
@@ -150,7 +175,7 @@ def test_erased_and_not_overwritten_yet(
 ) -> None:
     """What is in memory and in uploads goes, whatever becomes of the file."""
 
-    def fail(_aside: object) -> bool:
+    def fail(*_: object, **__: object) -> bool:
         raise TurnoutError("storage_unavailable", "Somebody reads.")
 
     monkeypatch.setattr(store.persons, "overwrite", fail)

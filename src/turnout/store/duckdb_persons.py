@@ -119,10 +119,13 @@ class DuckPersons:
         known = [at for at in ran if at is not None]
         return min(known) if known and len(known) == len(ran) else None
 
+    def unfinished(self) -> bool:
+        """Whether the files still hold what was forgotten."""
+        return bool(self._rows("SELECT 1 FROM meta WHERE name = ?", DUE))
+
     def overwrite(self, aside: Aside = nullcontext) -> bool:
         """Overwrite what the files still hold of what was forgotten; False where there was nothing to do."""
-        due = self._rows("SELECT 1 FROM meta WHERE name = ?", DUE)
-        if not due:
+        if not self.unfinished():
             return False
         with aside():
             return self._overwrite()

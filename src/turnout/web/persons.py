@@ -29,9 +29,10 @@ async def erase_customers(request: Request) -> Response:
     credential, provider = await services.auth.writer(request)
     customers, dry_run = persons.read_erasure(await members(request))
 
-    def forget() -> None:
+    def erased() -> None:
         services.answers.forget(provider.id)
         services.uploads.forget(provider.id)
+        note(request, credential, "customers erased", provider=provider.id, customers=customers)
 
     receipts = await services.writing.run(
         persons.erase_customers,
@@ -41,11 +42,9 @@ async def erase_customers(request: Request) -> Response:
         now=context.now,
         by=_who(credential),
         dry_run=dry_run,
-        on_erased=forget,
+        on_erased=erased,
         aside=services.jobs.aside,
     )
-    if not dry_run:
-        note(request, credential, "customers erased", provider=provider.id, customers=customers)
     return json_response(receipts)
 
 
