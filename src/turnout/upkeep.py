@@ -52,7 +52,8 @@ class Due(Enum):
 
 def due(found: Layout, now: int) -> Due:
     """What a store needs at the moment `now` (microseconds since 1970)."""
-    age = _DAY if found.rebuilt_at is None else now - found.rebuilt_at
+    # Where the clock was ahead once, it is not known when that was.
+    age = _DAY if found.rebuilt_at is None or found.rebuilt_at > now else now - found.rebuilt_at
     large = found.tail >= min(MOST_TAIL, found.attendances // TAIL_SHARE)
     if found.tail >= TAIL_ROWS and (large or age >= _DAY):
         return Due.REBUILD

@@ -11,7 +11,10 @@ SERVER = ("--server", "http://127.0.0.1:9", "--token", "tk_x")
 
 WRONG = {
     "unknown command": (("repotr",), "'repotr' is not a command. Did you mean 'report'?"),
-    "nothing like a command": (("zzz",), "The commands are: serve, provider, token, import, sync, report, export, demo"),
+    "nothing like a command": (
+        ("zzz",),
+        "The commands are: serve, provider, token, import, sync, report, export, demo",
+    ),
     "unknown option": ((*REPORT, "--stauts", "attended"), "'--stauts' is not an option. Did you mean '--status'?"),
     "missing option": (("report",), "Missing option '--provider'"),
     "missing argument": (("import", "--provider", "1"), "Missing argument"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from functools import reduce
 from itertools import count
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +18,7 @@ from store.model import Model
 from store.rows import Row, batches
 from turnout.store.base import Merged, Provider
 from turnout.store.duckdb import DuckStore
+from turnout.store.staging import Naming, naming_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,6 +170,27 @@ def test_inputs_that_are_merged_together_are_as_if_one_after_the_other(
     provider, model = Provider(next(_numbers), "Studio", "UTC"), Model()
     expected = [Merged(*model.merge(rows_in)) for rows_in in inputs]
     assert shared.merge_together(provider, [batches(rows_in) for rows_in in inputs]) == tuple(expected)
+    assert wide(shared, provider) == model.wide()
+    assert facts(shared, provider) == model.facts()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(inputs=st.lists(st.lists(rows(), min_size=1, max_size=2), min_size=2, max_size=4))
+def test_inputs_that_may_be_merged_together_are_as_if_one_after_the_other(
+    shared: DuckStore, inputs: list[list[Row]]
+) -> None:
+    """Whatever they name: those that follow each other and are independent of all before them in their group."""
+    provider, model = Provider(next(_numbers), "Studio", "UTC"), Model()
+    groups: list[tuple[Naming, list[list[Row]]]] = []
+    for rows_in in inputs:
+        naming = reduce(or_, map(naming_of, batches(rows_in)))
+        if groups and naming.independent_of(groups[-1][0]):
+            groups[-1] = (groups[-1][0] | naming, [*groups[-1][1], rows_in])
+        else:
+            groups.append((naming, [rows_in]))
+    for _, group in groups:
+        expected = [Merged(*model.merge(rows_in)) for rows_in in group]
+        assert shared.merge_together(provider, [batches(rows_in) for rows_in in group]) == tuple(expected)
     assert wide(shared, provider) == model.wide()
     assert facts(shared, provider) == model.facts()
 

@@ -85,7 +85,9 @@ def test_what_was_answered_is_remembered_with_the_merge(path: Path) -> None:
         # A merge that changes nothing is remembered as well, and one that fails is not.
         store.merge_together(STUDIO, [batches([row(1, 10)])], lambda _: [answer(2, 9)])
         with pytest.raises(TurnoutError):
-            store.merge_together(STUDIO, [batches([row(3, 10)])], lambda _: [answer(3), replace(answer(4), status="none")])
+            store.merge_together(
+                STUDIO, [batches([row(3, 10)])], lambda _: [answer(3), replace(answer(4), status="none")]
+            )
         assert list(wide(store)) == [1, 2]
     with closing(DuckStore(path)) as store:
         assert [store.answered(f"key {number}") for number in (1, 2, 3)] == [answer(1), answer(2, 9), None]

@@ -410,7 +410,10 @@ def test_names_without_ids_are_as_if_one_batch_came_after_the_other(tmp_path: Pa
     [
         ({"venue": {"name": "A"}}, {"venue": {"name": "A"}}, True),
         ({"venue": {"id": 1, "name": "A"}}, {"venue": {"id": 2, "name": "A"}}, True),
-        ({"venue": {"name": "A"}}, {"venue": {"id": 1}}, True),
+        ({"venue": {"name": "A"}}, {"venue": {"id": 1}}, False),
+        ({"venue": {"name": "A"}}, {"venue": {"id": 1, "name": None}}, False),
+        ({"instructors": [{"name": "A"}]}, {"instructors": [{"id": 1}]}, False),
+        ({"venue": {"name": "A"}}, {"venue": None}, True),
         ({"venue": {"name": "A"}}, {"venue": {"id": 1, "name": "B"}}, False),
         ({"instructors": [{"name": "A"}]}, {"instructors": [{"id": 1, "name": "B"}]}, False),
         ({"instructors": [{"name": "A"}]}, {"venue": {"id": 1, "name": "B"}}, True),

@@ -113,17 +113,23 @@ class Snapshots:
     @contextmanager
     def open(self) -> Iterator[DuckSnapshot]:
         """A consistent view of the data, until the block ends."""
-        with engine_errors("Reading the store"):
-            cursor = self._take()
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
+        try:
+            with engine_errors("Reading the store"):
+                cursor = self._take()
+                cursor.execute("BEGIN TRANSACTION READ ONLY")
+            with self._given(cursor) as snapshot:
+                yield snapshot
+        except EngineLost:
+            self.lost = True
+            raise
+
+    @contextmanager
+    def _given(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[DuckSnapshot]:
         snapshot = DuckSnapshot(cursor)
         with self._lock:
             self._open.add(snapshot)
         try:
             yield snapshot
-        except EngineLost:
-            self.lost = True
-            raise
         finally:
             snapshot.close()
             self._give_back(snapshot, cursor)

@@ -34,7 +34,7 @@ where the bit of the name is set, and so does an empty one anywhere: one list ma
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """The kinds of things, by name, of which rows name some without an id, and of which they name some with one."""
+    """The kinds of things, by name, of which rows name some without an id, and of which they have ids."""
 
     without_id: frozenset[str] = frozenset()
     with_id: frozenset[str] = frozenset()
@@ -43,7 +43,10 @@ class Naming:
         return Naming(self.without_id | other.without_id, self.with_id | other.with_id)
 
     def independent_of(self, other: Naming) -> bool:
-        """Whether neither may give an id to a name that the other has without one."""
+        """Whether neither may give an id to a name that the other has without one.
+
+        Any id does: it may be the largest one, after which new names get theirs.
+        """
         return not (self.without_id & other.with_id or self.with_id & other.without_id)
 
 
@@ -61,6 +64,6 @@ def naming_of(batch: pa.RecordBatch) -> Naming:
         named = pc.is_valid(names)
         if pc.any(pc.and_(named, pc.is_null(ids))).as_py():
             without_id.add(thing.name)
-        if pc.any(pc.and_(named, pc.is_valid(ids))).as_py():
+        if pc.any(pc.is_valid(ids)).as_py():
             with_id.add(thing.name)
     return Naming(frozenset(without_id), frozenset(with_id))
