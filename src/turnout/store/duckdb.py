@@ -300,7 +300,9 @@ class DuckStore:
 
     def status(self) -> StoreStatus:
         """What the store is and holds, and what is wrong with it."""
-        return self.upkeep.status(len(self._providers), self.persons.retained_at())
+        return self.upkeep.status(
+            len(self._providers), self.persons.retained_at(), holds_forgotten=self.persons.unfinished()
+        )
 
     def close(self) -> None:
         """Stop what runs, undo a merge that has not ended, and give the file free. Harmless when done twice.

@@ -158,14 +158,19 @@ def cursor_of(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnectio
     return cursor
 
 
-def faults_of(path: Path) -> Iterator[str]:
-    """What is unwise about where and how the store's file lies."""
+def faults_of(path: Path, *, holds_forgotten: bool) -> Iterator[str]:
+    """What is unwise about where and how the store's file lies, and that it is still to be overwritten."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         yield f"Other users may open the file (mode {mode:o}); `chmod 600 {path}` keeps it private."
     free = shutil.disk_usage(path.parent).free
     if free < _LITTLE_SPACE:
         yield f"Only {free >> 20} MiB are free on the disk."
+    if holds_forgotten:
+        yield (
+            "The file still holds what was forgotten, though nobody can read it. A server overwrites it by itself, as "
+            f"`turnout erase` does when it is run again; up to {(path.stat().st_size >> 20) + 1} MiB have to be free."
+        )
 
 
 def _unavailable(message: str) -> TurnoutError:

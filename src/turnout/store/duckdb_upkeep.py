@@ -59,7 +59,7 @@ class DuckUpkeep:
         with self._snapshot() as snapshot:
             return layout(lambda sql: snapshot.rows(Statement(sql, ())))
 
-    def status(self, providers: int, retained_at: int | None) -> StoreStatus:
+    def status(self, providers: int, retained_at: int | None, *, holds_forgotten: bool) -> StoreStatus:
         """What the store is and holds, and what is wrong with it."""
         found = self.layout()
         parts = (self._path, self._path.with_name(self._path.name + ".wal"))
@@ -71,7 +71,7 @@ class DuckUpkeep:
             schema_version=SCHEMA_VERSION,
             attendances=found.attendances,
             providers=providers,
-            faults=tuple(faults_of(self._path)),
+            faults=tuple(faults_of(self._path, holds_forgotten=holds_forgotten)),
             retained_at=retained_at,
             tail=found.tail,
             free=found.free,
