@@ -55,7 +55,7 @@ def main() -> int:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in given.formats}
     for name in turns(dict.fromkeys(found, given.rounds)):
         say(f"Writing {name}", passing=True)
-        command = [sys.executable, "-m", "bench.exports", "--one", name, "--sort", given.sort]
+        command = [sys.executable, "-m", "bench.exports", "--one", name, f"--sort={given.sort}"]
         done = subprocess.run([*command, "--rows", str(given.rows)], check=True, stdout=subprocess.PIPE)
         found[name].append(json.loads(done.stdout))
     print("format          rows/s  CPU s  memory MB  file MB")
