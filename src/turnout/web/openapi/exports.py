@@ -33,12 +33,7 @@ _COUNT: Final[Json] = {"type": "integer", "format": "int64", "minimum": 0}
 _JOB_ID: Final[Json] = {"name": "id", "in": "path", "required": True, "description": "The job's id.", "schema": ID}
 _ERRORS: Final = tuple(code for code in REPORT_ERRORS if code not in ("not_acceptable", "query_timeout"))
 _BLANK: Final[Json] = {"type": ["string", "null"], "pattern": r"^\s*$", "description": "As if it were left out."}
-_AS_TEXT: Final[dict[Value, Json]] = {
-    Value.INTEGER: {"type": "string", "pattern": "^[0-9]{1,18}$"},
-    Value.ID_OR_NONE: {"type": "string", "pattern": "^[0-9]{1,18}$"},
-    Value.BOOLEAN: {"enum": ["true", "false", "1", "0", 1, 0]},
-}
-"""What a value may also be that JSON has an own form of."""
+_FEW: Final = 100
 
 
 def export_schemas() -> dict[str, Json]:
@@ -81,13 +76,27 @@ def _body(report: Report) -> Json:
 def _member(report: Report, parameter: Parameter) -> Json:
     value = value_schema(parameter, report)
     blank = [] if parameter.needed else [_BLANK]
-    forms = [*value.get("anyOf", [value]), *filter(None, [_AS_TEXT.get(parameter.value)]), *blank]
+    forms = [*value.get("anyOf", [value]), *_other_forms(parameter), *blank]
     if parameter.is_list:
         unique = {"uniqueItems": True} if parameter.value is Value.SORT_KEY else {}
         least = {"minItems": 1} if parameter.needed else {}
         forms.insert(0, {"type": "array", "items": {"anyOf": list(forms)}, "maxItems": MOST_VALUES, **unique, **least})
     more = {EXTENSION: True} if parameter.extension else {}
     return {"description": parameter.help, **more, "anyOf": forms}
+
+
+def _other_forms(parameter: Parameter) -> list[Json]:
+    """What a value may also be that JSON has an own form of."""
+    least, most = parameter.minimum, parameter.maximum
+    match parameter.value:
+        case Value.BOOLEAN:
+            return [{"enum": ["true", "false", "1", "0", 1, 0]}]
+        case Value.INTEGER | Value.ID_OR_NONE if most - least < _FEW:
+            return [{"type": "string", "enum": [str(number) for number in range(least, most + 1)]}]
+        case Value.INTEGER | Value.ID_OR_NONE:
+            return [{"type": "string", "pattern": "^[0-9]{1,18}$"}]
+        case _:
+            return []
 
 
 def export_paths() -> Json:

@@ -66,7 +66,12 @@ def sync_schemas() -> dict[str, Json]:
         ),
         "SyncRows": closed(
             {
-                "rows": {"type": "array", "items": {"type": "object"}, "maxItems": MOST_ROWS},
+                "rows": {
+                    "type": "array",
+                    "items": True,
+                    "maxItems": MOST_ROWS,
+                    "description": "Rows as the source has them; those that cannot be taken are told in `refused`.",
+                },
                 "place": ref("schemas", "SyncPlace"),
                 "follows": {"type": ["string", "null"], "description": "The mark of the place before it."},
             },
