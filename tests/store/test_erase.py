@@ -311,6 +311,28 @@ def test_old_rows_forget_their_customers(path: Path, store: DuckStore) -> None:
     assert found_in(path.parent, pieces({BO: PEOPLE[BO], CY: PEOPLE[CY]})) == set()
 
 
+def test_a_longer_retention_shows_whom_newer_rows_still_name(store: DuckStore) -> None:
+    def of(id_: int, starts: int, customer: int) -> Row:
+        return row(id_, 1, event_id=id_, event_starts_at=starts, customer_id=customer, **PEOPLE[customer])
+
+    def shown() -> list[str | None]:
+        return [one[WHO[0]] for _, one in sorted(wide(store).items())]
+
+    store.merge(STUDIO, batches([of(1, 10, ANN), of(2, 30, ANN), of(3, 90, ANN), of(4, 10, BO)]))
+    store.merge(OTHER, batches([of(1, 10, ANN), of(3, 90, ANN)]))
+    store.persons.retain(STUDIO, 50, at=1, go_on=lambda: True)
+    store.persons.retain(OTHER, 50, at=1, go_on=lambda: True)
+    ann = PEOPLE[ANN][WHO[0]]
+    assert shown() == [None, None, ann, None]
+    version = store.version(STUDIO.id)
+    assert store.persons.retain(STUDIO, 20, at=2, go_on=lambda: True) == 1
+    assert shown() == [None, ann, ann, None]
+    assert store.version(STUDIO.id) != version
+    assert store.persons.retain(STUDIO, None, at=3, go_on=lambda: True) == 1
+    assert shown() == [ann, ann, ann, None]
+    assert {id_: one[WHO[0]] for id_, one in wide(store, OTHER).items()} == {1: None, 3: ann}
+
+
 def test_retention_goes_on_where_it_was_stopped(store: DuckStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("turnout.store.erase.AT_ONCE", 40)
     store.merge(STUDIO, many(100, customers=100))

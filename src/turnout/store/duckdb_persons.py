@@ -93,11 +93,11 @@ class DuckPersons:
         from turnout.store.erase import forget_old, forget_persons, set_mark  # noqa: PLC0415 - see above
 
         known = {one.provider_id: one.before for one in self.retention()}
-        if before != known.get(provider.id):
-            self._done(provider, lambda work: set_mark(work, before))
-        if before is None:
-            return 0
         changed = 0
+        if before != known.get(provider.id):
+            changed = self._change(provider, lambda work: set_mark(work, before)).written
+        if before is None:
+            return changed
         while go_on():
             outcome = self._change(provider, forget_old)
             changed += outcome.written

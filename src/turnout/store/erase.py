@@ -84,8 +84,12 @@ def restore(work: Work, persons: Sequence[int]) -> int:
     return int(found)
 
 
-def set_mark(work: Work, before: int | None) -> None:
-    """Set the provider's retention mark, or take it away. What was dropped stays dropped."""
+def set_mark(work: Work, before: int | None) -> Outcome:
+    """Set the provider's retention mark, or take it away, in one transaction; return how many rows changed.
+
+    Rows that are no longer too old show their persons again where newer rows said who they are.
+    """
+    known = retention_mark(work)
     work.run("BEGIN TRANSACTION")
     if before is None:
         work.run(f"DELETE FROM retention WHERE provider_id = {work.provider}")
@@ -95,7 +99,19 @@ def set_mark(work: Work, before: int | None) -> None:
             "ON CONFLICT (provider_id) DO UPDATE SET before = EXCLUDED.before",
             [work.provider, before],
         )
+    changed = 0
+    if known is not None and (before is None or before < known):
+        columns = [column for member in _SHOWN for column in _columns(member)]
+        shown = ", ".join(f"{column} = {PERSON.name}.{column}" for column in columns)
+        differ = " OR ".join(f"attendances.{column} IS DISTINCT FROM {PERSON.name}.{column}" for column in columns)
+        still = "" if before is None else f"AND NOT {is_old('attendances', before)}"
+        (changed,) = work.one(
+            f"UPDATE attendances SET {shown} FROM {PERSON.name} WHERE attendances.provider_id = {work.provider} "
+            f"AND {PERSON.name}.provider_id = {work.provider} AND {PERSON.name}.id = {_WHO} "
+            f"AND {is_old('attendances', known)} {still} AND ({differ})"
+        )
     work.run("COMMIT")
+    return Outcome((), int(changed))
 
 
 def forget_old(work: Work) -> Outcome:

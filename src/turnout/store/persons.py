@@ -84,7 +84,8 @@ class Persons(Protocol):
         """Let attendances of events before an instant show nobody, now and when more arrive; return how many changed.
 
         Customers without later attendances are forgotten. Done in many short transactions, between which `go_on` is
-        asked; what it stops goes on the next time. None: nothing is too old any more; what is forgotten stays so.
+        asked; what it stops goes on the next time. None: nothing is too old any more. Attendances that are no longer
+        too old show customers again whom others still name; who is forgotten stays so.
         """
         ...
 
