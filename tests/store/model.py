@@ -122,11 +122,10 @@ class Model:
     def _show_person(self, wide: Row, own: Row) -> None:
         """Take out of a wide row what it may not show of its customer."""
         customer = own["customer_id"]
-        said = self.things["customer"].get(customer, {})
         for member in PERSONAL:
             if self.before is not None and self._starts(own) < self.before:
                 wide[member] = None
-        if customer in self.nameless and "customer_name" not in said:
+        if customer in self.nameless:
             wide["customer_name"] = DELETED
 
     def delete(self, ids: list[int]) -> int:
@@ -152,6 +151,8 @@ class Model:
 
     def _learn(self, kind: str, id_: int, said: Row, stamp: tuple[int, int]) -> None:
         known = self.things[kind].setdefault(id_, {})
+        if kind == "customer" and "customer_name" in said:
+            self.nameless.discard(id_)
         for member, value in said.items():
             if member not in known or known[member][0] < stamp:
                 known[member] = (stamp, value)
