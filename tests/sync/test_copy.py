@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -134,6 +134,16 @@ def test_a_stamp_in_the_future_hides_nothing(service, here):
     service.put(attendance(3, START + timedelta(days=1, minutes=5), "attended"))
     service.clock = START + timedelta(days=1, minutes=10)
     here.sync(service)
+    assert here.seen() == there(service)
+
+
+@pytest.mark.parametrize(("behind", "as_of"), [(-60, 0), (0, 0), (60, -60)], ids=["ahead", "right", "behind"])
+def test_the_data_is_never_said_to_be_fresher_than_it_is(service, here, behind, as_of):
+    """The source dates rows rightly, and its clock is so many minutes behind."""
+    now = datetime.fromtimestamp(NOW / 1_000_000, UTC)
+    service.put(*(attendance(id_, now - timedelta(minutes=10 - id_)) for id_ in range(1, 11)))
+    service.clock = now - timedelta(minutes=behind)
+    assert here.sync(service).as_of == NOW + as_of * 60_000_000
     assert here.seen() == there(service)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from inside import import_file
-from sync.published import START, attendance
+from sync.published import DOCUMENTED, START, attendance, type_of
 from sync.sides import PROVIDER, there
 from turnout.sync.errors import SyncError
 from turnout.sync.passes import Copy
@@ -54,6 +54,18 @@ def test_rows_that_could_not_be_taken_are_tried_again(service, here):
     assert here.seen() == there(service)
 
 
+def test_refused_rows_that_are_gone_are_remembered_no_longer(service, here):
+    fill(service, 230)
+    for id_ in (*range(1, 121), 200, 201):
+        service.rows[id_]["status"] = "asleep"
+    place = here.sync(service)
+    assert here.last.copied.refused_count >= 122
+    assert set(place.refused) == {*range(1, 121), 200, 201}
+    service.remove(200, *range(1, 60))
+    assert reconcile(here, service) == (0, 62)
+    assert here.target.place().refused == (*range(60, 121), 201)
+
+
 def test_more_than_a_share_is_refused(service, here):
     fill(service, 100)
     here.sync(service)
@@ -95,6 +107,41 @@ def test_a_row_that_changed_since_it_was_listed_stays(service, here):
     assert here.target.remove(Listed(part.ids[4:6], part.updated_at[4:6])) == 1
     assert 5 in here.seen()
     assert 6 not in here.seen()
+
+
+def test_rows_whose_event_changes_its_type_while_it_is_read_stay(service, here):
+    """First classes are read, then appointments: what becomes a class between them is in neither reading."""
+    fill(service, 400)
+    here.sync(service)
+    service.remove(9, 310)
+    seen = len(service.asked)
+    moved = [id_ for id_, row in service.rows.items() if type_of(row) == "appointment"][:3:2]
+
+    def flip(_: int) -> None:
+        if service.asked[-1].get("event_types") == ["appointment"] and len(service.asked) > seen:
+            service.put(*({**service.rows[id_], "event": {**service.rows[id_]["event"], "id": 2}} for id_ in moved))
+
+    with here.source(service) as source:
+        service.on_request = flip
+        found = compare(source, here.target)
+    assert list(found.gone.ids) == [9, 310]
+    assert {type_of(service.rows[id_]) for id_ in moved} == {"class"}
+    assert set().union(*service.asked[seen:]) <= DOCUMENTED
+
+
+def test_a_second_look_that_fails_removes_nothing(service, here):
+    fill(service, 30)
+    here.sync(service)
+    service.remove(1)
+
+    def refuse(_: int) -> None:
+        if "event_types" not in service.asked[-1] and service.asked[-1]["sort"] == ["id"]:
+            service.faults.append(("status", 403, {}, None))
+
+    service.on_request = refuse
+    with pytest.raises(SyncError):
+        reconcile(here, service)
+    assert 1 in here.seen()
 
 
 def test_a_comparison_that_breaks_off_removes_nothing(service, here):

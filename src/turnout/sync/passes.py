@@ -14,6 +14,7 @@ from turnout.sync.target import MOST_BYTES, MOST_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from msgspec import Raw
 
@@ -76,6 +77,12 @@ class Copy:
         """Copy rows by their ids, which are in order: those that a comparison found missing."""
         place, follows = self._begin(full=False)
         return self._write(self._reading.by_ids(type_, ids, place.state), place, follows)
+
+    def forget(self, ids: AbstractSet[int]) -> Place:
+        """Remember rows no longer that were refused, and are not at the source any more."""
+        place, follows = self._begin(full=False)
+        refused = tuple(id_ for id_ in place.refused if id_ not in ids)
+        return self._put((), replace(place, refused=refused), follows)
 
     def _begin(self, *, full: bool) -> tuple[Place, str | None]:
         """The place where to begin, and the mark of the one that is there."""

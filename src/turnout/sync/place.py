@@ -37,7 +37,10 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A sweep over what changed: it began at `began` by the clock here, and ends with changes of `until` there."""
+    """A sweep over what changed: it has all that was there at `began`, by our clock, and ends with changes of `until`.
+
+    It began then, or later where the source's clock is behind its own dates.
+    """
 
     began: Whole
     until: Whole

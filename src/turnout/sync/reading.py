@@ -96,7 +96,7 @@ class Reading:
         if state.sweep is None:
             if state.since is None:
                 # Before anything is read, so that what changes meanwhile is read again.
-                state = replace(state, since=self._greatest_stamp() - self._overlap)
+                state = replace(state, since=self._greatest_stamp()[0] - self._overlap)
             for type_ in TYPES:
                 state = yield from self._by_id(type_, state)
             state = self._begin_sweep(state)
@@ -110,12 +110,18 @@ class Reading:
 
     def _begin_sweep(self, state: State) -> State:
         began = self._source.now
-        until = self._greatest_stamp()
+        until, all_of_it = self._greatest_stamp()
+        if not all_of_it:
+            # Changes that the source dates after its own clock may be of before `began`, and are not read to the end.
+            began = min(began, until)
         positions = {type_: Position(state.since or 0) for type_ in TYPES}
         return replace(state, sweep=Sweep(began, until, positions))
 
-    def _greatest_stamp(self) -> int:
-        """The latest change that there is, but nothing in the future, by the source's clock where it tells the time."""
+    def _greatest_stamp(self) -> tuple[int, bool]:
+        """The latest change that there is, but nothing in the future, by the source's clock where it tells the time.
+
+        And whether there is none in the future.
+        """
         asked = [("sort", "-updated_at"), ("limit", "1"), ("columns", "id"), ("columns", "updated_at")]
         page = self._source.page(asked)
         clock = self._source.now if page.clock is None else page.clock
@@ -123,8 +129,8 @@ class Reading:
         if page.rows and not stamps:
             raise self._source.wrong(f"row {page.rows[0].id} has no 'updated_at' that can be read")
         if not stamps:
-            return page.clock or 0  # nothing is there: whatever comes is read from then on, or all of it
-        return min(max(stamps), clock)
+            return page.clock or 0, True  # nothing is there: whatever comes is read from then on, or all of it
+        return min(max(stamps), clock), max(stamps) <= clock
 
     def _by_id(self, type_: str, state: State) -> Generator[Step, None, State]:
         """Every row after the greatest id that was read, in the order of ids."""
