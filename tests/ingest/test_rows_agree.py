@@ -18,6 +18,7 @@ from turnout.ingest.columns import ColumnChecker, UnfitError
 from turnout.ingest.csv_rows import csv_chunks
 from turnout.ingest.faults import BadRow, FileFaultError, Limits
 from turnout.ingest.fields import FIELDS, HEADERS
+from turnout.ingest.json_complete import from_complete
 from turnout.ingest.json_rows import JsonChunk
 from turnout.ingest.rows import RowChecker, batch_of
 
@@ -178,6 +179,58 @@ def test_a_row_that_is_nearly_right_agrees(row: Any) -> None:
 def test_right_rows_need_no_exact_check(row: Any) -> None:
     """Else the fast path would agree by taking nothing."""
     assert agree(json_chunk([row, FULL, NEEDED], lines=True))
+
+
+@given(st.lists(st.builds(edited, st.just(FULL), changes), max_size=4))
+@MANY
+def test_rows_after_a_complete_one_agree(rows: list[Any]) -> None:
+    agree(json_chunk([FULL, *rows], lines=True))
+
+
+def test_rows_that_have_every_member_are_read_at_once() -> None:
+    lines = [json.dumps(row).encode() for row in (FULL, {**FULL, "venue": None, "instructors": [], "checkin": None})]
+    assert from_complete(lines) is not None
+    assert from_complete([*lines, json.dumps(NEEDED).encode()]) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"status": "attended", ', ""),
+        ('"status": "attended"', '"id": 8'),
+        ('"status": "attended"', '"status": null'),
+        ('"status": "attended"', '"booking_method": "status"'),
+        ('"status": "attended", ', '"status": "attended", "status": "no_show", '),
+        ('"name": "Hall"', '"id": 41'),
+        ('"name": "Hall"', '"name": "\\":", "id": 41'),
+        ('"name": "Hall", ', ""),
+        ('"name": "Hall", "timezone"', '"timezone": null, "timezone"'),
+        ('"Hall"', '"\\"name\\":\\\\"'),
+        ('"Hall"', '"\\udc00"'),
+        ('"Hall"', '"\\ud83d\\ude00"'),
+        ('"Hall"', "NaN"),
+        ('"Hall"', "007"),
+        ('"id": 7', '"id": 7.0'),
+        ('"id": 7', '"id": 7e0'),
+        ('"id": 7', '"id": "7"'),
+        ('"id": 7', '"id": -0'),
+        ('"id": 7', '"\\u0069d": 7'),
+        ('"id": 7', '"ID": 7'),
+        ('"id": 7', '"id" : 7'),
+        ('"id": 51', '"id": 51, "id": 51'),
+        ('{"id": 51, "name": "Anna"}', "null"),
+        ('{"id": 51, "name": "Anna"}', '{"id": 51}'),
+        ('"name": "Anna"', '"name": null'),
+        ('"checkin": {"ocurred_at": "2026-10-01T07:55:00.000001Z"}', '"checkin": {}'),
+        ("}", "} "),
+        ("}}", "}/**/}"),
+        (", ", ",,"),
+    ],
+)
+def test_a_text_that_is_nearly_complete_agrees(old: str, new: str) -> None:
+    text = json.dumps(FULL, ensure_ascii=False)
+    assert old in text
+    agree(JsonChunk(1, [json.dumps(FULL).encode(), text.replace(old, new, 1).encode()], lines=True))
 
 
 @given(st.lists(near_rows, min_size=1, max_size=3), st.data())
