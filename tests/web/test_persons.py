@@ -11,6 +11,7 @@ import pytest
 
 from inside import Inside, import_file, new_store, token
 from live import REPORT
+from turnout.background import Stopped
 from turnout.errors import TurnoutError
 from turnout.persons import cutoff
 from turnout.query.instants import load_zone, parse_instant
@@ -269,6 +270,27 @@ def test_retention(admin: Asking, inside: Inside, store: Store) -> None:
     assert admin.send("GET", "/admin/v1/status").json["store"]["retained_at"] == "2026-11-23T10:00:00Z"
     inside.services.retaining.once()
     assert names(inside.as_(token(store, 2), 2)) == ["Needleman", "Other", None]
+
+
+def test_what_an_erasure_left_to_do_is_done_soon(
+    admin: Asking, inside: Inside, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retaining = inside.services.retaining
+    retaining.once()
+    asked: list[float] = []
+
+    def pause(seconds: float) -> None:
+        asked.append(seconds)
+        if len(asked) == 3:
+            store.persons.erase(store.providers()[1], [5], at=1, by="owner")
+        if len(asked) == 6:
+            raise Stopped
+
+    monkeypatch.setattr(retaining.background, "pause", pause)
+    with pytest.raises(Stopped):
+        retaining._work()
+    assert not store.persons.unfinished()
+    assert set(asked) == {600.0}
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,10 @@ class Persons(Protocol):
         """Which providers' attendances are too old from when on, by the providers' ids."""
         ...
 
+    def unfinished(self) -> bool:
+        """Whether the store's files still hold what was forgotten."""
+        ...
+
     def overwrite(self, aside: Aside = nullcontext) -> bool:
         """Overwrite what the store's files still hold of what was forgotten; False where there was nothing to do.
 

@@ -6,20 +6,28 @@ For the store's owner, and for tokens of role `super_admin`, for one of their pr
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response, StreamingResponse
 
 from turnout import persons
 from turnout.web.admin import json_response, members, note
 from turnout.web.asked import no_parameters, path_id
+from turnout.web.body import SMALL
 from turnout.web.context import context_of
+from turnout.web.limits import kept_on_disk
 from turnout.web.respond import API_HEADERS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from starlette.requests import Request
 
+    from turnout.store.base import Provider, Store
     from turnout.web.auth import Credential
+
+_PIECE: Final = 1 << 16
 
 
 async def erase_customers(request: Request) -> Response:
@@ -68,16 +76,37 @@ async def restore_customer(request: Request) -> Response:
 
 
 async def export_customer(request: Request) -> Response:
-    """`GET /admin/v1/customers/{id}`: all that is stored of a customer, as a stream."""
+    """`GET /admin/v1/customers/{id}`: all that is stored of a customer.
+
+    Read whole before it is sent: a client that takes its time keeps no view of the store open.
+    """
     context = context_of(request)
     services = context.services
     credential, provider = await services.auth.writer(request)
     no_parameters(request)
     customer = path_id(request)
-    pieces = await asyncio.to_thread(persons.export_customer, services.store, provider, customer, context.now)
+    document = await asyncio.to_thread(_whole, services.store, provider, customer, context.now)
     note(request, credential, "customer exported", provider=provider.id, customer=customer)
     headers = {**API_HEADERS, "Cache-Control": "no-store", "Content-Type": "application/json"}
-    return StreamingResponse(pieces, headers=headers)
+    return StreamingResponse(_pieces(document), headers=headers)
+
+
+def _whole(store: Store, provider: Provider, customer: int, now: int) -> SpooledTemporaryFile[bytes]:
+    """What is stored of a customer, in memory, or in a nameless file where it is much."""
+    document = SpooledTemporaryFile(max_size=SMALL)  # noqa: SIM115 - closed when it has been sent
+    try:
+        with kept_on_disk():
+            document.writelines(persons.export_customer(store, provider, customer, now))
+            document.seek(0)
+    except BaseException:
+        document.close()
+        raise
+    return document
+
+
+def _pieces(document: SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
+    with document:
+        yield from iter(lambda: document.read(_PIECE), b"")
 
 
 async def retain(request: Request) -> Response:

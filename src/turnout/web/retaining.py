@@ -24,7 +24,7 @@ _log: Final = logging.getLogger("turnout.retention")
 
 _EVERY: Final = 86_400.0
 _AGAIN: Final = 600.0
-"""After a failure, in seconds."""
+"""So often it is looked whether there is something left to do, in seconds."""
 
 
 class Retaining:
@@ -66,4 +66,17 @@ class Retaining:
                 self.fault = str(error) if expected else type(error).__name__
                 fields = {"fields": {"reason": self.fault}}
                 _log.warning("retention failed", extra=fields, exc_info=None if expected else error)
-            self.background.pause(_AGAIN if self.fault else _EVERY)
+            self._rest()
+
+    def _rest(self) -> None:
+        """A day; a short while where something is left to do, now or by an erasure that comes meanwhile."""
+        for _ in range(round(_EVERY / _AGAIN)):
+            self.background.pause(_AGAIN)
+            if self.fault or self._is_unfinished():
+                return
+
+    def _is_unfinished(self) -> bool:
+        try:
+            return self._store.persons.unfinished()
+        except TurnoutError:  # `once` meets and tells it as well
+            return True
