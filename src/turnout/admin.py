@@ -319,6 +319,7 @@ def status(
             "free": found.free,
             "rebuilt_at": None if found.rebuilt_at is None else format_utc(found.rebuilt_at),
             "retained_at": None if found.retained_at is None else format_utc(found.retained_at),
+            "kept": list(found.kept),
         },
         "exports": exports,
         "faults": [*found.faults, *setting_faults(settings), *more_faults],

@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 from store.look import STUDIO
 from store.rows import many
-from turnout.store import duckdb as module
+from turnout.store import duckdb as module, duckdb_engine as engine
 
 path, stop_at, how, count = sys.argv[1:]
 
@@ -42,9 +42,9 @@ class Told:
         return self.cursor.execute(sql, *values)
 
 store = module.DuckStore(Path(path))
-inner = module.cursor_of
-module.cursor_of = lambda connection: Told(inner(connection))
-store._cursor = Told(store._cursor)
+inner = engine.cursor_of
+engine.cursor_of = lambda connection: Told(inner(connection))
+store._engine._cursor = Told(store._engine._cursor)
 module._LARGE_MERGE = 1
 store.merge(STUDIO, many(int(count), updated_at=2))
 print("done", flush=True)

@@ -206,7 +206,8 @@ ERASE = """
 import sys
 from pathlib import Path
 from store.look import STUDIO
-from turnout.store import duckdb as module
+from turnout.store import duckdb_engine as engine
+from turnout.store.duckdb import DuckStore
 
 path, stop_at, nth = sys.argv[1:]
 left = int(nth)
@@ -225,9 +226,9 @@ class Told:
                 sys.stdin.read()
         return self.cursor.execute(sql, *values)
 
-store = module.DuckStore(Path(path))
-inner = module.cursor_of
-module.cursor_of = lambda connection: Told(inner(connection))
+store = DuckStore(Path(path))
+inner = engine.cursor_of
+engine.cursor_of = lambda connection: Told(inner(connection))
 store.persons.erase(STUDIO, [900001, 900002, 900003, 900004], at=5, by="owner")
 store.persons.overwrite()
 """

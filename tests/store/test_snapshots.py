@@ -173,8 +173,8 @@ def test_closing_undoes_a_merge(path: Path) -> None:
     def feeding() -> Iterator[pa.RecordBatch]:
         yield from many(10)
         fed.set()
-        assert store._work is not None
-        store._work.stopped.wait()
+        (work,) = store._engine._works
+        work.stopped.wait()
         yield from many(10, first_id=11)
 
     with ThreadPoolExecutor(1) as threads:

@@ -60,14 +60,11 @@ def has_log(path: Path) -> bool:
     return log.exists() and log.stat().st_size > 0
 
 
-def copy_of(source: BinaryIO, path: Path, unwritten: bool) -> BinaryIO:
+def copy_of(source: BinaryIO, path: Path) -> BinaryIO:
     """Copy a store's open file, at `path`, into a nameless one beside it, while nothing may change.
 
-    `unwritten`: somebody kept the checkpoint from being made. Raises `storage_unavailable` for that, and where the disk
-    has no room.
+    Raises `storage_unavailable` where the disk has no room.
     """
-    if unwritten:
-        raise TurnoutError("storage_unavailable", "The store is being written; try again.", retry_after=1)
     size = os.fstat(source.fileno()).st_size
     room_for(size, path.parent)
     try:

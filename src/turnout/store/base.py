@@ -115,6 +115,8 @@ class StoreStatus:
     """When the table was last put in order as a whole (microseconds since 1970)."""
     retained_at: int | None = None
     """When every provider's old attendances had last been looked through (microseconds since 1970)."""
+    kept: tuple[str, ...] = ()
+    """Files that hold older states of the store, with all persons that were in it then."""
 
 
 class Batch(Protocol):

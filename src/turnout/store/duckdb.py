@@ -6,21 +6,17 @@ As nobody else can write the file, providers, tokens and secrets are mirrored in
 from __future__ import annotations
 
 import secrets
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import astuple, fields, replace
 from functools import partial
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-import duckdb
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
 
 from turnout.errors import TurnoutError
 from turnout.store.base import Answered, Merged, Provider, StoredPlace, StoreStatus, Token
-from turnout.store.duckdb_file import EngineLost, attach, attach_when_free, cursor_of, engine_errors
+from turnout.store.duckdb_engine import Engine
+from turnout.store.duckdb_file import attach
 from turnout.store.duckdb_jobs import DuckJobs
 from turnout.store.duckdb_persons import DuckPersons
-from turnout.store.duckdb_snapshot import Snapshots
 from turnout.store.duckdb_upkeep import DuckUpkeep
 
 if TYPE_CHECKING:
@@ -28,18 +24,17 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    import duckdb
     import pyarrow as pa
 
     from turnout.store.base import PlaceChange, Snapshot
     from turnout.store.merge import Outcome, Work
 
+    Step = Callable[[Work], Outcome]
+
 _SECRET_BYTES: Final = 32
-_INSIST_SECONDS: Final = 0.01
 # From so many written rows on, the file is put in its final, compact form at once instead of some time later.
 _LARGE_MERGE: Final = 100_000
-
-_NOBODY: Final = Provider(0, "", "UTC")
-T = TypeVar("T")
 
 
 class DuckStore:
@@ -54,34 +49,30 @@ class DuckStore:
         temp_directory: Path | None = None,
     ) -> None:
         self.path = path
-        spilled = temp_directory or path.with_name(path.name + ".tmp")
-        self._attach = partial(attach, path, memory_limit=memory_limit, threads=threads, temp_directory=spilled)
-        self._connection = self._attach()
-        self._merging = Lock()
-        self._small = Lock()
-        self._work: Work | None = None
+        spilled = path.with_name(f"{path.name}.tmp")
+        if temp_directory:
+            # The same place may be given to several stores.
+            spilled = temp_directory / f"{path.name}-{sha256(bytes(path)).hexdigest()[:8]}.tmp"
+        self._engine = engine = Engine(
+            partial(attach, path, memory_limit=memory_limit, threads=threads, temp_directory=spilled)
+        )
         self._versions: dict[int, int] = {}
         self._changing: int | None = None
-        self._closed = False
-        with engine_errors("Reading the store"):
-            self._cursor = cursor_of(self._connection)
-            self._snapshots = Snapshots(self._connection)
-            self.persons = DuckPersons(self._change, self.snapshot, self._overwrite, self._small)
-            self.jobs = DuckJobs(lambda: self._cursor, self._small)
-            self.upkeep = DuckUpkeep(path, self._alone, self.snapshot, self._small)
-            self._providers = {row[0]: Provider(*row) for row in sorted(self._read("provider", Provider))}
-            self._tokens = {row[1]: replace(Token(*row), providers=tuple(row[3])) for row in self._read("token", Token)}
-            self._secrets = {name: bytes(value) for name, value in self._query("SELECT name, value FROM secret")}
-            places = self._query("SELECT provider_id, mark, as_of, document FROM sync")
+        self.persons = DuckPersons(self._change, engine.snapshot, self._overwrite, engine.small)
+        self.jobs = DuckJobs(engine.briefly)
+        self.upkeep = DuckUpkeep(path, engine)
+        with engine.briefly("Reading the store") as cursor:
+            self._providers = {row[0]: Provider(*row) for row in sorted(_read(cursor, "provider", Provider))}
+            tokens = (Token(*row) for row in _read(cursor, "token", Token))
+            self._tokens = {token.sha256: replace(token, providers=tuple(token.providers)) for token in tokens}
+            found = cursor.execute("SELECT name, value FROM secret").fetchall()
+            self._secrets = {name: bytes(value) for name, value in found}
+            places = cursor.execute("SELECT provider_id, mark, as_of, document FROM sync").fetchall()
             self._places = {provider_id: StoredPlace(*place) for provider_id, *place in places}
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """A consistent view; see `base.Snapshot`."""
-        if self._snapshots.lost:
-            with self._merging:
-                if self._snapshots.lost and not self._closed:
-                    self._attach_again()
-        return self._snapshots.open()
+        return self._engine.snapshot()
 
     def providers(self) -> dict[int, Provider]:
         """All providers by id; the caller's own copy."""
@@ -91,20 +82,20 @@ class DuckStore:
         """Add a provider, or replace the one with its id; with another zone, its rows get other local starts."""
         known = self._providers.get(provider.id)
         if known and known.timezone != provider.timezone:
-            self._change(provider, lambda work: self._move(work, provider))
+            self._change(provider, lambda _: lambda work: self._move(work, provider))
             return
-        with self._small:
-            self._write("INSERT OR REPLACE INTO provider VALUES", astuple(provider))
+        with self._engine.briefly() as cursor:
+            _write(cursor, "INSERT OR REPLACE INTO provider VALUES", astuple(provider))
             self._providers = dict(sorted({**self._providers, provider.id: provider}.items()))
 
     def _move(self, work: Work, provider: Provider) -> Outcome:
         """Replace a provider by the one with another zone, and its rows' local starts, in one transaction."""
-        from turnout.store.local_starts import move_starts  # noqa: PLC0415 - as in `_step`
-        from turnout.store.merge import Outcome  # noqa: PLC0415 - as in `_step`
+        from turnout.store.local_starts import move_starts  # noqa: PLC0415 - as in `Engine.work`
+        from turnout.store.merge import Outcome  # noqa: PLC0415 - as in `Engine.work`
 
         work.run("BEGIN TRANSACTION")
         moved = move_starts(replace(work, zone=provider.timezone))
-        with self._small:
+        with self._engine.small:
             work.cursor.execute("INSERT OR REPLACE INTO provider VALUES (?, ?, ?, ?)", astuple(provider))
             work.run("COMMIT")
             self._providers = dict(sorted({**self._providers, provider.id: provider}.items()))
@@ -120,47 +111,48 @@ class DuckStore:
 
     def add_token(self, token: Token) -> Token:
         """Add a token; return it with the id that it was given. A known hash is a `conflict`."""
-        with self._small:
+        with self._engine.briefly() as cursor:
             if token.sha256 in self._tokens:
                 raise TurnoutError("conflict", "This token is there already.")
             added = replace(token, id=max((known.id for known in self._tokens.values()), default=0) + 1)
-            self._write("INSERT INTO token VALUES", astuple(added))
+            _write(cursor, "INSERT INTO token VALUES", astuple(added))
             self._tokens = {**self._tokens, added.sha256: added}
         return added
 
     def revoke_token(self, token_id: int, now: int) -> bool:
         """Revoke a token from `now` (microseconds since 1970) on; False where it is unknown or was revoked already."""
-        with self._small:
+        with self._engine.briefly() as cursor:
             known = next((t for t in self._tokens.values() if t.id == token_id and t.revoked_at is None), None)
             if known is None:
                 return False
             revoked = replace(known, revoked_at=now)
-            with engine_errors("Writing the store"):
-                self._cursor.execute("UPDATE token SET revoked_at = ? WHERE id = ?", [now, token_id])
+            cursor.execute("UPDATE token SET revoked_at = ? WHERE id = ?", [now, token_id])
             self._tokens = {**self._tokens, revoked.sha256: revoked}
         return True
 
     def secret(self, name: str) -> bytes:
         """32 random bytes, the same for a name as long as the store lives."""
-        with self._small:
+        with self._engine.briefly() as cursor:
             if name not in self._secrets:
                 made = secrets.token_bytes(_SECRET_BYTES)
-                self._write("INSERT INTO secret VALUES", (name, made))
+                _write(cursor, "INSERT INTO secret VALUES", (name, made))
                 self._secrets[name] = made
             return self._secrets[name]
 
     def merge(self, provider: Provider, batches: Iterable[pa.RecordBatch], *, dry_run: bool = False) -> Merged:
         """Merge checked rows, all or none (contract section 5); see `merge.merge`.
 
-        One merge at a time; readers go on meanwhile. What `batches` raises comes through, and nothing is changed.
+        One merge at a time, when its rows are staged; readers go on meanwhile. What `batches` raises comes through, and
+        nothing is changed.
         """
 
-        def step(work: Work) -> Outcome:
-            from turnout.store.merge import merge  # noqa: PLC0415 - as in `_run`
+        def prepared(work: Work) -> Step:
+            from turnout.store.merge import merge, stage  # noqa: PLC0415 - as in `Engine.work`
 
-            return merge(work, [batches], dry_run=dry_run)
+            totals = stage(work, [batches])
+            return lambda work: merge(work, totals, dry_run=dry_run)
 
-        (merged,) = self._change(provider, step, changes=not dry_run).merged
+        (merged,) = self._change(provider, prepared, changes=not dry_run).merged
         return merged
 
     def merge_together(
@@ -173,17 +165,22 @@ class DuckStore:
     ) -> Sequence[Merged]:
         """Merge several inputs in one transaction, and write what is to be remembered of them."""
 
-        def step(work: Work) -> Outcome:
-            from turnout.store.merge import merge  # noqa: PLC0415 - as in `_run`
+        def prepared(work: Work) -> Step:
+            from turnout.store.merge import merge, stage  # noqa: PLC0415 - as in `Engine.work`
 
-            if place:
-                self._check_place(place)
-            outcome = merge(work, inputs, remember=remember, place=place)
-            if place:
-                self._places = {**self._places, place.provider_id: place.place}
-            return outcome
+            totals = stage(work, inputs)
 
-        return self._change(provider, step).merged
+            def step(work: Work) -> Outcome:
+                if place:
+                    self._check_place(place)
+                outcome = merge(work, totals, remember=remember, place=place)
+                if place:
+                    self._places = {**self._places, place.provider_id: place.place}
+                return outcome
+
+            return step
+
+        return self._change(provider, prepared).merged
 
     def place(self, provider_id: int) -> StoredPlace | None:
         """How far the sync of a provider has come."""
@@ -200,24 +197,24 @@ class DuckStore:
     def delete(self, provider: Provider, ids: Sequence[int], updated_at: Sequence[int] | None = None) -> int:
         """Delete attendances by their ids, with `updated_at` only those that are of it; return how many there were."""
 
-        def step(work: Work) -> Outcome:
-            from turnout.store.merge import delete  # noqa: PLC0415 - as in `_run`
+        def prepared(_: Work) -> Step:
+            from turnout.store.merge import delete  # noqa: PLC0415 - as in `Engine.work`
 
-            return delete(work, ids, updated_at)
+            return lambda work: delete(work, ids, updated_at)
 
-        return self._change(provider, step).deleted
+        return self._change(provider, prepared).deleted
 
     def answered(self, key: str) -> Answered | None:
         """What was remembered under a key."""
-        with engine_errors("Reading the store"), self._small:
-            columns = ", ".join(field.name for field in fields(Answered))
-            found = self._cursor.execute(f"SELECT {columns} FROM answered WHERE key = ?", [key]).fetchall()  # noqa: S608 - names of this program
+        columns = ", ".join(field.name for field in fields(Answered))
+        with self._engine.briefly("Reading the store") as cursor:
+            found = cursor.execute(f"SELECT {columns} FROM answered WHERE key = ?", [key]).fetchall()  # noqa: S608 - names of this program
         return Answered(*found[0]) if found else None
 
     def forget_answered(self, before: int) -> None:
         """Forget what was answered before an instant."""
-        with engine_errors("Writing the store"), self._small:
-            self._cursor.execute("DELETE FROM answered WHERE answered_at < ?", [before])
+        with self._engine.briefly() as cursor:
+            cursor.execute("DELETE FROM answered WHERE answered_at < ?", [before])
 
     def version(self, provider_id: int) -> int | None:
         """How often a provider's attendances have changed since the store was opened; None while a merge is on."""
@@ -225,78 +222,36 @@ class DuckStore:
             return None
         return self._versions.get(provider_id, 0)
 
-    def _change(self, provider: Provider, step: Callable[[Work], Outcome], *, changes: bool = True) -> Outcome:
-        """Run a step that may change a provider's attendances, and give them a new version where it does."""
-        with self._merging:
-            if self._closed:
-                raise _closed()
-            self._changing = provider.id if changes else None
-            outcome = None
-            try:
-                outcome = self._run(provider, step)
-            finally:
-                if changes and (outcome is None or outcome.written):
-                    self._versions[provider.id] = self._versions.get(provider.id, 0) + 1
-                self._changing = None
-            if outcome.written >= _LARGE_MERGE:
+    def _change(self, provider: Provider, prepared: Callable[[Work], Step], *, changes: bool = True) -> Outcome:
+        """Do work that may change a provider's attendances, and give them a new version where it does.
+
+        `prepared` does what changes nothing yet, and returns the step that is run when it is its turn.
+        """
+        with self._engine.work(provider.id) as work:
+            step = prepared(work)
+            with self._engine.turn(work):
+                zone = self._providers.get(provider.id, provider).timezone
+                self._changing = provider.id if changes else None
+                outcome = None
                 try:
-                    # Where somebody reads what was there before, the engine does it later: all is on disk already.
-                    with engine_errors("Writing the store"), self._small, suppress(duckdb.TransactionException):
-                        self._cursor.execute("CHECKPOINT")
-                except EngineLost:
-                    self._attach_again()
-            return outcome
+                    outcome = step(replace(work, zone=zone))
+                finally:
+                    if changes and (outcome is None or outcome.written):
+                        self._versions[provider.id] = self._versions.get(provider.id, 0) + 1
+                    self._changing = None
+        if outcome.written >= _LARGE_MERGE:
+            self._engine.checkpoint()
+        return outcome
 
     def _overwrite(self) -> bool:
         """Overwrite what the file holds of what was forgotten; False where nothing is due."""
 
         def step(work: Work) -> bool:
-            from turnout.store.overwrite import overwrite  # noqa: PLC0415 - as in `_run`
+            from turnout.store.overwrite import overwrite  # noqa: PLC0415 - as in `Engine.work`
 
-            return overwrite(work, self._small, self.path)
+            return overwrite(work, self._engine.small, self.path)
 
-        return self._alone(step, "Overwriting")
-
-    def _alone(self, step: Callable[[Work], T], doing: str) -> T:
-        """Run a step that changes no answer while nothing is merged."""
-        with self._merging:
-            if self._closed:
-                raise _closed()
-            return self._run(_NOBODY, step, doing)
-
-    def _run(self, provider: Provider, step: Callable[[Work], T], doing: str = "Merging") -> T:
-        try:
-            return self._step(provider, step, doing)
-        except EngineLost:
-            self._attach_again()
-            raise
-
-    def _attach_again(self) -> None:
-        """Open the file anew where the engine gave it up; what was committed is in its log. Nothing is merged now."""
-        with self._small:
-            self._snapshots.lost = True
-            self._snapshots.close()
-            self._cursor.close()
-            self._connection.close()
-            self._connection = attach_when_free(self._attach)
-            self._cursor = cursor_of(self._connection)
-            self._snapshots = Snapshots(self._connection)
-
-    def _step(self, provider: Provider, step: Callable[[Work], T], doing: str) -> T:
-        from turnout.store.merge import Work  # noqa: PLC0415 - a server that only reads starts without pyarrow
-
-        with engine_errors(doing):
-            cursor = cursor_of(self._connection)
-            try:
-                with ThreadPoolExecutor(1, "turnout-merge") as thread:
-                    zone = self._providers.get(provider.id, provider).timezone
-                    self._work = work = Work(cursor, provider.id, zone, thread)
-                    return step(work)
-            except duckdb.InterruptException:
-                raise _closed() from None
-            finally:
-                self._work = None
-                cursor.close()  # undoes what was not committed
+        return self._engine.alone(step, "Overwriting")
 
     def status(self) -> StoreStatus:
         """What the store is and holds, and what is wrong with it."""
@@ -309,30 +264,15 @@ class DuckStore:
 
         Waits for a merge whose input is waited for.
         """
-        self._snapshots.close()
-        while not self._merging.acquire(timeout=_INSIST_SECONDS):
-            if work := self._work:
-                with suppress(duckdb.Error):  # it has just ended
-                    work.stop()
-        self._closed = True
-        self._merging.release()
-        with self._small:
-            self._cursor.close()
-            self._connection.close()
-            self.upkeep.close()
-
-    def _query(self, sql: str) -> list[tuple[Any, ...]]:
-        rows: list[tuple[Any, ...]] = self._cursor.execute(sql).fetchall()
-        return rows
-
-    def _read(self, table: str, record: type[Provider | Token]) -> list[tuple[Any, ...]]:
-        return self._query(f"SELECT {', '.join(field.name for field in fields(record))} FROM {table}")  # noqa: S608 - both are names in this file
-
-    def _write(self, insert: str, values: Sequence[Any]) -> None:
-        """Insert one row and make it durable, before the mirror in memory shows it."""
-        with engine_errors("Writing the store"):
-            self._cursor.execute(f"{insert} ({', '.join('?' * len(values))})", values)
+        self._engine.close()
+        self.upkeep.close()
 
 
-def _closed() -> TurnoutError:
-    return TurnoutError("storage_unavailable", "The store was closed; nothing was merged.")
+def _read(cursor: duckdb.DuckDBPyConnection, table: str, record: type[Provider | Token]) -> list[tuple[Any, ...]]:
+    names = ", ".join(field.name for field in fields(record))
+    return cursor.execute(f"SELECT {names} FROM {table}").fetchall()  # noqa: S608 - both are names in this file
+
+
+def _write(cursor: duckdb.DuckDBPyConnection, insert: str, values: Sequence[Any]) -> None:
+    """Insert one row and make it durable, before the mirror in memory shows it."""
+    cursor.execute(f"{insert} ({', '.join('?' * len(values))})", values)

@@ -6,11 +6,11 @@ locked: no other file, no extension, no network and no change of settings is pos
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
 import stat
-import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from turnout.errors import TurnoutError
+from turnout.store.aside import made_aside, sweep
 from turnout.store.migrations import copy_beside, upgrade
 from turnout.store.owner import StoreOwned
 from turnout.store.schema import ROW_GROUP, SCHEMA_VERSION, tables
@@ -73,9 +74,9 @@ def engine_errors(doing: str) -> Iterator[None]:
         raise TurnoutError(
             "storage_unavailable", f"{doing} needs more memory or temporary disk space than the store may use."
         ) from None
-    except duckdb.FatalException:
-        message = f"{doing} failed: the engine has given the file up, which is opened anew."
-        raise EngineLost("storage_unavailable", message) from None
+    except duckdb.FatalException as error:
+        given_up = _cause(str(error)) or "the engine has given the file up, which is opened anew"
+        raise EngineLost("storage_unavailable", f"{doing} failed: {given_up}.") from None
     except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
         raise TurnoutError("server_error", f"{doing} failed ({type(error).__name__}).") from None
     except duckdb.Error as error:
@@ -96,6 +97,7 @@ def attach(
 ) -> duckdb.DuckDBPyConnection:
     """Open the store's file, creating it where there is none; return the one connection to it.
 
+    `temp_directory`, for what the memory does not hold, is this store's alone.
     Raises `StoreOwned` where another process has it, and `TurnoutError` `storage_unavailable` where it is damaged, is
     not a Turnout store, was written by a newer Turnout, or cannot be read and written.
     """
@@ -126,8 +128,13 @@ def attach(
             "storage_unavailable",
             f"The memory limit {memory_limit!r} or the number of threads {threads!r} is not understood.",
         ) from None
+    spilled = list(temp_directory.glob("duckdb_temp_*"))
     try:
         attach_file(connection, path)
+        # The file is this process's alone from here on. What those who were killed have left holds personal data.
+        sweep(path)
+        for left in spilled:
+            left.unlink(missing_ok=True)
         version = schema_version(connection, path)
         if version < SCHEMA_VERSION:
             _upgrade(connection, path, version)
@@ -173,6 +180,13 @@ def faults_of(path: Path, *, holds_forgotten: bool) -> Iterator[str]:
         )
 
 
+def kept_of(path: Path) -> tuple[str, ...]:
+    """Older states of the store beside it: what restores have replaced, and copies from before an upgrade."""
+    name = glob.escape(path.name)
+    found = [kept for kind in ("replaced", "schema") for kept in path.parent.glob(f"{name}.{kind}-*")]
+    return tuple(sorted(str(kept) for kept in found if kept.suffix != ".wal"))
+
+
 def _unavailable(message: str) -> TurnoutError:
     return TurnoutError("storage_unavailable", message)
 
@@ -204,8 +218,8 @@ def _check_place(path: Path) -> None:
 def _create(path: Path) -> None:
     """Make an empty store, whole or not at all: it is made aside and then linked to its name."""
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".turnout-") as aside:
-            made = Path(aside, "new.duckdb")
+        with made_aside(path) as aside:
+            made = aside / "new.duckdb"
             with duckdb.connect(":memory:") as connection:
                 connection.execute(_attach_sql(made))
                 connection.execute(f"USE {CATALOG}")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
-from turnout.store.duckdb_file import engine_errors
 from turnout.store.jobs import UNFINISHED, Job, Standing, Status
 
 if TYPE_CHECKING:
@@ -25,11 +24,10 @@ _SAME: Final = "provider_id = ? AND id = ? AND status = ? AND run = ?"
 
 
 class DuckJobs:
-    """See `jobs.JobTable`. `small` is held, and `cursor` is asked for, with each access."""
+    """See `jobs.JobTable`. `briefly` gives the cursor for each access: see `duckdb_engine.Engine`."""
 
-    def __init__(self, cursor: Callable[[], duckdb.DuckDBPyConnection], small: AbstractContextManager[object]) -> None:
-        self._current = cursor
-        self._small = small
+    def __init__(self, briefly: Callable[[str], AbstractContextManager[duckdb.DuckDBPyConnection]]) -> None:
+        self._briefly = briefly
 
     def add(
         self, job: Job, *, most: int, most_of_provider: int, remember: Callable[[int], Answered | None]
@@ -112,13 +110,12 @@ class DuckJobs:
         return Standing(queued, running, oldest, size)
 
     def _select(self, rest: str, *values: Any) -> list[Job]:
-        with engine_errors("Reading the store"), self._small:
-            return _jobs(self._current().execute(f"SELECT {_COLUMNS} FROM job {rest}", values).fetchall())
+        with self._briefly("Reading the store") as cursor:
+            return _jobs(cursor.execute(f"SELECT {_COLUMNS} FROM job {rest}", values).fetchall())
 
     @contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with engine_errors("Writing the store"), self._small:
-            cursor = self._current()
+        with self._briefly("Writing the store") as cursor:
             cursor.execute("BEGIN TRANSACTION")
             try:
                 yield cursor

@@ -24,9 +24,11 @@ T = TypeVar("T")
 
 
 class Change(Protocol):
-    """Runs a step that may change a provider's attendances, one after the other."""
+    """Does work that may change a provider's attendances: see `duckdb.DuckStore`."""
 
-    def __call__(self, provider: Provider, step: Callable[[Work], Outcome], *, changes: bool = True) -> Outcome: ...
+    def __call__(
+        self, provider: Provider, prepared: Callable[[Work], Callable[[Work], Outcome]], *, changes: bool = True
+    ) -> Outcome: ...
 
 
 class DuckPersons:
@@ -59,7 +61,7 @@ class DuckPersons:
             told.extend(found)
             return outcome
 
-        self._change(provider, step, changes=not dry_run)
+        self._change(provider, lambda _: step, changes=not dry_run)
         return told
 
     def restore(self, provider: Provider, customers: Sequence[int]) -> int:
@@ -95,11 +97,11 @@ class DuckPersons:
         known = {one.provider_id: one.before for one in self.retention()}
         changed = 0
         if before != known.get(provider.id):
-            changed = self._change(provider, lambda work: set_mark(work, before)).written
+            changed = self._change(provider, lambda _: lambda work: set_mark(work, before)).written
         if before is None:
             return changed
         while go_on():
-            outcome = self._change(provider, forget_old)
+            outcome = self._change(provider, lambda _: forget_old)
             changed += outcome.written
             if not outcome.written:
                 self._done(provider, lambda work: forget_persons(work, at))
@@ -144,7 +146,7 @@ class DuckPersons:
             told.append(step(work))
             return Outcome((), 0)
 
-        self._change(provider, run, changes=False)
+        self._change(provider, lambda _: run, changes=False)
         return told[0]
 
 

@@ -5,58 +5,45 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import duckdb
 
+from turnout.errors import TurnoutError
 from turnout.query.sql import TABLE as ATTENDANCES
 from turnout.query.sql import Statement
 from turnout.store.backup import copy_of, has_log
 from turnout.store.base import StoreStatus
-from turnout.store.duckdb_file import faults_of
+from turnout.store.duckdb_file import faults_of, kept_of
 from turnout.store.rebuild import Rebuild, layout, sort_tail, write_anew
 from turnout.store.schema import SCHEMA_VERSION, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from turnout.store.base import Snapshot
+    from turnout.store.duckdb_engine import Engine
     from turnout.store.layout import Layout
     from turnout.store.merge import Work
 
-T = TypeVar("T")
-
+PATIENCE: Final = 30.0
+"""So many seconds are given to those who read what was there before a change, until a copy is given up."""
+_PAUSE: Final = 0.1
 _LITTLE_USED: Final = 4
 """Where so much of the file is free, a quarter, what keeps its end from being cut off is moved as well."""
 
 
-class Alone(Protocol):
-    """Runs a step while nothing else changes attendances. `doing` is what it is called in errors."""
-
-    def __call__(self, step: Callable[[Work], T], doing: str) -> T: ...
-
-
 class DuckUpkeep:
-    """See `base.Upkeep`. `small` is held while nothing may be written into the small tables either."""
+    """See `base.Upkeep`."""
 
-    def __init__(
-        self,
-        path: Path,
-        alone: Alone,
-        snapshot: Callable[[], AbstractContextManager[Snapshot]],
-        small: AbstractContextManager[object],
-    ) -> None:
+    def __init__(self, path: Path, engine: Engine) -> None:
         self._path = path
-        self._alone = alone
-        self._snapshot = snapshot
-        self._small = small
+        self._engine = engine
         self._source: BinaryIO | None = None
 
     def layout(self) -> Layout:
         """How far the attendances are in order."""
-        with self._snapshot() as snapshot:
+        with self._engine.snapshot() as snapshot:
             return layout(lambda sql: snapshot.rows(Statement(sql, ())))
 
     def status(self, providers: int, retained_at: int | None, *, holds_forgotten: bool) -> StoreStatus:
@@ -76,6 +63,7 @@ class DuckUpkeep:
             tail=found.tail,
             free=found.free,
             rebuilt_at=found.rebuilt_at,
+            kept=kept_of(self._path),
         )
 
     def sort_tail(self) -> int:
@@ -86,7 +74,7 @@ class DuckUpkeep:
             self._checkpoint(work)
             return moved
 
-        return self._alone(step, "Sorting")
+        return self._engine.alone(step, "Sorting")
 
     def rebuild(self, now: Callable[[], int], *, rest: Callable[[float], None] = lambda _: None) -> int:
         """Put all attendances in order; return how many rows were moved."""
@@ -100,34 +88,48 @@ class DuckUpkeep:
         done = False
         while not done:
             began = time.monotonic()
-            done = self._alone(step, "Rebuilding")
+            done = self._engine.alone(step, "Rebuilding")
             rest(time.monotonic() - began)
         found = self.layout()
         if found.free * _LITTLE_USED >= found.size:
             for table in tables():
                 if table != ATTENDANCES:
                     began = time.monotonic()
-                    self._alone(partial(self._write_anew, table), "Rebuilding")
+                    self._engine.alone(partial(self._write_anew, table), "Rebuilding")
                     rest(time.monotonic() - began)
         return rebuild.moved
 
     def _write_anew(self, table: str, work: Work) -> None:
-        with self._small:
+        with self._engine.small:
             write_anew(work, table)
         self._checkpoint(work)
 
     def copy(self) -> BinaryIO:
-        """A whole copy of the store, which is gone when it is closed."""
+        """A whole copy of the store, which is gone when it is closed.
 
-        def step(work: Work) -> BinaryIO:
-            with self._small:
+        Waits for those who read what was there before a change. Raises `storage_unavailable` where they take too long.
+        """
+
+        def step(work: Work) -> BinaryIO | None:
+            with self._engine.small:
                 self._checkpoint(work, locked=True)
+                if has_log(self._path):
+                    return None  # somebody kept the checkpoint from being made
                 if self._source is None:
                     # Never closed before the engine is: that would take the engine's lock off the file.
                     self._source = self._path.open("rb")
-                return copy_of(self._source, self._path, has_log(self._path))
+                return copy_of(self._source, self._path)
 
-        return self._alone(step, "Copying")
+        end = time.monotonic() + PATIENCE
+        while not (copied := self._engine.alone(step, "Copying")):
+            if time.monotonic() > end:
+                raise TurnoutError(
+                    "storage_unavailable",
+                    "No copy was made: for a long time, somebody has been reading what was there before a change.",
+                    retry_after=10,
+                )
+            time.sleep(_PAUSE)
+        return copied
 
     def close(self) -> None:
         """To be called when the engine has let go of the file."""
@@ -140,5 +142,5 @@ class DuckUpkeep:
             if locked:
                 work.run("CHECKPOINT")
                 return
-            with self._small:
+            with self._engine.small:
                 work.run("CHECKPOINT")

@@ -50,10 +50,10 @@ class Work:
 
     cursor: duckdb.DuckDBPyConnection
     provider: int
-    zone: str
-    """The provider's time zone."""
     thread: Executor
     """One thread, so that the main thread can wait for a statement and still hear Ctrl-C."""
+    zone: str = "UTC"
+    """The provider's time zone, when it is this work's turn."""
     stopped: Event = field(default_factory=Event)
 
     def stop(self) -> None:
@@ -97,21 +97,19 @@ class Outcome:
 
 def merge(
     work: Work,
-    inputs: Sequence[Iterable[pa.RecordBatch]],
+    totals: Sequence[int],
     *,
     dry_run: bool = False,
     remember: Callable[[Sequence[Merged]], Iterable[Answered]] = lambda _: (),
     place: PlaceChange | None = None,
 ) -> Outcome:
-    """Merge inputs of `staging.STAGING` in one transaction, each as if after the one before; `dry_run` only counts.
+    """Merge what was staged in one transaction, each input as if after the one before; `dry_run` only counts.
 
-    The `place` of a sync is saved in the same transaction.
+    `totals` are the inputs' numbers of rows, as `stage` returned them. The `place` of a sync is saved with them.
 
     Leaves temporary tables behind, and where it raises an open transaction: close the cursor afterwards.
     """
     count = f"SELECT count(*) FROM attendances WHERE provider_id = {work.provider}"
-    # Not in the transaction: the engine keeps what was registered during one in memory until it ends.
-    totals = _stage(work, inputs)
     work.run("BEGIN TRANSACTION")
     met = hush(work, f"seq >> {_SEQ_BITS}")
     merged = tuple(replace(one, erased=met.get(number, 0)) for number, one in enumerate(_accept(work, totals)))
@@ -157,10 +155,11 @@ def delete(work: Work, ids: Sequence[int], updated_at: Sequence[int] | None = No
     return Outcome((), written + deleted, deleted)
 
 
-def _stage(work: Work, inputs: Sequence[Iterable[pa.RecordBatch]]) -> list[int]:
-    """Copy the inputs into the temporary table `staged`; return their numbers of rows.
+def stage(work: Work, inputs: Sequence[Iterable[pa.RecordBatch]]) -> list[int]:
+    """Copy inputs of `staging.STAGING` into the temporary table `staged`; return their numbers of rows.
 
-    The rows' `seq` counts within an input; the input's number stands above it.
+    The rows' `seq` counts within an input; the input's number stands above it. Not to be done in a transaction: the
+    engine keeps what was registered during one in memory until it ends.
     """
     columns = ", ".join(f"{name} {kind}" for name, kind in schema.staging_columns().items())
     work.run(f"CREATE TEMP TABLE staged ({columns})")
@@ -209,7 +208,7 @@ def _must_equal(found: int, expected: int) -> None:
         raise TurnoutError("server_error", f"The merge was undone: {found} rows were found where {expected} belong.")
 
 
-def _accept(work: Work, totals: list[int]) -> tuple[Merged, ...]:
+def _accept(work: Work, totals: Sequence[int]) -> tuple[Merged, ...]:
     """Delete from `staged` what is not accepted; leave the stored versions in `stored`, repeated ids in `repeated`.
 
     A row is created by the first accepted version of an id that was not stored.

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from turnout.store.aside import made_aside
 from turnout.store.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import duckdb
 
@@ -77,17 +77,13 @@ MIGRATIONS: Final[dict[int, tuple[str | Callable[[duckdb.DuckDBPyConnection], No
 def copy_beside(path: Path, version: int) -> Path:
     """Copy a store's file, which nobody has open, to `FILE.schema-VERSION`, whole or not at all; return its path."""
     kept = path.with_name(f"{path.name}.schema-{version}")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".turnout-")
-    made = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as target, path.open("rb") as source:
+    with made_aside(path) as aside:
+        made = aside / kept.name
+        with made.open("xb") as target, path.open("rb") as source:
             shutil.copyfileobj(source, target, 1 << 20)
             target.flush()
             os.fsync(target.fileno())
         made.replace(kept)
-    except BaseException:
-        made.unlink(missing_ok=True)
-        raise
     return kept
 
 

@@ -51,11 +51,13 @@ def _tell(findings: Findings) -> None:
     known = [name for name in ("size", "free") if name in findings.store]
     sizes: dict[str, object] = {name: filesize.decimal(findings.store[name]) for name in known}
     never = {name: "never" for name in ("rebuilt_at", "retained_at") if findings.store.get(name, "") is None}
-    print_facts("Store", {**findings.store, **sizes, **never})
+    kept = {"kept": ", ".join(findings.store["kept"])} if findings.store.get("kept") else {}
+    shown = {name: value for name, value in findings.store.items() if name != "kept"}
+    print_facts("Store", {**shown, **sizes, **never, **kept})
     if findings.exports:
-        kept: dict[str, object] = {"files_size": filesize.decimal(findings.exports["files_size"])}
+        size = {"files_size": filesize.decimal(findings.exports["files_size"])}
         first = {"oldest_queued_at": findings.exports["oldest_queued_at"] or "none"}
-        print_facts("Exports", {**findings.exports, **kept, **first})
+        print_facts("Exports", {**findings.exports, **size, **first})
     if findings.settings:
         rows = [[name, _shown(value), source] for name, (value, source) in findings.settings.items()]
         print_table(["Setting", "Value", "From"], rows)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -16,6 +14,8 @@ from turnout.cli.problems import Failure
 from turnout.cli.types import FileName
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from turnout.store.backup import Copied
 
 
@@ -61,6 +61,7 @@ def command(*, file: Path, force: bool, as_json: bool) -> None:
 
 def _restore(file: Path, path: Path) -> tuple[Copied, Path | None]:
     from turnout.cli.render import progress  # noqa: PLC0415 - as above
+    from turnout.store.aside import made_aside  # noqa: PLC0415 - as above
     from turnout.store.backup import log_of, prepare, put_in_place, room_for  # noqa: PLC0415 - as above
     from turnout.store.duckdb_file import StoreUnfit  # noqa: PLC0415 - as above
 
@@ -74,8 +75,7 @@ def _restore(file: Path, path: Path) -> tuple[Copied, Path | None]:
             path.parent.mkdir(parents=True, exist_ok=True)
             size = file.stat().st_size
             room_for(size, path.parent)
-            aside = stack.enter_context(tempfile.TemporaryDirectory(dir=path.parent, prefix=".turnout-"))
-            made = Path(aside, "restored.duckdb")
+            made = stack.enter_context(made_aside(path)) / "restored.duckdb"
             with progress("Copying", size, in_bytes=True) as report:
                 found = prepare(source, log, made, report)
             return found, put_in_place(made, path, time.time_ns() // 1000)

@@ -120,6 +120,11 @@ def _server_schemas() -> dict[str, Json]:
         "free": {**count, "description": "Bytes of the file that hold nothing."},
         "rebuilt_at": {**nullable(_INSTANT), "description": "When all of it was last put in order; null: never."},
         "retained_at": {**nullable(_INSTANT), "description": "When retention was last carried out for every provider."},
+        "kept": {
+            "type": "array",
+            "items": text,
+            "description": "Files beside the store that hold older states of it, with all persons of then.",
+        },
     }
     exports = {
         "queued": count,
