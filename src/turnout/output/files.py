@@ -25,7 +25,6 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 _ENCODERS: Final = 2
-_AHEAD: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +111,20 @@ def write_parquet(whole: Whole, batches: Iterable[pa.RecordBatch], out: BinaryIO
 
 
 @contextmanager
-def encoded(batches: Iterable[S], encode: Callable[[S], T]) -> Iterator[Iterator[T]]:
+def encoded(batches: Iterable[S], encode: Callable[[S], T], *, threads: int = _ENCODERS) -> Iterator[Iterator[T]]:
     """What `encode` makes of each batch, in their order; done in threads, a little ahead, which end with the block."""
-    with ThreadPoolExecutor(_ENCODERS, "turnout-encode") as threads:
-        yield _in_order(threads, batches, encode)
+    with ThreadPoolExecutor(threads, "turnout-encode") as pool:
+        yield _in_order(pool, batches, encode, ahead=threads + 1)
 
 
-def _in_order(threads: Executor, batches: Iterable[S], encode: Callable[[S], T]) -> Iterator[T]:
-    ahead: deque[Future[T]] = deque()
+def _in_order(pool: Executor, batches: Iterable[S], encode: Callable[[S], T], *, ahead: int) -> Iterator[T]:
+    running: deque[Future[T]] = deque()
     for batch in batches:
-        ahead.append(threads.submit(encode, batch))
-        if len(ahead) == _AHEAD:
-            yield ahead.popleft().result()
-    while ahead:
-        yield ahead.popleft().result()
+        running.append(pool.submit(encode, batch))
+        if len(running) == ahead:
+            yield running.popleft().result()
+    while running:
+        yield running.popleft().result()
 
 
 FILES: Final[dict[str, FileFormat]] = {

@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from turnout.catalog.types import Column, Kind
+from turnout.output.files import encoded
 from turnout.output.texts import lists
 from turnout.query.plan import stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from turnout.output.files import Whole
 
@@ -31,21 +32,37 @@ _GROUP_BYTES: Final = 64 << 20
 
 
 def write(whole: Whole, batches: Iterable[pa.RecordBatch], out: BinaryIO) -> None:
-    """Write a report; memory holds one group of rows."""
+    """Write a report; memory holds two groups of rows, one that is written while the next is read."""
     columns = whole.request.columns
     schema = pa.schema([pa.field(column.key, _TYPES[column.kind], column.nullable) for column in columns])
-    with pq.ParquetWriter(out, schema, compression="zstd", compression_level=1) as writer:
-        group: list[pa.RecordBatch] = []
-        rows = size = 0
-        for batch in batches:
-            group.append(pa.RecordBatch.from_arrays([_values(batch, column) for column in columns], schema=schema))
-            rows += batch.num_rows
-            size += batch.nbytes
-            if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
-                writer.write_table(pa.Table.from_batches(group, schema), row_group_size=rows)
-                group, rows, size = [], 0, 0
-        if group:
-            writer.write_table(pa.Table.from_batches(group, schema), row_group_size=rows)
+
+    def put(group: Sequence[pa.RecordBatch]) -> None:
+        typed = [
+            pa.RecordBatch.from_arrays([_values(batch, column) for column in columns], schema=schema) for batch in group
+        ]
+        table = pa.Table.from_batches(typed, schema)
+        writer.write_table(table, row_group_size=table.num_rows)
+
+    with (
+        pq.ParquetWriter(out, schema, compression="zstd", compression_level=1) as writer,
+        encoded(_groups(batches), put, threads=1) as groups,
+    ):
+        for _ in groups:
+            pass
+
+
+def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[Sequence[pa.RecordBatch]]:
+    group: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        group.append(batch)
+        rows += batch.num_rows
+        size += batch.nbytes
+        if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
+            yield group
+            group, rows, size = [], 0, 0
+    if group:
+        yield group
 
 
 def _values(batch: pa.RecordBatch, column: Column) -> pa.Array:
