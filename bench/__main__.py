@@ -15,10 +15,13 @@ import msgspec
 from bench.children import BenchError
 from bench.data import ROOT, data_set
 from bench.datasette import Datasette
+from bench.exports import ROWS as EXPORT
+from bench.exports import export_runs
 from bench.imports import QUICK_ROWS as QUICK_IMPORT
 from bench.imports import ROWS as IMPORT
 from bench.imports import import_runs
 from bench.ingest import ingest_run
+from bench.large import large_run
 from bench.machine import machine
 from bench.measure import QUICK, WHOLE, run
 from bench.plot import draw
@@ -92,9 +95,13 @@ def _measure(given: argparse.Namespace) -> Results:
     # First: a process is told to have had what the one that started it has in memory.
     results.imports.extend(import_runs(QUICK_IMPORT if given.quick else IMPORT, began))
     keep()
+    results.exports.extend(export_runs(QUICK_IMPORT, 1) if given.quick else export_runs(EXPORT))
+    keep()
     for rows in sizes:
         data = data_set(rows, began)
         results.runs.append(run(data, PEERS, QUICK if given.quick else WHOLE))
+        keep()
+        results.larges.append(large_run(data))
         keep()
         results.ingests.append(ingest_run(data))
         keep()

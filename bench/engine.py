@@ -20,7 +20,7 @@ import msgspec
 
 from bench.data import ZONE
 from bench.worker import serve
-from turnout.catalog.attendances import ATTENDANCES
+from turnout.catalog.attendances import ATTENDANCES, REPORTS
 from turnout.output.formats import FORMATS
 from turnout.query.raw import pairs_of
 from turnout.query.request import Scope, parse
@@ -38,11 +38,12 @@ if TYPE_CHECKING:
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A question: its name, its provider, and the query string that the server gets."""
+    """A question: its name, its provider, the query string that the server gets, and the report's name."""
 
     name: str
     provider: int
     query: bytes
+    report: str = ATTENDANCES.name
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -90,10 +91,10 @@ def _statements(setup: Setup) -> dict[str, list[Statement]]:
     """The statements of each question, in the order in which the program runs them."""
     found = {}
     with closing(open_store(setup.database)) as store:
-        box = cursor_box(store)
+        box, reports = cursor_box(store), {report.name: report for report in REPORTS}
         for asked in setup.questions:
             scope = Scope(asked.provider, ZoneInfo(ZONE))
-            request = parse(ATTENDANCES, pairs_of(asked.query), scope, now=setup.now, box=box)
+            request = parse(reports[asked.report], pairs_of(asked.query), scope, now=setup.now, box=box)
             recorder = _Recorder(store)
             report_page(cast("Store", recorder), request, FORMATS[request.format or "json"], box)
             found[asked.name] = recorder.statements

@@ -1,4 +1,4 @@
-"""`python -m bench.exports`: whole reports as files, beside the engine's own COPY of the same rows, in turns.
+"""Whole reports as files, beside the engine's own COPY of the same rows, in turns; `python -m bench.exports` alone.
 
 Each file is written by a process of its own. Memory is the process's peak less what it had before it began.
 """
@@ -14,13 +14,16 @@ import time
 from contextlib import closing
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 import duckdb
 
+from bench.children import BenchError
 from bench.data import ROOT, SEED, ZONE, monday
+from bench.results import ExportRun
 from bench.say import say
+from bench.tables import exports
 from bench.turns import turns
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.exports import FILES, Asked, write_file
@@ -31,8 +34,15 @@ from turnout.reports import cursor_box
 from turnout.store.base import Provider
 from turnout.store.open import open_store
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 ROWS: Final = 1_500_000
 COPIED: Final = ("csv", "parquet")
+COPY: Final = "COPY"
+ALL: Final = (*FILES, *(f"{COPY} {name}" for name in COPIED))
+ROUNDS: Final = 3
+SORT: Final = "-event.starts_at"
 _PROVIDER: Final = Provider(1, "Studio", ZONE)
 _ZONE: Final = ZoneInfo(ZONE)
 
@@ -41,29 +51,45 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.exports", description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--formats", nargs="+", default=[*FILES, *(f"COPY {name}" for name in COPIED)])
-    parser.add_argument("--sort", default="-event.starts_at")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--formats", nargs="+", choices=ALL, default=ALL)
+    parser.add_argument("--sort", default=SORT)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    database = ROOT / f"exports-{given.rows}" / "turnout.duckdb"
     if given.one:
-        print(json.dumps(_copy(database, given.one) if given.one.startswith("COPY") else _write(database, given)))
+        database = _database(given.rows)
+        print(json.dumps(_copy(database, given.one) if given.one.startswith(COPY) else _write(database, given)))
         return 0
-    if not database.exists():
-        _make(database, given.rows)
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in given.formats}
-    for name in turns(dict.fromkeys(found, given.rounds)):
-        say(f"Writing {name}", passing=True)
-        command = [sys.executable, "-m", "bench.exports", "--one", name, f"--sort={given.sort}"]
-        done = subprocess.run([*command, "--rows", str(given.rows)], check=True, stdout=subprocess.PIPE)
-        found[name].append(json.loads(done.stdout))
-    print("format          rows/s  CPU s  memory MB  file MB")
-    for name, runs in found.items():
-        seconds, cpu, memory = (median(run[key] for run in runs) for key in ("seconds", "cpu", "memory"))
-        rows, size = given.rows / seconds, runs[0]["size"] >> 20
-        print(f"{name:12} {rows:9,.0f} {cpu:6.1f} {memory:10.0f} {size:8}")
+    print(exports(export_runs(given.rows, given.rounds, given.formats, given.sort)).plain())
     return 0
+
+
+def export_runs(
+    rows: int = ROWS, rounds: int = ROUNDS, names: Sequence[str] = ALL, sort: str = SORT
+) -> list[ExportRun]:
+    """Measure each format so often, each time in a process of its own."""
+    database = _database(rows)
+    if not database.exists():
+        _make(database, rows)
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for name in turns(dict.fromkeys(found, rounds)):
+        say(f"Writing {name}", passing=True)
+        command = [sys.executable, "-m", "bench.exports", "--one", name, f"--sort={sort}", "--rows", str(rows)]
+        try:
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+        except subprocess.CalledProcessError as error:
+            raise BenchError(f"the export as {name} could not be measured: {error}") from None
+        found[name].append(json.loads(done.stdout))
+    return [
+        ExportRun(
+            name, rows, *(median(run[key] for run in runs) for key in ("seconds", "cpu", "memory")), runs[0]["size"]
+        )
+        for name, runs in found.items()
+    ]
+
+
+def _database(rows: int) -> Path:
+    return ROOT / f"exports-{rows}" / "turnout.duckdb"
 
 
 def _make(database: Path, rows: int) -> None:
@@ -101,7 +127,7 @@ def _copy(database: Path, name: str) -> dict[str, float]:
     with duckdb.connect(":memory:", config={"preserve_insertion_order": False}) as connection:
         connection.execute(f"ATTACH '{database}' AS turnout (READ_ONLY)")
         connection.execute("USE turnout")
-        form = name.removeprefix("COPY ")
+        form = name.removeprefix(f"{COPY} ")
         return _measured(file, lambda: connection.execute(f"COPY ({selected}) TO '{file}' (FORMAT {form})"))
 
 
@@ -121,9 +147,9 @@ def _measured(file: Path, write: Any) -> dict[str, float]:
 
 
 def _memory(name: str) -> float:
-    """MB, from what the system says of this process."""
+    """Bytes, from what the system says of this process."""
     lines = Path("/proc/self/status").read_text("ascii").splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from bench.targets import targets
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bench.results import Results, Run, UpkeepRun
+    from bench.results import LargeRun, Results, Run, UpkeepRun
 
 PICTURE: Final = "images/benchmarks.svg"
 
@@ -43,6 +43,11 @@ def terminal(results: Results) -> str:
         parts += ["Import", tables.imports(results.imports).plain()]
     if results.ingests:
         parts += ["Rows that land while the report is read", tables.ingests(results.ingests).plain()]
+    if results.larges:
+        parts += ["The largest provider's grouped report, ms", tables.grouped(results.larges).plain()]
+        parts += ["Readers beside an export of it, ms", tables.beside_exports(results.larges).plain()]
+    if results.exports:
+        parts += [f"Exports of {results.exports[0].rows:,} rows", tables.exports(results.exports).plain()]
     for upkeep in results.upkeep:
         parts += [f"{upkeep.rows:,} rows: a growing tail", tables.tails(upkeep).plain()]
     if results.upkeep:
@@ -87,11 +92,36 @@ def _parts(results: Results) -> Iterator[str]:
             "answer worked out anew, first alone and then beside them."
         )
         yield tables.ingests(results.ingests).markdown()
+    if results.larges:
+        yield from _larges(results.larges)
+    if results.exports:
+        yield "## Exports"
+        yield (
+            f"All columns of {results.exports[0].rows:,} rows in the default order, written to a file by a process of "
+            "its own, beside the engine's own `COPY` of the same rows in the same order; memory is the process's peak "
+            "above what it had before. Medians of three rounds."
+        )
+        yield tables.exports(results.exports).markdown()
     if results.upkeep:
         yield from _upkeep(results.upkeep)
     yield _method()
     yield "The questions, each asked of a small, a middle and a large provider:"
     yield "\n".join(f"- **{kind}**: {meaning}" for kind, meaning in MEANING.items())
+
+
+def _larges(runs: Sequence[LargeRun]) -> Iterator[str]:
+    yield "## Grouped reports"
+    yield (
+        f"The largest provider's attendances by three columns (`{runs[0].asked}`) with one connection, each answer "
+        "worked out anew, in turns with the engine alone. Milliseconds."
+    )
+    yield tables.grouped(runs).markdown()
+    yield "## Exports while the report is read"
+    yield (
+        f"{runs[0].readers} connections ask the mix, each answer worked out anew: first alone, and then while the "
+        "server exports all columns of the largest provider's attendances as CSV, again and again. Milliseconds."
+    )
+    yield tables.beside_exports(runs).markdown()
 
 
 def _upkeep(runs: Sequence[UpkeepRun]) -> Iterator[str]:

@@ -144,6 +144,42 @@ class UpkeepRun(msgspec.Struct, frozen=True):
     beside_p99: float
 
 
+class ExportRun(msgspec.Struct, frozen=True):
+    """A whole report as a file, or the engine's own COPY of the same rows: medians of several rounds.
+
+    `cpu` is seconds of all cores together; `memory` the bytes of the process's peak above what it had before.
+    """
+
+    name: str
+    rows: int
+    seconds: float
+    cpu: float
+    memory: float
+    size: int
+
+    @property
+    def rate(self) -> float:
+        return self.rows / self.seconds
+
+
+class LargeRun(msgspec.Struct, frozen=True):
+    """The largest provider: its grouped report, and exports of it while all providers' reports are read.
+
+    `asked` is how the grouped report was asked for. Milliseconds, but for `exported`, which is rows per second.
+    """
+
+    rows: int
+    asked: str
+    grouped: Spread
+    engine: Spread
+    exported: float
+    readers: int
+    alone_p50: float
+    alone_p99: float
+    beside_p50: float
+    beside_p99: float
+
+
 class Results(msgspec.Struct, frozen=True):
     """Everything, with where and when it was measured."""
 
@@ -153,3 +189,5 @@ class Results(msgspec.Struct, frozen=True):
     runs: list[Run]
     ingests: list[IngestRun] = []
     upkeep: list[UpkeepRun] = []
+    exports: list[ExportRun] = []
+    larges: list[LargeRun] = []

@@ -6,12 +6,23 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from bench.targets import Target, limit, targets
+from bench.targets import ENGINE_EXTRA_MS, ENGINE_SHARE, Target, limit, targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.results import Asked, ImportRun, IngestRun, Program, Results, Run, Served, UpkeepRun
+    from bench.results import (
+        Asked,
+        ExportRun,
+        ImportRun,
+        IngestRun,
+        LargeRun,
+        Program,
+        Results,
+        Run,
+        Served,
+        UpkeepRun,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +173,43 @@ def ingests(runs: Sequence[IngestRun]) -> Table:
     own = ["batches /s", "until on disk, ms"]
     readers = ["readers alone p50", "p99", "beside p50", "p99", "p99 x alone"]
     return Table(["rows", *own, *readers], rows)
+
+
+def exports(runs: Sequence[ExportRun]) -> Table:
+    rates = {run.name: run.rate for run in runs}
+
+    def row(run: ExportRun) -> list[str]:
+        copied = rates.get(f"COPY {run.name}")
+        share = figure(run.rate / copied) if copied else ""
+        return [run.name, figure(run.rate), share, figure(run.cpu), size(run.memory), size(run.size)]
+
+    return Table(["format", "rows/s", "x COPY", "CPU s", "memory", "file"], [row(run) for run in runs])
+
+
+def grouped(runs: Sequence[LargeRun]) -> Table:
+    rows = [
+        [f"{run.rows:,}", *map(figure, (run.grouped.p50, run.grouped.p99, run.engine.p50, *_bound(run)))]
+        for run in runs
+    ]
+    return Table(["rows of the provider", "p50", "p99", "engine", "p50 / engine", "target"], rows)
+
+
+def _bound(run: LargeRun) -> tuple[float, float]:
+    return run.grouped.p50 / run.engine.p50, ENGINE_SHARE * run.engine.p50 + ENGINE_EXTRA_MS
+
+
+def beside_exports(runs: Sequence[LargeRun]) -> Table:
+    rows = [
+        [
+            f"{run.rows:,}",
+            figure(run.exported),
+            *map(figure, (run.alone_p50, run.alone_p99, run.beside_p50, run.beside_p99)),
+            figure(run.beside_p99 / run.alone_p99),
+        ]
+        for run in runs
+    ]
+    readers = ["readers alone p50", "p99", "beside p50", "p99", "p99 x alone"]
+    return Table(["rows of the provider", "exported rows/s", *readers], rows)
 
 
 def tails(run: UpkeepRun) -> Table:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from bench.questions import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from bench.results import Asked, IngestRun, Results, Run
+    from bench.results import Asked, ExportRun, IngestRun, LargeRun, Results, Run
 
 ENGINE_SHARE: Final = 1.25
 ENGINE_EXTRA_MS: Final = 1.5
@@ -21,6 +21,10 @@ START_SECONDS: Final = 1.5
 IMPORT_RATE: Final = 100_000.0
 INGEST_RATE: Final = 30.0
 READERS_SHARE: Final = 2.0
+COPY_SHARE: Final = 0.7
+TEXT_RATE: Final = 200_000.0
+XLSX_RATE: Final = 15_000.0
+EXPORT_MEMORY: Final = 400e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,12 @@ QUICK_IMPORT: Final = f"{IMPORT_RATE:,.0f} rows/s of a file checked"
 
 INGEST: Final = f"{INGEST_RATE:.0f} batches of 1,000 rows a second, beside readers"
 CALM_READERS: Final = f"readers' p99 beside writers less than {READERS_SHARE:.0f} x their p99 alone"
+GROUPED: Final = f"grouped by three columns, {NEAR_ENGINE}"
+CALM_EXPORTS: Final = f"readers' p99 beside an export less than {READERS_SHARE:.0f} x their p99 alone"
+QUICK_EXPORT: Final = f"an export at least {COPY_SHARE} x the engine's own COPY"
+QUICK_TEXT: Final = f"{TEXT_RATE:,.0f} rows/s exported as JSON"
+QUICK_XLSX: Final = f"{XLSX_RATE:,.0f} rows/s exported as XLSX"
+SMALL_EXPORT: Final = f"an export in less than {EXPORT_MEMORY / 1e6:.0f} MB"
 
 
 def limit(asked: Asked) -> float:
@@ -84,7 +94,13 @@ def targets(results: Results) -> list[Target]:
         QUICK_START,
     )
     ingests = [target for run in results.ingests for target in _of_ingest(run)]
-    return [*sorted(found, key=lambda target: groups.index(target.group)), *imports, *sorted(ingests, key=_group)]
+    larges = [target for run in results.larges for target in _of_large(run)]
+    exports = list(_of_exports(results.exports))
+    return [
+        *sorted(found, key=lambda target: groups.index(target.group)),
+        *imports,
+        *(target for part in (ingests, larges, exports) for target in sorted(part, key=_group)),
+    ]
 
 
 def _group(target: Target) -> str:
@@ -95,6 +111,25 @@ def _of_ingest(run: IngestRun) -> Iterator[Target]:
     at = f"{run.rows:,} rows"
     yield Target(INGEST, at, run.batches, INGEST_RATE, "/s", least=True)
     yield Target(CALM_READERS, at, run.beside_p99, READERS_SHARE * run.alone_p99, "ms")
+
+
+def _of_large(run: LargeRun) -> Iterator[Target]:
+    at = f"{run.rows:,} rows"
+    yield Target(GROUPED, at, run.grouped.p50, ENGINE_SHARE * run.engine.p50 + ENGINE_EXTRA_MS, "ms")
+    yield Target(CALM_EXPORTS, at, run.beside_p99, READERS_SHARE * run.alone_p99, "ms")
+
+
+def _of_exports(runs: Sequence[ExportRun]) -> Iterator[Target]:
+    rates = {run.name: run.rate for run in runs}
+    for run in runs:
+        if copied := rates.get(f"COPY {run.name}"):
+            yield Target(QUICK_EXPORT, run.name, run.rate, COPY_SHARE * copied, "rows/s", least=True)
+        if run.name in ("json", "ndjson"):
+            yield Target(QUICK_TEXT, run.name, run.rate, TEXT_RATE, "rows/s", least=True)
+        if run.name == "xlsx":
+            yield Target(QUICK_XLSX, run.name, run.rate, XLSX_RATE, "rows/s", least=True)
+        if not run.name.startswith("COPY"):
+            yield Target(SMALL_EXPORT, run.name, run.memory / 1e6, EXPORT_MEMORY / 1e6, "MB")
 
 
 def _of(run: Run) -> Iterator[Target]:
