@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from turnout.output.texts import Form, Odd, data_of, instants, joined, names, texts
+from turnout.output import texts as written
+from turnout.output.texts import Form, Odd, data_of, instants, joined, lines, names, text_parts, texts
 from turnout.query.instants import utc_text, zone_text
 
 EPOCH = datetime(1970, 1, 1)
@@ -26,14 +27,27 @@ def stamps(moments: list[datetime | None]) -> pa.Array:
     return pa.array(moments, pa.timestamp("us"))
 
 
+@pytest.fixture(params=[True, False], ids=["one by one", "each different one"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns of few different values are written in another way than others: both with any."""
+    monkeypatch.setattr(
+        written, "_mostly_different", lambda values: request.param and not pa.types.is_dictionary(values.type)
+    )
+
+
+SAME_WAY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.mark.usefixtures("way")
 @given(MOMENTS, st.sampled_from(ZONES))
+@SAME_WAY
 def test_instants(moments: list[datetime | None], name: str) -> None:
     zone = ZoneInfo(name)
     assert instants(stamps(moments), None, Form()).to_pylist() == [one and utc_text(one) for one in moments]
     wanted = [one and zone_text(one, zone) for one in moments]
     assert instants(stamps(moments), zone, Form()).to_pylist() == wanted
-    form = Form("<", ">", "-")
-    assert instants(stamps(moments), zone, form).to_pylist() == [f"<{one}>" if one else "-" for one in wanted]
+    form = Form("<", ">")
+    assert instants(stamps(moments), zone, form).to_pylist() == [one and f"<{one}>" for one in wanted]
 
 
 @pytest.mark.parametrize("name", ZONES)
@@ -53,26 +67,29 @@ def test_every_zone(name: str) -> None:
     assert instants(stamps([*days]), zone, Form()).to_pylist() == [zone_text(day, zone) for day in days]
 
 
+@pytest.mark.usefixtures("way")
 @given(
     st.lists(st.one_of(st.none(), st.text()), min_size=1),
     st.binary(max_size=3).map(lambda some: bytes(one for one in some if one < 128)),
     st.sampled_from([b"", b"=", b"=+-@"]),
     st.booleans(),
 )
+@SAME_WAY
 def test_texts(values: list[str | None], inside: bytes, first: bytes, coded: bool) -> None:
-    """Odd ones are written one by one, all others as they are, and missing ones as the form says."""
+    """Odd ones are written one by one, all others as they are, and missing ones stay so."""
 
-    def write(text: str | None) -> str:
+    def write(text: str | None) -> str | None:
         if text is None:
-            return "missing"
+            return None
         odd = set(text.encode()) & set(inside) or text.encode()[:1] in {bytes([one]) for one in first}
         return f"<{'odd' if odd else text}>"
 
     array = pa.array(values, pa.string())
     if coded:
         array = array.dictionary_encode()
-    found = texts(array, Form("<", ">", "missing"), Odd(inside, first), lambda _: "odd")
-    assert found.to_pylist() == list(map(write, values))
+    given = (array, Form("<", ">"), Odd(inside, first), lambda _: "odd")
+    assert texts(*given).to_pylist() == list(map(write, values))
+    assert lines(text_parts(*given), missing="null").to_pylist() == [write(text) or "null" for text in values]
     bare = texts(array, Form(), Odd(b""), str).to_pylist()
     assert bare == values
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pyarrow import json
 
 from turnout.catalog.types import Kind, Member
-from turnout.ingest.columns import Columns, empty_to_null, people
+from turnout.ingest.columns import EMPTY, Columns, empty_to_null, people
 from turnout.ingest.fields import PERSON, PERSON_NAME, TREE, Tree
 
 if TYPE_CHECKING:
@@ -87,6 +87,6 @@ def _take_people(columns: Columns, lists: pa.Array, member: Member) -> int:
     sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     ids, names = persons.flatten()
     # Staged so, a null name says 'none'; see `staging.STAGING`.
-    columns.put(member.storage, people(ids, pc.fill_null(names, ""), sizes))
+    columns.put(member.storage, people(ids, pc.fill_null(names, EMPTY), sizes))
     columns.put(PERSON_NAME, pa.nulls(len(lists)), sizes > 0)
     return len(PERSON) * len(persons)

@@ -25,6 +25,7 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 _ENCODERS: Final = 2
+_AHEAD: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,15 @@ def write_parquet(whole: Whole, batches: Iterable[pa.RecordBatch], out: BinaryIO
 
 
 @contextmanager
-def encoded(batches: Iterable[S], encode: Callable[[S], T], *, threads: int = _ENCODERS) -> Iterator[Iterator[T]]:
-    """What `encode` makes of each batch, in their order; done in threads, a little ahead, which end with the block."""
+def encoded(
+    batches: Iterable[S], encode: Callable[[S], T], *, threads: int = _ENCODERS, ahead: int = _AHEAD
+) -> Iterator[Iterator[T]]:
+    """What `encode` makes of each batch, in their order; done in threads, which end with the block.
+
+    So many batches are `ahead`, so that the threads have something to do while the next rows are looked for.
+    """
     with ThreadPoolExecutor(threads, "turnout-encode") as pool:
-        yield _in_order(pool, batches, encode, ahead=threads + 1)
+        yield _in_order(pool, batches, encode, ahead=ahead)
 
 
 def _in_order(pool: Executor, batches: Iterable[S], encode: Callable[[S], T], *, ahead: int) -> Iterator[T]:

@@ -26,6 +26,8 @@ _TYPES: Final = {
     Kind.BOOLEAN: pa.bool_(),
     Kind.PEOPLE: pa.list_(_PERSON),
 }
+# What a reader can skip groups of rows by, and what is worth noting for that.
+_ORDERED: Final = (Kind.INTEGER, Kind.INSTANT)
 # A reader skips groups of rows by their least and greatest values, and reads several at once.
 _GROUP_ROWS: Final = 100_000
 _GROUP_BYTES: Final = 64 << 20
@@ -43,9 +45,16 @@ def write(whole: Whole, batches: Iterable[pa.RecordBatch], out: BinaryIO) -> Non
         table = pa.Table.from_batches(typed, schema)
         writer.write_table(table, row_group_size=table.num_rows)
 
+    ordered = [column.key for column in columns if column.kind in _ORDERED]
     with (
-        pq.ParquetWriter(out, schema, compression="zstd", compression_level=1) as writer,
-        encoded(_groups(batches), put, threads=1) as groups,
+        pq.ParquetWriter(
+            out,
+            schema,
+            compression="snappy",
+            use_dictionary=[path for column in columns if column.kind is not Kind.INSTANT for path in _paths(column)],
+            write_statistics=ordered,
+        ) as writer,
+        encoded(_groups(batches), put, threads=1, ahead=2) as groups,
     ):
         for _ in groups:
             pass
@@ -63,6 +72,14 @@ def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[Sequence[pa.RecordBat
             group, rows, size = [], 0, 0
     if group:
         yield group
+
+
+def _paths(column: Column) -> Iterator[str]:
+    """The leaves of a column, by which their options go."""
+    if column.kind is Kind.PEOPLE:
+        yield from (f"{column.key}.list.element.{field.name}" for field in _PERSON)
+    else:
+        yield column.key
 
 
 def _values(batch: pa.RecordBatch, column: Column) -> pa.Array:

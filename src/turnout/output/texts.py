@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from turnout.query.instants import DAY, END, FIRST, MINUTE, SECOND, offset_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import tzinfo
 
     import numpy.typing as npt
@@ -25,23 +25,27 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.int64]
 
 TEXT: Final = pa.string()
+_ZERO: Final = pa.scalar(0, pa.int32())
+_THEN: Final = pa.scalar(0, pa.int64())
+_FALSE: Final = pa.scalar(False, pa.bool_())
 
 _CIVIL: Final = len("2024-07-29T15:51:28.071000")
 _AT_T: Final = 10
 _AT_FRACTION: Final = 19
 _AT_MICROS: Final = 23
 _MILLI: Final = 1000
+_SAMPLE: Final = 128
+"""Where most of so many values are different, all are taken to be."""
 # In so many days at once a zone's changes are looked for, one day after the other: none has two in one.
 _BLOCK: Final = 32 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a column's texts are put down: what is around each, and what stands for a missing one (None: it stays so)."""
+    """What is around each text of a column."""
 
     before: str = ""
     after: str = ""
-    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +77,35 @@ def _table(characters: bytes) -> npt.NDArray[np.bool_]:
     return table
 
 
+@lru_cache(maxsize=1024)
+def constant(text: str) -> pa.Scalar:
+    """A text for all rows.
+
+    Made once: each time that Arrow makes one of a bare `str`, it looks for `dateutil` on disk (0.25 ms).
+    """
+    return pa.scalar(text, TEXT)
+
+
+def _parts(parts: Iterable[pa.Array | str]) -> Iterator[pa.Array | pa.Scalar]:
+    return (constant(part) if isinstance(part, str) else part for part in parts)
+
+
 def joined(*parts: pa.Array | str) -> pa.Array:
     """The parts of each row put together; missing where one of them is."""
-    return pc.binary_join_element_wise(*parts, "")
+    return pc.binary_join_element_wise(*_parts((*parts, "")))
 
 
-def lines(parts: list[pa.Array | str], between: str = "") -> pa.Array:
-    """The parts of each row put together; missing ones are empty."""
-    return pc.binary_join_element_wise(*parts, between, null_handling="replace", null_replacement="")
+def lines(parts: list[pa.Array | str], between: str = "", *, missing: str = "") -> pa.Array:
+    """The parts of each row put together, with `missing` in place of those that are."""
+    return pc.binary_join_element_wise(*_parts((*parts, between)), null_handling="replace", null_replacement=missing)
+
+
+def where(there: pa.BooleanArray, texts: pa.Array) -> pa.Array:
+    """The texts, missing where they are not `there`. No text is copied, where that can be."""
+    if there.offset or there.null_count or texts.offset or texts.null_count:
+        return pc.if_else(there, texts, None)
+    _, places, data = texts.buffers()
+    return pa.StringArray.from_buffers(len(texts), places, data, there.buffers()[1])
 
 
 def data_of(texts: pa.Array) -> memoryview:
@@ -101,44 +126,61 @@ def plain(values: pa.Array) -> pa.Array:
 
 
 def texts(values: pa.Array, form: Form, odd: Odd, write: Callable[[str], str]) -> pa.Array:
-    """Texts and choices in a form. `write` makes what stands between `before` and `after` of odd ones.
+    """Texts and choices in a form; missing ones stay so. `write` makes what stands within the form of odd ones.
 
-    Each different text is looked at once, as a column usually has few.
+    Each different text is looked at once where a column has few.
     """
+    if _mostly_different(values):
+        return _within(form, _written(values, odd, write))
     coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    known = coded.dictionary
-    if not len(known):
-        return pa.array([form.missing], TEXT).take(pa.array(np.zeros(len(values), np.int8)))
-    are_odd = odd.among(known)
-    if are_odd is not None:
-        new = [write(text) for text in known.filter(are_odd).to_pylist()]
-        known = pc.replace_with_mask(known, are_odd, pa.array(new, TEXT))
-    return _formed(known, coded.indices, form)
+    return _within(form, _written(coded.dictionary, odd, write)).take(coded.indices)
+
+
+def text_parts(values: pa.Array, form: Form, odd: Odd, write: Callable[[str], str]) -> list[pa.Array | str]:
+    """What `texts` makes, in parts that are still to be put together: most different texts are not copied."""
+    if values.null_count or not _mostly_different(values):
+        return [texts(values, form, odd, write)]
+    return [form.before, _written(values, odd, write), form.after]
+
+
+def _mostly_different(values: pa.Array) -> bool:
+    if pa.types.is_dictionary(values.type):
+        return False
+    return bool(pc.count_distinct(values[:_SAMPLE]).as_py() > _SAMPLE // 2)
+
+
+def _written(values: pa.Array, odd: Odd, write: Callable[[str], str]) -> pa.Array:
+    """The texts, but what `write` makes of the odd ones."""
+    are_odd = odd.among(values)
+    if are_odd is None:
+        return values
+    new = [write(text) for text in values.filter(are_odd).to_pylist()]
+    return pc.replace_with_mask(values, are_odd, pa.array(new, TEXT))
+
+
+def _within(form: Form, values: pa.Array) -> pa.Array:
+    return joined(form.before, values, form.after) if form.before or form.after else values
 
 
 def instants(values: pa.Array, zone: tzinfo | None, form: Form) -> pa.Array:
     """Naive UTC timestamps in a form, as `instants.utc_text`, or as `instants.zone_text` writes them."""
-    coded = values.cast(pa.int64()).dictionary_encode()
-    if not len(coded.dictionary):
-        return pa.array([form.missing], TEXT).take(pa.array(np.zeros(len(values), np.int8)))
-    local: Integers = coded.dictionary.to_numpy()
+    moments = values.cast(pa.int64())
+    if moments.null_count == len(moments):
+        return pa.nulls(len(moments), TEXT)
+    if _mostly_different(moments):
+        made = _instants(moments.fill_null(_THEN).to_numpy(), zone, form)
+        return where(moments.is_valid(), made) if moments.null_count else made
+    coded = moments.dictionary_encode()
+    return _instants(coded.dictionary.to_numpy(), zone, form).take(coded.indices)
+
+
+def _instants(moments: Integers, zone: tzinfo | None, form: Form) -> pa.Array:
+    """Instants in microseconds since 1970, none of them missing."""
     if zone is None:
-        ends = np.full((len(local), 1), ord("Z"), np.uint8)
-    else:
-        shifts = offsets(local, zone)
-        local = local + shifts
-        ends = _ends(shifts)
-    return _formed(_civil(local, ends), coded.indices, form)
-
-
-def _formed(known: pa.Array, which: pa.Array, form: Form) -> pa.Array:
-    if form.before or form.after:
-        known = joined(form.before, known, form.after)
-    if form.missing is not None and which.null_count:
-        # One text more is cheaper than to go through all rows again.
-        which = which.cast(pa.int32()).fill_null(len(known))
-        known = pa.concat_arrays([known, pa.array([form.missing], TEXT)])
-    return known.take(which)
+        ends = np.full((len(moments), 1), ord("Z"), np.uint8)
+        return _civil(moments, ends, form)
+    shifts = offsets(moments, zone)
+    return _civil(moments + shifts, _ends(shifts), form)
 
 
 def micros(values: pa.Array) -> Integers:
@@ -147,19 +189,24 @@ def micros(values: pa.Array) -> Integers:
     return found
 
 
-def _civil(local: Integers, ends: npt.NDArray[np.uint8]) -> pa.Array:
-    """Local times, each with an end: no fraction where it is zero, 3 digits where they are enough, else 6."""
+def _civil(local: Integers, ends: npt.NDArray[np.uint8], form: Form) -> pa.Array:
+    """Local times in a form, each with an end: no fraction where it is zero, 3 digits where they are enough, else 6."""
     rows = len(local)
     _, _, digits = pa.array(local).cast(pa.timestamp("us")).cast(TEXT).buffers()
-    table = np.empty((rows, _CIVIL + ends.shape[1]), np.uint8)
-    table[:, :_CIVIL] = np.frombuffer(digits or b"", np.uint8, rows * _CIVIL).reshape(rows, _CIVIL)
-    table[:, _AT_T] = ord("T")
-    table[:, _CIVIL:] = ends
+    before, after = (np.frombuffer(text.encode(), np.uint8) for text in (form.before, form.after))
+    start = len(before)
+    end = start + _CIVIL
+    table = np.empty((rows, end + ends.shape[1] + len(after)), np.uint8)
+    table[:, :start] = before
+    table[:, start:end] = np.frombuffer(digits or b"", np.uint8, rows * _CIVIL).reshape(rows, _CIVIL)
+    table[:, start + _AT_T] = ord("T")
+    table[:, end : end + ends.shape[1]] = ends
+    table[:, end + ends.shape[1] :] = after
     whole = local % SECOND == 0
     millis = local % _MILLI == 0
     kept = np.ones(table.shape, np.bool_)
-    kept[whole, _AT_FRACTION:_AT_MICROS] = False
-    kept[millis, _AT_MICROS:_CIVIL] = False
+    kept[whole, start + _AT_FRACTION : start + _AT_MICROS] = False
+    kept[millis, start + _AT_MICROS : end] = False
     lengths = table.shape[1] - whole * (_AT_MICROS - _AT_FRACTION) - millis * (_CIVIL - _AT_MICROS)
     places = np.zeros(rows + 1, np.int32)
     np.cumsum(lengths, out=places[1:])
@@ -216,11 +263,11 @@ def lists(values: pa.ListArray, items: pa.Array) -> pa.ListArray:
 def names(values: pa.ListArray, between: str) -> pa.Array:
     """The names of each list, put together; those that are missing or empty are left out."""
     items = values.flatten()
-    there = pc.fill_null(pc.greater(pc.binary_length(items), 0), fill_value=False)
+    there = pc.fill_null(pc.greater(pc.binary_length(items), _ZERO), _FALSE)
     if not pc.all(there, min_count=0).as_py():
         before = np.zeros(len(items) + 1, np.int32)
         np.cumsum(there.to_numpy(zero_copy_only=False), out=before[1:])
         places = values.offsets.to_numpy()
         values = pa.ListArray.from_arrays(pa.array(before[places - places[0]]), items.filter(there))
-        return pc.binary_join(values, between)
-    return pc.binary_join(lists(values, items), between)
+        return pc.binary_join(values, constant(between))
+    return pc.binary_join(lists(values, items), constant(between))

@@ -97,7 +97,10 @@ def write(
     empty = frame(whole, [0], [])
     encode = _encoder(whole.request, empty.date)
     cut = Counter[str]()
-    with ZipFile(out, "w", ZIP_DEFLATED, compresslevel=1) as packed, encoded(places.of(batches), encode) as parts:
+    with (
+        ZipFile(out, "w", ZIP_DEFLATED, compresslevel=1) as packed,
+        encoded(places.of(batches), encode, ahead=3) as parts,
+    ):
         _put(packed, _FIRST_PART, empty.parts[_FIRST_PART])  # first, as it tells what the file is
         for number, rows in groupby(parts, lambda part: part[0]):
             with packed.open(sheet_part(number), "w") as sheet:
