@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ENDS_WITHIN: Final = 0.3
+
+
+_NICENESS: Final = 10
+
+
+def behind_others() -> None:
+    """Let the process's other threads go first, but for those that this one starts; where the system can do that."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from turnout.background import Background
+from turnout.background import Background, behind_others
 from turnout.catalog.exports import FILE_FORMATS
 from turnout.errors import TurnoutError
 from turnout.jobs.files import Files, directory_of
@@ -243,6 +243,7 @@ class Jobs:
             self._changed.notify_all()
 
     def _work(self) -> None:
+        behind_others()  # somebody waits for an answer, and nobody for a file
         seen = -1
         while not self._ending:
             with self._changed:
