@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 from msgspec import Raw
 
-from turnout.arrivals import check
 from turnout.errors import TurnoutError
 from turnout.query.sql import listing_statement
 from turnout.store.base import PlaceChange, StoredPlace
@@ -109,6 +108,8 @@ class StoreTarget:
 
     def check(self, rows: Sequence[Raw]) -> Checked:
         """The first half of `put`, which does not wait for the store."""
+        from turnout.arrivals import check  # noqa: PLC0415 - a server that only answers starts without Arrow
+
         # Each row on a line of its own, so that a line names a row: in JSON, a line ends only between two tokens.
         lines = b"[%s]" % b",\n".join(bytes(row).replace(b"\n", b" ") for row in rows)
         arrival = check(self._provider, BytesIO(lines), max_text=self._max_text, partial=True, listed=len(rows))
