@@ -135,15 +135,24 @@ def test_an_import_that_changes_nothing_keeps_the_answers(served: Counted) -> No
 
 def test_what_is_asked_during_a_merge_is_read_and_not_kept(served: Counted) -> None:
     served.reads(served.all, "")
-    asked = []
+    before, during = [], []
 
-    def ask(_bytes: int, _rows: int) -> None:
-        asked.append([served.reads(served.all, "")[0] for _ in range(2)])
+    def ask(found: list[list[int]]) -> None:
+        found.append([served.reads(served.all, "")[0] for _ in range(2)])
 
-    text = json.dumps(row(6, -2)).encode()
-    import_rows(served.store, 1, io.BytesIO(text), "rows.ndjson", max_text=100, progress=ask)
-    assert asked
-    assert asked == [[1, 1]] * len(asked)
+    text = io.BytesIO(json.dumps(row(6, -2)).encode())
+    import_rows(
+        served.store,
+        1,
+        text,
+        "rows.ndjson",
+        max_text=100,
+        progress=lambda _bytes, _rows: ask(before),
+        remember=lambda _: ask(during),
+    )
+    assert before
+    assert before == [[0, 0]] * len(before), "nothing changes while rows are checked"
+    assert during == [[1, 1]]
     assert ids(served.reads(served.all, "")[1]) == [6, 2, 1]
 
 
