@@ -18,7 +18,6 @@ from turnout.ingest.columns import ColumnChecker, UnfitError
 from turnout.ingest.csv_rows import csv_chunks
 from turnout.ingest.faults import BadRow, FileFaultError, Limits
 from turnout.ingest.fields import FIELDS, HEADERS
-from turnout.ingest.json_complete import from_complete
 from turnout.ingest.json_rows import JsonChunk
 from turnout.ingest.rows import RowChecker, batch_of
 
@@ -185,12 +184,6 @@ def test_right_rows_need_no_exact_check(row: Any) -> None:
 @MANY
 def test_rows_after_a_complete_one_agree(rows: list[Any]) -> None:
     agree(json_chunk([FULL, *rows], lines=True))
-
-
-def test_rows_that_have_every_member_are_read_at_once() -> None:
-    lines = [json.dumps(row).encode() for row in (FULL, {**FULL, "venue": None, "instructors": [], "checkin": None})]
-    assert from_complete(lines) is not None
-    assert from_complete([*lines, json.dumps(NEEDED).encode()]) is None
 
 
 @pytest.mark.parametrize(

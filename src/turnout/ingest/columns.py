@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 # Made once: each time that Arrow makes one of a bare `str`, it looks for `dateutil` on disk (0.25 ms).
-EMPTY: Final = pa.scalar("", pa.string())
+_EMPTY: Final = pa.scalar("", pa.string())
 _NOTHING: Final = pa.scalar(None, pa.string())
 _UTC: Final = pa.timestamp("us", "UTC")
 _PERSON: Final = STAGING.field("instructor_ids").type.value_type
@@ -134,7 +134,7 @@ class ColumnChecker:
 
     def _people(self, lists: pa.Array) -> pa.Array:
         persons = lists.flatten()
-        nameless = pc.equal(pc.fill_null(persons.field(1), EMPTY), EMPTY)
+        nameless = pc.equal(pc.fill_null(persons.field(1), _EMPTY), _EMPTY)
         if pc.any(pc.and_(persons.field(0).is_null(), nameless)).as_py():
             raise UnfitError("neither an id nor a name")
         ids(persons.field(0))
@@ -179,7 +179,7 @@ def ids(values: pa.Array) -> pa.Array:
 
 def empty_to_null(texts: pa.Array) -> pa.Array:
     """Empty text is none."""
-    empty = pc.equal(texts, EMPTY)
+    empty = pc.equal(texts, _EMPTY)
     return pc.if_else(empty, _NOTHING, texts) if pc.any(empty).as_py() else texts
 
 
@@ -207,7 +207,7 @@ def _booleans(texts: pa.Array) -> pa.Array:
 def _names(texts: pa.Array) -> pa.Array:
     lists = pc.split_pattern(texts, BETWEEN_NAMES)
     names = lists.flatten()
-    if pc.any(pc.equal(names, EMPTY)).as_py():
+    if pc.any(pc.equal(names, _EMPTY)).as_py():
         raise UnfitError("an empty name")
     sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     return people(pa.nulls(len(names), pa.int64()), names, sizes)

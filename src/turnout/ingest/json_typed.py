@@ -17,7 +17,6 @@ from msgspec import UNSET, Struct, UnsetType
 from turnout.catalog.types import Kind, Member
 from turnout.ingest.columns import Columns, UnfitError, empty_to_null, people
 from turnout.ingest.fields import FIELDS, PERSON_NAME, TEXT_OR_OBJECT, TREE, Tree
-from turnout.ingest.json_complete import from_complete
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -94,11 +93,8 @@ _decode: Final = msgspec.json.Decoder(_ROW.struct).decode
 
 def from_json(rows: Sequence[bytes]) -> Columns:
     """The columns of rows in their nested form, one JSON value each. Raises `UnfitError`."""
+    columns = Columns(len(rows))
     try:
-        complete = from_complete(rows) if _is_complete(rows[:1]) else None
-        if complete:
-            return complete
-        columns = Columns(len(rows))
         parts = [_part(rows[n : n + _HOT]) for n in range(0, len(rows), _HOT)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, pa.ArrowInvalid, OverflowError) as fault:
         raise UnfitError(str(fault)) from None
@@ -107,12 +103,6 @@ def from_json(rows: Sequence[bytes]) -> Columns:
         if any(each is None or each.any() for each in given):
             columns.put(storage, pa.concat_arrays([part[storage][0] for part in parts]), _joined(parts, storage))
     return columns
-
-
-def _is_complete(rows: Sequence[bytes]) -> bool:
-    """Whether no member is missing in these rows; without some, there is no telling."""
-    given = [value for _, (value,) in _values(list(map(_decode, rows)), _ROW)] if rows else [UNSET]
-    return UNSET not in given
 
 
 def _part(rows: Sequence[bytes]) -> dict[str, _Given]:
