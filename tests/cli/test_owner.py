@@ -9,8 +9,10 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 import httpx
@@ -22,7 +24,9 @@ from turnout.errors import TurnoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+# A server's own upkeep has begun by then, in seconds.
+_BEGUN: Final = 3.0
 
 
 @contextmanager
@@ -46,6 +50,16 @@ def report(url: str, token: str) -> httpx.Response:
     return httpx.get(
         f"{url}/api/v2/reports/attendances/data", headers={"Authorization": f"Bearer {token}"}, trust_env=False
     )
+
+
+def test_who_only_answers_loads_nothing_that_only_changing_needs(shell: Shell) -> None:
+    token = shell.out("token", "create", "--provider", "1").strip()
+    with serving(shell) as (url, process):
+        assert report(url, token).status_code == 200
+        time.sleep(_BEGUN)
+        libraries = Path(f"/proc/{process.pid}/maps").read_text("utf-8")
+        assert "duckdb" in libraries
+        assert not {"pyarrow", "numpy", "pandas"} & set(libraries.split("/"))
 
 
 def test_commands_work_while_a_server_owns_the_store(shell: Shell) -> None:
