@@ -38,7 +38,7 @@ docs: .stamp-dev ## Write the generated reference pages
 pictures: .stamp-run ## Draw the picture of the README
 	$(BIN)/python -m docs.pictures
 
-torture: .stamp-dev ## Kill the server many times while rows land and are read
+torture: .stamp-dev ## Kill the server many times while rows land, are read, erased, put in order and copied
 	TORTURE_KILLS=$${TORTURE_KILLS:-200} $(BIN)/python -m pytest tests/test_torture.py -k whatever
 
 wheel: .stamp-dev ## Build the wheel into dist/

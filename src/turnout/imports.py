@@ -46,14 +46,16 @@ def import_rows(
     rejects: BinaryIO | None = None,
     partial: bool = False,
     dry_run: bool = False,
+    processes: int = 1,
     remember: Callable[[ImportResult], Answered | None] = lambda _: None,
     progress: Callable[[int, int], None] = lambda _bytes, _rows: None,
 ) -> ImportResult:
     """Import a file of rows: all or, with one bad row, none; with `partial`, the good rows. Bad ones go to `rejects`.
 
     With `rejects`, it is `partial`. `name` is what the file is called in reports; `max_text` bounds a text in
-    characters; `progress` is told the bytes and rows read so far, and may raise to end it; what `remember` makes of the
-    result is written with it. Raises `TurnoutError` `not_found` where there is no such provider.
+    characters; a long file is checked by so many `processes`. `progress` is told the bytes and rows read so far, and
+    may raise to end it; what `remember` makes of the result is written with it. Raises `TurnoutError` `not_found` where
+    there is no such provider.
     """
     provider = store.providers().get(provider_id)
     if provider is None:
@@ -67,6 +69,7 @@ def import_rows(
         partial=partial,
         limits=Limits(text=max_text),
         on_progress=progress,
+        processes=processes,
     )
 
     def result(done: Merged) -> ImportResult:

@@ -158,7 +158,7 @@ def _address(value: object) -> object:
     return str(value).rstrip("/")
 
 
-def _cores() -> int:
+def cores() -> int:
     """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -192,7 +192,7 @@ class Settings(BaseSettings):
     cors_origins: Annotated[_List, BeforeValidator(_origins)] = _setting((), "a list of origins such as https://app.example.com, or *", "Origins whose pages may read answers in a browser; none unless set.")
     unknown_parameters: Literal["error", "ignore"] = _setting("error", "'error' or 'ignore'", "What happens to a request with an unknown parameter. 'Prefer: handling=...' overrides it.")
     query_timeout: float = _setting(10.0, _SECONDS, "How long a query may run before it is stopped.", gt=0, le=86400, allow_inf_nan=False)
-    query_concurrency: int = _setting(_cores, "a whole number from 1 to 1000", "How many queries run at once.", default_text="the number of cores", ge=1, le=1000)
+    query_concurrency: int = _setting(cores, "a whole number from 1 to 1000", "How many queries run at once.", default_text="the number of cores", ge=1, le=1000)
     queue_timeout: float = _setting(2.0, "a number of seconds, 0 or more", "How long a query waits for its turn before the server says that it is overloaded.", ge=0, le=3600, allow_inf_nan=False)
     queue_length: int = _setting(100, "a whole number, 0 or more", "How many queries may wait for their turn.", ge=0, le=1_000_000)
     memory_limit: ByteSize | None = _setting(None, _SIZE, "How much memory the store may use; without it, the store decides.", gt=0)

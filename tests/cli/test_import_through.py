@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -21,7 +22,6 @@ from turnout.cli.through import Through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from shell import Shell
 
@@ -225,6 +225,45 @@ def test_what_is_refused_is_not_tried_again(shell: Shell, monkeypatch: pytest.Mo
     with elsewhere(shell) as (_, url, _, _), pytest.raises(Refused):
         through_a(url, "tk_wrong", rows, pauses)
     assert not pauses
+
+
+@pytest.mark.parametrize("code", ["overloaded", "throttled"])
+def test_a_busy_server_is_asked_again_when_it_says(code: str) -> None:
+    asked: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.read())
+        if len(asked) <= 2:
+            busy = {"code": code, "message": "Later.", "field_errors": {}}
+            return httpx.Response(503, json=busy, headers={"Retry-After": "7"} if len(asked) == 1 else {})
+        return httpx.Response(200, json={"created": 1, "updated": 0, "unchanged": 0, "rejected_count": 0})
+
+    pauses: list[float] = []
+    content = Path(__file__).read_bytes()
+    with (
+        httpx.Client(transport=httpx.MockTransport(answer), base_url="http://inside") as client,
+        open(__file__, "rb") as source,
+    ):
+        assert Through(client, source, 1, pause=pauses.append).run(rejects=None, dry_run=False).created == 1
+    assert asked == [content] * 3
+    assert pauses == [7, 2.0]
+
+
+def test_an_import_that_failed_is_not_tried_again() -> None:
+    asked: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.read())
+        return httpx.Response(503, json={"code": "storage_unavailable", "message": "Full.", "field_errors": {}})
+
+    transport = httpx.MockTransport(answer)
+    with (
+        httpx.Client(transport=transport, base_url="http://inside") as client,
+        open(__file__, "rb") as source,
+        pytest.raises(Refused, match="Full"),
+    ):
+        Through(client, source, 1, pause=lambda _: None).run(rejects=None, dry_run=False)
+    assert len(asked) == 1
 
 
 def test_parts_have_their_place(shell: Shell) -> None:

@@ -30,6 +30,8 @@ _LONGEST_PAUSE: Final = 30.0
 _SERVER_ERROR: Final = 500
 _PASSING: Final = frozenset({"conflict", "throttled"})
 """Refusals that pass: the part was received after all, or there were too many requests."""
+_BUSY: Final = frozenset({"overloaded", "throttled"})
+"""Refusals of a whole import that pass: nothing of it was done, and it may be asked for again."""
 # A merge of many rows takes its time, and tells nothing meanwhile.
 _TIMEOUT: Final = httpx.Timeout(None, connect=5.0)
 
@@ -68,21 +70,27 @@ class Through:
         Raises `Refused`, or `Unreachable`: then the import may be run again, and goes on where it was.
         """
         params = {name: "true" for name, said in (("partial", rejects is not None), ("dry_run", dry_run)) if said}
-        if self._size <= PART or self._client.base_url.host == LOCAL_HOST:
-            content, path = self._blocks(), _ROWS
-            headers = {**self._headers, "Content-Length": str(self._size)}
-        else:
-            path = self._upload()
-            content, headers = iter(()), self._headers
-        asked = {"params": params, "content": content, "headers": headers, "timeout": _TIMEOUT}
-        try:
-            return self._rejects_of(path, asked, rejects) if rejects else self._sum_of(path, asked)
-        except Refused as refused:
-            if refused.code != "rows_rejected":
-                raise
-            told = None if refused.message == ERRORS[refused.code].message else refused.message
-            bad = tuple(map(_bad, refused.rejected))
-            return ImportResult(0, 0, 0, bad, refused.rejected_count, told)
+        in_one = self._size <= PART or self._client.base_url.host == LOCAL_HOST
+        path = _ROWS if in_one else self._upload()
+        tries = 0
+        while True:
+            asked = {**(self._body() if in_one else {"headers": self._headers}), "params": params, "timeout": _TIMEOUT}
+            try:
+                return self._rejects_of(path, asked, rejects) if rejects else self._sum_of(path, asked)
+            except Refused as refused:
+                if refused.code == "rows_rejected":
+                    told = None if refused.message == ERRORS[refused.code].message else refused.message
+                    bad = tuple(map(_bad, refused.rejected))
+                    return ImportResult(0, 0, 0, bad, refused.rejected_count, told)
+                tries += 1
+                if refused.code not in _BUSY or tries == _TRIES:
+                    raise
+                self._wait(tries, refused)
+
+    def _body(self) -> dict[str, Any]:
+        """The whole file, as what is sent with one request."""
+        self._source.seek(0)
+        return {"content": self._blocks(), "headers": {**self._headers, "Content-Length": str(self._size)}}
 
     def _sum_of(self, path: str, asked: dict[str, Any]) -> ImportResult:
         with answered(self._client, "POST", path, **asked) as response:
@@ -122,11 +130,15 @@ class Through:
                 tries += 1
                 if tries == _TRIES:
                     raise
-                waits = error.retry_after if isinstance(error, Refused) else None
-                self._pause(min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE) if waits is None else waits)
+                self._wait(tries, error)
                 received = self._received(path)
         self._progress(received)
         return path
+
+    def _wait(self, tries: int, error: Unreachable | Refused) -> None:
+        """Wait as long as the server asks for, else longer each time."""
+        waits = error.retry_after if isinstance(error, Refused) else None
+        self._pause(min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE) if waits is None else waits)
 
     def _name(self) -> str:
         """The same for the same file, so that an import that was interrupted goes on where it was."""

@@ -6,21 +6,24 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from turnout.errors import NON_FIELD, TurnoutError
-from turnout.ingest.columns import ColumnChecker, UnfitError
+from turnout.ingest.beside import at_once, checked
+from turnout.ingest.columns import ColumnChecker
 from turnout.ingest.csv_rows import csv_chunks
 from turnout.ingest.faults import FORMS, MOST_BAD, BadRow, Fault, FileFaultError, Limits, Rejects
 from turnout.ingest.json_rows import BLANK, leading_lines
 from turnout.ingest.json_split import DOCUMENT, array, document, ndjson
 from turnout.ingest.rows import RowChecker, batch_of
 from turnout.ingest.source import BLOCK, Source
+from turnout.store.staging import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
     from zoneinfo import ZoneInfo
-
-    import pyarrow as pa
 
     from turnout.ingest.columns import Columns
     from turnout.ingest.rows import Stated
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 _VALUE: Final = re.compile(rb"(null|true|false|NaN|-?Infinity|-?[0-9][0-9.eE+-]{,40})[ \t\r]*(?:\n|\Z)")
 """A line that is a JSON value, or taken for one."""
 
+_SEQ: Final = STAGING.get_field_index("seq")
 _PIECE: Final = 512
 """So many rows are checked exactly because of one that is not plainly right."""
 
@@ -57,6 +61,7 @@ def read_file(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     on_progress: Callable[[int, int], None] = lambda _bytes, _rows: None,
     block: int = BLOCK,
+    processes: int = 1,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a file as batches of `store.staging.STAGING`, whatever of the accepted forms it has.
 
@@ -70,13 +75,13 @@ def read_file(
 
     `on_progress` is called now and then with the bytes of the file read so far, packed as they are, and the rows; what
     it raises ends the reading. `block` bytes are read at once; what stands in front of a document's rows has to be
-    among the first of them.
+    among the first of them. With several `processes`, they check a long file.
     """
     source = Source(file, block)
     checking = _Checking(provider_zone, limits, rejects)
     try:
-        for chunk in _chunks(source.blocks(), limits.row):
-            for batch in checking.batches(chunk):
+        for chunk, whole in checked(_chunks(source.blocks(), limits.row), provider_zone, limits, processes):
+            for batch in checking.batches(chunk, whole):
                 on_progress(source.consumed, checking.seen)
                 if rejects.count >= MOST_BAD and not partial:
                     raise _too_many(rejects.count)
@@ -134,29 +139,24 @@ class _Checking:
         self._exact = RowChecker(zone, limits)
         self._rejects = rejects
 
-    def batches(self, chunk: Chunk) -> Iterator[pa.RecordBatch]:
-        """The good rows of a chunk, piece by piece; the bad ones go to the rejects, and may leave nothing."""
-        for batch in self._checked(chunk):
-            self._accepted += batch.num_rows
-            yield batch
+    def batches(self, chunk: Chunk, whole: pa.RecordBatch | None) -> Iterator[pa.RecordBatch]:
+        """The good rows of a chunk, piece by piece; the bad ones go to the rejects, and may leave nothing.
 
-    def _checked(self, chunk: Chunk) -> Iterator[pa.RecordBatch]:
-        batch = self._at_once(chunk)
-        if batch is not None:
-            yield batch
+        `whole` is the chunk's batch, where all its rows are plainly right.
+        """
+        if whole is not None:
+            yield self._numbered(whole)
             return
         for piece in chunk.pieces(_PIECE):
-            batch = self._at_once(piece)
-            yield self._one_by_one(piece) if batch is None else batch
+            batch = at_once(self._fast, piece)
+            yield self._one_by_one(piece) if batch is None else self._numbered(batch)
 
-    def _at_once(self, rows: Chunk | Rows) -> pa.RecordBatch | None:
-        try:
-            columns = rows.columns()
-            batch = self._fast.batch(columns, self._accepted)
-        except UnfitError:
-            return None
-        self.seen += columns.count
-        return batch
+    def _numbered(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """A batch of rows that are all good, its `seq` counted from the file's first row on."""
+        self.seen += batch.num_rows
+        shifted = pc.add(batch.column(_SEQ), pa.scalar(self._accepted, pa.int64()))
+        self._accepted += batch.num_rows
+        return batch.set_column(_SEQ, STAGING.field(_SEQ), shifted)
 
     def _one_by_one(self, rows: Rows) -> pa.RecordBatch:
         good: list[Stated] = []
@@ -166,4 +166,6 @@ class _Checking:
                 self._rejects.add(row)
             else:
                 good.append(row)
-        return batch_of(good, self._accepted)
+        batch = batch_of(good, self._accepted)
+        self._accepted += batch.num_rows
+        return batch

@@ -62,6 +62,25 @@ class JsonChunk:
         return [start + leading_lines(row) for start, row in zip(starts, self.rows, strict=True)]
 
 
+@dataclass(frozen=True, slots=True)
+class JsonLines:
+    """Some lines of a file as they came, a row on each. Cut into rows by who checks them, maybe elsewhere."""
+
+    first_line: int
+    text: bytes
+
+    def columns(self) -> Columns:
+        """All rows at once. Raises `UnfitError`."""
+        return self._rows().columns()
+
+    def pieces(self, size: int) -> Iterator[JsonChunk]:
+        """The same rows, `size` at a time."""
+        return self._rows().pieces(size)
+
+    def _rows(self) -> JsonChunk:
+        return JsonChunk(self.first_line, self.text.removesuffix(b"\n").split(b"\n"), lines=True)
+
+
 def _checked(line: int, row: bytes, checker: RowChecker) -> Stated | BadRow:
     try:
         value = read_value(row)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from turnout.ingest.faults import Fault, FileFaultError
-from turnout.ingest.json_rows import BLANK, JsonChunk, leading_lines
+from turnout.ingest.json_rows import BLANK, JsonChunk, JsonLines, leading_lines
 from turnout.ingest.source import line_blocks, line_ends, refuse_longer
 
 if TYPE_CHECKING:
@@ -35,10 +35,9 @@ _DEPTH[list(b"]}")] = -1
 _decode: Final = json.JSONDecoder().raw_decode
 
 
-def ndjson(blocks: Iterator[bytes], limit: int) -> Iterator[JsonChunk]:
+def ndjson(blocks: Iterator[bytes], limit: int) -> Iterator[JsonLines]:
     """A row on each line."""
-    for line, block in line_blocks(blocks, limit):
-        yield JsonChunk(line, block.removesuffix(b"\n").split(b"\n"), lines=True)
+    return (JsonLines(line, block) for line, block in line_blocks(blocks, limit))
 
 
 def array(blocks: Iterator[bytes], limit: int) -> Iterator[JsonChunk]:

@@ -83,6 +83,7 @@ def _here(
 ) -> ImportResult:
     """Import into the store of this machine: as its owner, or through the server that has it."""
     from turnout.imports import import_rows  # noqa: PLC0415 - as above
+    from turnout.settings import cores  # noqa: PLC0415 - as above
     from turnout.store.owner import StoreOwned  # noqa: PLC0415 - as above
     from turnout.upkeep import tend  # noqa: PLC0415 - as above
     from turnout.web.opening import open_own  # noqa: PLC0415 - as above
@@ -101,6 +102,7 @@ def _here(
             max_text=settings.max_text,
             rejects=rejects,
             dry_run=dry_run,
+            processes=cores(),
             progress=lambda read, _: report(read),
         )
         if not dry_run and result.created + result.updated >= _MANY:

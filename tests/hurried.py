@@ -1,0 +1,19 @@
+"""`turnout` whose upkeep is always at work, a few rows at a time: what else takes days is met within seconds."""
+
+from __future__ import annotations
+
+import sys
+
+from turnout import upkeep
+from turnout.cli.main import main
+from turnout.store import rebuild
+
+PROGRAM = (sys.executable, __file__)
+
+if __name__ == "__main__":
+    upkeep._LOOK_EVERY = 0.1
+    upkeep.LOOSE_ROWS = 30
+    upkeep.TAIL_ROWS = 90
+    upkeep.MOST_TAIL = 0
+    rebuild.STEP_ROWS = 64
+    main()
