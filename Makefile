@@ -16,7 +16,7 @@ demo: .stamp-run ## Start a server with a realistic studio's data, and print a t
 	$(BIN)/turnout serve --demo --database .demo/turnout.duckdb
 
 test: .stamp-dev ## Run all tests
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: .stamp-dev ## Formatting, lint and types
 	$(BIN)/ruff format --check .

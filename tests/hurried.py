@@ -12,8 +12,9 @@ PROGRAM = (sys.executable, __file__)
 
 if __name__ == "__main__":
     upkeep._LOOK_EVERY = 0.1
-    upkeep.LOOSE_ROWS = 30
-    upkeep.TAIL_ROWS = 90
+    upkeep._REST = 0.0
+    upkeep.LOOSE_ROWS = 100
+    upkeep.TAIL_ROWS = 600
     upkeep.MOST_TAIL = 0
-    rebuild.STEP_ROWS = 64
+    rebuild.STEP_ROWS = 1_000
     main()

@@ -24,7 +24,7 @@ from worlds import JWT_KEY, signed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXAMPLES = 100
+EXAMPLES = 50
 # 413 is not among what schemathesis expects, but a list of a thousand long names makes a URL that is too long.
 CONFIG = """
 [checks.positive_data_acceptance]

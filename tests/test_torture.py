@@ -77,6 +77,7 @@ class World:
                 client.close()
                 time.sleep(0.01)
                 client = self.client()
+        client.close()
 
     def write(self, lane: Lane) -> None:
         """Send batch after batch; one that was not answered is sent again, as it was, with the same key."""

@@ -178,9 +178,12 @@ def retain(
     some of whose attendances changed. What the store's files held is overwritten at the end; for `aside` see
     `Persons.overwrite`.
     """
+    marked = {one.provider_id for one in store.persons.retention()}
     for provider in store.providers().values():
         if not go_on():
             return
+        if period is None and provider.id not in marked:
+            continue
         if store.persons.retain(provider, _before(provider, period, now), at=now, go_on=go_on):
             on_changed(provider.id)
     if go_on():

@@ -92,13 +92,11 @@ class DuckPersons:
 
     def retain(self, provider: Provider, before: int | None, *, at: int, go_on: Callable[[], bool]) -> int:
         """Let attendances of events before an instant show nobody, piece by piece; return how many changed."""
-        known = {one.provider_id: one.before for one in self.retention()}.get(provider.id)
-        if before is None and known is None:
-            return 0
         from turnout.store.erase import forget_old, forget_persons, set_mark  # noqa: PLC0415 - see above
 
+        known = {one.provider_id: one.before for one in self.retention()}
         changed = 0
-        if before != known:
+        if before != known.get(provider.id):
             changed = self._change(provider, lambda _: lambda work: set_mark(work, before)).written
         if before is None:
             return changed
