@@ -48,6 +48,8 @@ def test_every_parameter_and_the_form_by_the_ending(shell: Shell) -> None:
     assert (done["format"], done["rows"]) == ("json", len(ids))
     assert exported(shell, "-o", "some.json", "--format", "csv", *asked)["format"] == "csv"
     assert (shell.database.parent / "some.json").read_bytes().startswith(b"Customer ID,ID\r\n")
+    assert exported(shell, "-o", "./none", *asked)["format"] == "csv"
+    assert exported(shell, "-o", "ROWS.NDJSON", *asked)["format"] == "ndjson"
 
 
 def test_to_standard_output(shell: Shell) -> None:
@@ -64,6 +66,8 @@ def test_to_standard_output(shell: Shell) -> None:
         (("-o", "x.csv", "--limit", "5"), "--limit"),
         (("-o", "x.csv", "--format", "table"), "--format"),
         (("-o", "-", "--json"), "standard output"),
+        (("-o", "x.docx"), "'.docx': .csv, .json"),
+        (("-o", "x.csv.gz"), "'.gz': .csv, .json"),
         ((), "--output"),
     ],
 )

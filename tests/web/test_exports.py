@@ -763,6 +763,33 @@ def test_what_a_process_left_is_set_right(start: Callable[..., Inside], store: S
     assert len(files(again)) == 2
 
 
+def test_files_that_were_away_are_there_again(
+    start: Callable[..., Inside], store: Store, gate: Gate, tmp_path: Path
+) -> None:
+    """Another directory, or a disk that is not mounted at one start, loses nothing."""
+    gate.open.set()
+    inside = start()
+    client = inside.as_(token(store, 1))
+    done = ended(client, job_of(post(client)))
+    inside.services.jobs.close()
+    elsewhere = start(export_directory=str(tmp_path / "elsewhere"))
+    client = elsewhere.as_(token(store, 1))
+    found = look(client, done["id"])
+    assert (found["status"], found["result_url"]) == ("expired", None)
+    elsewhere.services.jobs.tidy()
+    elsewhere.services.jobs.close()
+    client = start().as_(token(store, 1))
+    found = look(client, done["id"])
+    assert found["status"] == "complete"
+    assert fetched(client, found).status == 200
+
+
+def test_a_multipart_body_without_a_boundary_is_told_so(client: Asking) -> None:
+    answer = post(client, b"--X\r\nfoo", {"Content-Type": "multipart/form-data"})
+    assert answer.status == 400
+    assert "has no boundary" in answer.json["field_errors"]["non_field_errors"][0]
+
+
 def test_a_job_that_breaks_off_again_and_again_is_given_up(
     start: Callable[..., Inside], store: Store, gate: Gate
 ) -> None:

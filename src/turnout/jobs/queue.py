@@ -98,11 +98,12 @@ class Jobs:
                 return
             for job in self._store.jobs.of_status(Status.RUNNING):
                 self._store.jobs.change(job, broken_off(job, self._now()))
-            there = self.files.found()
-            for job in self._store.jobs.of_status(Status.COMPLETE):
-                if self.files.path(job) not in there:  # the store was restored, or the file was taken away
-                    self._store.jobs.change(job, replace(job, status=Status.EXPIRED))
             self._expire()
+            there = self.files.found()
+            away = [job.id for job in self._store.jobs.of_status(Status.COMPLETE) if self.files.path(job) not in there]
+            if away:
+                fields = {"jobs": len(away), "directory": str(self.files.directory)}
+                _log.warning("files of exports are not where they were", extra={"fields": fields})
             self._is_open = True
 
     # What is asked for
@@ -193,11 +194,14 @@ class Jobs:
             self._tell()
 
     def _as_it_is(self, job: Job) -> Job:
-        """The job with what the store does not know yet: how far it is, and that its time is over."""
+        """The job with what the store does not know yet: how far it is, and that its file is gone.
+
+        A file that is not there may come back: its directory is another one for a while, or its disk is away.
+        """
         run = self._runs.get((job.id, job.run))
         if job.status is Status.RUNNING and run:
             return replace(job, total_items=run.total, complete_items=run.done)
-        if job.status is Status.COMPLETE and self._is_over(job):
+        if job.status is Status.COMPLETE and (self._is_over(job) or not self.files.path(job).exists()):
             return replace(job, status=Status.EXPIRED)
         return job
 

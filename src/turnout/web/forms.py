@@ -93,6 +93,8 @@ def _texts(members: _Object, faults: Faults) -> Iterator[tuple[str, str]]:
 
 def _parts(boundary: bytes, body: bytes) -> _Object:
     """The fields of a multipart body. One that ends in the middle is refused: a filter may be missing."""
+    if not boundary:
+        raise _Unreadable("its Content-Type has no boundary, as in 'multipart/form-data; boundary=----x'")
     collector = _Collector()
     try:
         parser = MultipartParser(boundary, collector.callbacks)  # type: ignore[arg-type] # its type wants all of them

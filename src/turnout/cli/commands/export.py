@@ -34,7 +34,7 @@ STDOUT: Final = "-"
 )
 @click.option("--provider", type=Id(), required=True, help="The provider whose attendances are exported.")
 @click.option(
-    "--format", "form", type=OneOf(FILE_FORMATS), help="The form of the file; by the ending of FILE, else csv."
+    "--format", "form", type=OneOf(FILE_FORMATS), help="The form of the file; by its ending, csv where it has none."
 )
 @click.option(
     "--output", "-o", metavar="FILE|-", required=True, help="The file, which appears when it is whole, or not at all."
@@ -48,6 +48,7 @@ def command(*, provider: int, form: str | None, output: str, as_json: bool, **gi
     """
     if as_json and output == STDOUT:
         raise click.UsageError("--json and --output - cannot be given together: both are for standard output.")
+    form = form or _format_of(output)
     pairs = pairs_of(given)
     report = EXPORTS[report_of(pairs).name]
     check(report, pairs, time.time_ns() // 1000)
@@ -56,13 +57,19 @@ def command(*, provider: int, form: str | None, output: str, as_json: bool, **gi
     from turnout.cli.exporting import export  # noqa: PLC0415 - as above
 
     with connect(where()) as client:
-        done = export(client, provider, report, [("format", form or _format_of(output)), *pairs], output)
+        done = export(client, provider, report, [("format", form), *pairs], output)
     _tell(done, output, as_json=as_json)
 
 
 def _format_of(output: str) -> str:
-    ending = output.rpartition(".")[2].lower()
-    return ending if ending in FILE_FORMATS else FILE_FORMATS[0]
+    """The form that a file's ending says; the first one where it has none."""
+    _, dot, ending = output.rpartition("/")[2].rpartition(".")
+    if output == STDOUT or not dot:
+        return FILE_FORMATS[0]
+    if ending.lower() not in FILE_FORMATS:
+        choices = ", ".join(f".{form}" for form in FILE_FORMATS)
+        raise click.UsageError(f"No form of a file ends in {'.' + ending!r}: {choices}; or say it by --format.")
+    return ending.lower()
 
 
 def _tell(done: Exported, output: str, *, as_json: bool) -> None:
