@@ -66,6 +66,10 @@ WRONG = {
     ),
     "counts of nothing": ((*REPORT, "--pivot", "month"), "--columns: At least one is needed"),
     "an unknown group": ((*REPORT, "--group-by", "venu"), "'venu' is not a column. Did you mean 'venue'?"),
+    "a column with no near name": (
+        (*REPORT, "--sort", "zzzz"),
+        "'zzzz' is not a column. The choices are: id, updated_at,",
+    ),
     "an order that is not selected": ((*REPORT, "--group-by", "status", "--sort", "venue.name"), "status, count"),
     "too many periods": ((*REPORT, "--group-by", "status", "--max-pivot-columns", "13"), "the most is 12"),
     "a table in a file": ((*REPORT, "-o", "x.txt"), "--output goes with --format csv or --format json"),

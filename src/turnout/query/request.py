@@ -186,21 +186,23 @@ def _fingerprint(report: Report, scope: Scope, cleaned: Cleaned) -> tuple[bytes,
 def _columns(reader: _Reader) -> tuple[Column, ...]:
     """The columns asked for, each where first named; required ones that were not asked for come first."""
     report = reader.report
-    named = reader.all("columns", lambda text, _: _by_name(report, text, report.by_name))
+    keys = [column.key for column in report.columns]
+    named = reader.all("columns", lambda text, _: _by_name(report, text, report.by_name, keys))
     asked = dict.fromkeys(column for columns in named for column in columns)
     if not asked and not report.parameter["columns"].needed:
         asked = dict.fromkeys(report.default_columns)
     elif "columns" not in reader.texts and report.parameter["columns"].needed:
-        choices = ", ".join(column.key for column in report.columns)
-        reader.faults.add("columns", f"At least one is needed; the choices are: {choices}.")
+        reader.faults.add("columns", f"At least one is needed; the choices are: {', '.join(keys)}.")
     missing = (column for column in report.columns if column.required and column not in asked)
     return (*missing, *asked)
 
 
-def _by_name(report: Report, text: str, names: Iterable[str]) -> tuple[Column, ...]:
+def _by_name(report: Report, text: str, names: Iterable[str], choices: Iterable[str]) -> tuple[Column, ...]:
+    """The columns of a name. Raises `ValueError` with the nearest of `names`, or all `choices` where none is near."""
     found = report.by_name.get(text)
     if found is None:
-        raise ValueError(f"{shown(text)} is not a column.{did_you_mean(text[:80], names)}")
+        hint = did_you_mean(text[:80], names) or f" The choices are: {', '.join(choices)}."
+        raise ValueError(f"{shown(text)} is not a column.{hint}")
     return found
 
 
@@ -253,7 +255,8 @@ def _sort_level(report: Report, text: str, pivot: Pivot | None) -> SortLevel:
     if name in report.group:
         inside = ", ".join(column.key for column in report.by_name[name] if column.sortable)
         raise ValueError(f"{shown(name)} is a group; sort on one of its columns: {inside}.")
-    column = _by_name(report, name, [*sortable, *(c.other_name for c in report.columns if c.other_name)])[0]
+    known = [*sortable, *(c.other_name for c in report.columns if c.other_name)]
+    column = _by_name(report, name, known, sortable)[0]
     if not column.sortable:
         raise ValueError(f"{shown(name)} cannot be sorted on; these can: {', '.join(sortable)}.")
     return SortLevel(column, descending)
