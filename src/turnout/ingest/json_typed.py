@@ -101,7 +101,10 @@ def from_json(rows: Sequence[bytes]) -> Columns:
     for storage in parts[0] if parts else ():
         given = [part[storage][1] for part in parts]
         if any(each is None or each.any() for each in given):
-            columns.put(storage, pa.concat_arrays([part[storage][0] for part in parts]), _joined(parts, storage))
+            values = pa.concat_arrays([part[storage][0] for part in parts])
+            # Here, not in each part: what Arrow does costs by the call.
+            values = empty_to_null(values) if pa.types.is_string(values.type) else values
+            columns.put(storage, values, _joined(parts, storage))
     return columns
 
 
@@ -174,12 +177,14 @@ def _people(values: list[Any]) -> tuple[_Given, _Given]:
 
 def _array(values: list[Any], type_: pa.DataType) -> _Given:
     given = None
+    if values.count(UNSET) == len(values):
+        return pa.nulls(len(values), type_), np.zeros(len(values), np.bool_)
     try:
         array = pa.array(values, type_)
     except (pa.ArrowInvalid, TypeError):
         given = _given(values)
         array = pa.array([None if value is UNSET else value for value in values], type_)
-    return empty_to_null(array) if pa.types.is_string(type_) else array, given
+    return array, given
 
 
 def _given(values: list[Any]) -> NDArray[np.bool_]:

@@ -28,6 +28,8 @@ _TYPES: Final = {
 }
 # What a reader can skip groups of rows by, and what is worth noting for that.
 _ORDERED: Final = (Kind.INTEGER, Kind.INSTANT)
+# Where hardly a value comes twice, a dictionary is slow to make and larger than the values.
+_DISTINCT_KEY: Final = "id"
 # A reader skips groups of rows by their least and greatest values, and reads several at once.
 _GROUP_ROWS: Final = 100_000
 _GROUP_BYTES: Final = 64 << 20
@@ -51,7 +53,7 @@ def write(whole: Whole, batches: Iterable[pa.RecordBatch], out: BinaryIO) -> Non
             out,
             schema,
             compression="snappy",
-            use_dictionary=[path for column in columns if column.kind is not Kind.INSTANT for path in _paths(column)],
+            use_dictionary=[path for column in columns if _repeats(column) for path in _paths(column)],
             write_statistics=ordered,
         ) as writer,
         encoded(_groups(batches), put, threads=1, ahead=2) as groups,
@@ -72,6 +74,10 @@ def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[Sequence[pa.RecordBat
             group, rows, size = [], 0, 0
     if group:
         yield group
+
+
+def _repeats(column: Column) -> bool:
+    return column.kind is not Kind.INSTANT and column.key != _DISTINCT_KEY
 
 
 def _paths(column: Column) -> Iterator[str]:
