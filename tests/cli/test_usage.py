@@ -6,6 +6,7 @@ import pytest
 from shell import typed
 
 ADD = ("provider", "add", "--id", "1", "--name", "Harbour Yoga", "--timezone", "Europe/London")
+EXPORT = ("export", "--provider", "1")
 REPORT = ("report", "--provider", "1")
 SERVER = ("--server", "http://127.0.0.1:9", "--token", "tk_x")
 
@@ -42,6 +43,22 @@ WRONG = {
     "no lifetime": (("token", "create", "--provider", "1", "--expires", "90x"), "'90x' is not a length of time"),
     "too many demo rows": (("demo", "--rows", "10000001"), "from 1 to 10,000,000"),
     "an unknown form": ((*REPORT, "--format", "xml"), "'xml' is not one of: table, csv, json"),
+    "an unknown form among other faults": (
+        (*REPORT, "--format", "xml", "--status", "bogus"),
+        "--status: 'bogus' is not one of the choices",
+    ),
+    "an unknown form of a file": (
+        (*EXPORT, "-o", "a.csv", "--format", "xls", "--columns", "nme"),
+        "--format: 'xls' is not one of: csv, json, ndjson, xlsx, parquet. Did you mean 'xlsx'?",
+    ),
+    "an unknown ending of a file": (
+        (*EXPORT, "-o", "a.pdf", "--columns", "nme"),
+        "--output: No form of a file ends in '.pdf': .csv, .json",
+    ),
+    "a part of an export": (
+        (*EXPORT, "-o", "a.csv", "--limit", "5", "--page", "2"),
+        "--limit: An export holds every row that matches; leave out 'limit'.",
+    ),
     "two forms": ((*REPORT, "--json", "--format", "csv"), "--json and --format csv"),
     "every row, but not from the first on": ((*REPORT, "--all", "--page", "2"), "leave out --page"),
     "every row from somewhere on": ((*REPORT, "--all", "--offset", "50"), "leave out --offset"),

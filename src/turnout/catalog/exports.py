@@ -24,6 +24,15 @@ def _of_a_file(parameter: Parameter) -> Parameter:
     return replace(parameter, help="The form of the file.", choices=FILE_FORMATS, default=FILE_FORMATS[0])
 
 
+PAGES: Final = frozenset(parameter.name for report in REPORTS for parameter in report.parameters if parameter.paging)
+"""The parameters of pages, which an export has none of."""
+
+
+def no_page(name: str) -> str:
+    """What is wrong with a parameter of a page that is given for an export."""
+    return f"An export holds every row that matches; leave out {name!r}."
+
+
 EXPORTS: Final[dict[str, Report]] = {report.name: exported(report) for report in REPORTS}
 """Every report by its name, as it is exported."""
 

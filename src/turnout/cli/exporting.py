@@ -13,7 +13,7 @@ import msgspec
 
 from turnout.cli.api import Refused, answered, call, read_json
 from turnout.cli.problems import Failure, Misuse
-from turnout.cli.render import counting, progress, write_bytes
+from turnout.cli.render import counting, progress, say, write_bytes
 from turnout.cli.whole import whole_file
 
 if TYPE_CHECKING:
@@ -60,10 +60,12 @@ def export(client: httpx.Client, provider: int, report: Report, pairs: Pairs, ou
     number = _ask(client, report, pairs, headers)
     try:
         job = _wait(client, number, headers)
-    except BaseException:
+    except BaseException as ended:
         # Whatever it is, Ctrl-C above all: nobody will fetch the file.
         with suppress(Failure):
             call(client, "DELETE", f"{_JOBS}/{number}", headers=headers)
+            if isinstance(ended, KeyboardInterrupt):
+                say("The export was cancelled.")
         raise
     with _target(output) as write:
         _fetch(client, job, write)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import rich_click as click
 
 from turnout.catalog.attendances import ATTENDANCES, ATTENDANCES_GROUPED, PERIODS, REPORTS
+from turnout.catalog.exports import EXPORTS, PAGES
 from turnout.catalog.types import Parameter, Report, Value
 from turnout.cli.types import CatalogueValue
 from turnout.errors import TurnoutError, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from turnout.cli.pages import Pairs
 
@@ -54,6 +55,12 @@ def report_options(reports: Sequence[Report] = REPORTS) -> list[click.Parameter]
     """One option for each parameter, with the catalogue's help. A list may be repeated, or separated by commas."""
     having = {name: tuple(r for r in reports if name in r.parameter) for report in reports for name in report.parameter}
     return [_group_by(), *(_option(found, found[0].parameter[name]) for name, found in having.items() if name != OWN)]
+
+
+def export_options() -> list[click.Parameter]:
+    """One option for each parameter of an export; those of pages are known, hidden, and refused by `check`."""
+    pages = [click.RichOption([name, f"--{name.replace('_', '-')}"], multiple=True, hidden=True) for name in PAGES]
+    return [*report_options(tuple(EXPORTS.values())), *pages]
 
 
 def _option(reports: tuple[Report, ...], parameter: Parameter) -> click.Parameter:
@@ -103,8 +110,8 @@ def report_of(pairs: Pairs) -> Report:
     return ATTENDANCES_GROUPED if grouped or any(name in _ONLY_GROUPED for name, _ in pairs) else ATTENDANCES
 
 
-def check(report: Report, pairs: Pairs, now: int) -> None:
-    """Raise `Failure` with every fault that the report's own parser finds, before anything is opened.
+def check(report: Report, pairs: Pairs, now: int, others: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Raise `Misuse` with every fault that the report's own parser finds, and `others`, before anything is opened.
 
     The provider's zone is not known yet, and no fault depends on it. A cursor only the server can open, and only it
     knows on which day weeks begin.
@@ -117,10 +124,14 @@ def check(report: Report, pairs: Pairs, now: int) -> None:
         _refuse_single(pairs)
     own = [(name, value) for name, value in pairs if name not in ("cursor", "sort")]
     own += [("sort", name) for name in _names(pairs, "sort") if not name.lstrip("-").startswith(f"{PERIODS}.")]
+    found = {name: list(texts) for name, texts in (others or {}).items() if texts}
     try:
         parse(report, own, Scope(1, UTC), now=now, box=CursorBox(bytes(64)))
     except TurnoutError as error:
-        raise Misuse(error.message, fields=error.fields) from error
+        for name, texts in error.fields.items():
+            found.setdefault(name, []).extend(texts)
+    if found:
+        raise Misuse(TurnoutError("parameter_invalid").message, fields=found)
 
 
 def _refuse_single(pairs: Pairs) -> None:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 _MOST_DIGITS: Final = 40
 
 
+def not_one_of(value: str, choices: Sequence[str]) -> str:
+    """What is wrong with a text that is none of the choices."""
+    return f"{shown(value)} is not one of: {', '.join(choices)}.{did_you_mean(value, choices)}"
+
+
 class OneOf(click.ParamType[str]):
     """One of some texts, exactly as written; a wrong one is answered with the list."""
 
@@ -35,12 +40,24 @@ class OneOf(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value not in self.choices:
-            hint = did_you_mean(value, self.choices)
-            self.fail(f"{shown(value)} is not one of: {', '.join(self.choices)}.{hint}", param, ctx)
+            self.fail(not_one_of(value, self.choices), param, ctx)
         return str(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         return [CompletionItem(choice) for choice in self.choices if choice.startswith(incomplete)]
+
+
+class Form(OneOf):
+    """One of some texts, of which a wrong one is told together with what else is wrong (`report_options.check`)."""
+
+    name = "form"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
+        return str(value)
+
+    def faults(self, value: str) -> list[str]:
+        """What is wrong with a value."""
+        return [] if value in self.choices else [not_one_of(value, self.choices)]
 
 
 class Id(click.ParamType[int]):

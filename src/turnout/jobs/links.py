@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from turnout.store.jobs import Job
 
 KEY_NAME: Final = "links"
+NO_FILE: Final = "There is no file behind this link: it was not made here, it has expired, or the export is gone."
+"""Why a link is good for nothing; the same in every case, so that it says no more."""
 
 
 class Links:
@@ -37,11 +39,11 @@ class Links:
         """
         names, texts = zip(*(part.partition("=")[::2] for part in query.split("&")), strict=True)
         if names != ("provider", "expires", "signature"):
-            raise TurnoutError("not_found")
+            raise TurnoutError("not_found", NO_FILE)
         provider, expires, signature = texts
         wanted = self._sign(provider, job_id, expires)
         if not hmac.compare_digest(signature.encode("utf-8", "surrogateescape"), wanted.encode()):
-            raise TurnoutError("not_found")
+            raise TurnoutError("not_found", NO_FILE)
         return int(provider), int(job_id), int(expires)
 
     def _sign(self, provider: int | str, job_id: int | str, expires: int | str) -> str:

@@ -10,8 +10,7 @@ import msgspec
 from python_multipart.multipart import parse_options_header
 from starlette.responses import Response
 
-from turnout.catalog.attendances import REPORTS
-from turnout.catalog.exports import EXPORTS
+from turnout.catalog.exports import EXPORTS, PAGES, no_page
 from turnout.errors import Faults, TurnoutError, shown
 from turnout.query.raw import pairs_of
 from turnout.query.request import parse
@@ -69,12 +68,11 @@ def _document(job: int) -> bytes:
 
 def _read(name: str, pairs: Pairs, faults: Faults, **how: Any) -> ReportRequest:
     """Check the request whole, and raise all its faults together with those that were found before."""
-    pages = {one.name for report in REPORTS for one in report.parameters if one.paging}
     own = []
     for pair in pairs:
         bare = pair[0].removesuffix("[]")
-        if bare in pages:
-            faults.add(pair[0], f"An export holds every row that matches; leave out {bare!r}.")
+        if bare in PAGES:
+            faults.add(pair[0], no_page(bare))
         else:
             own.append(pair)
     try:

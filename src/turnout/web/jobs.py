@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from turnout.catalog.exports import EXPORTS, LISTING
 from turnout.errors import Faults, TurnoutError
 from turnout.exports import FILES
+from turnout.jobs.links import NO_FILE
 from turnout.query import values
 from turnout.query.instants import format_utc, local_date
 from turnout.query.raw import clean, pairs_of
@@ -73,11 +74,11 @@ async def get_result(request: Request) -> Response:
     provider, id_, expires = services.links.check(request.path_params["id"], query)
     job = await asyncio.to_thread(services.jobs.get, provider, id_)
     if job is None or job.status is not Status.COMPLETE or job.expires_at != expires:
-        raise TurnoutError("not_found")
+        raise TurnoutError("not_found", NO_FILE)
     try:
         file = await asyncio.to_thread(services.jobs.files.path(job).open, "rb")
     except FileNotFoundError:
-        raise TurnoutError("not_found") from None
+        raise TurnoutError("not_found", NO_FILE) from None
     return _sent(request, job, file)
 
 

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
-from turnout.catalog.exports import EXPORTS, FILE_FORMATS
+from turnout.catalog.exports import EXPORTS, FILE_FORMATS, PAGES, no_page
 from turnout.cli.base import Command, where
-from turnout.cli.report_options import PANELS, check, pairs_of, report_of, report_options
-from turnout.cli.types import Id, OneOf
+from turnout.cli.report_options import PANELS, check, export_options, pairs_of, report_of
+from turnout.cli.types import Form, Id
+from turnout.errors import shown
 
 if TYPE_CHECKING:
     from turnout.cli.exporting import Exported
 
 STDOUT: Final = "-"
+_FORM: Final = Form(FILE_FORMATS)
+_KNOWN: Final = ", ".join(f".{form}" for form in FILE_FORMATS)
 
 
 @click.command(
     "export",
     cls=Command,
-    more_params=partial(report_options, tuple(EXPORTS.values())),
+    more_params=export_options,
     panel_names=[name for name in PANELS if name != "Which page"],
     examples="""
     turnout export --provider 1 -o attendances.csv
@@ -33,9 +35,7 @@ STDOUT: Final = "-"
     """,
 )
 @click.option("--provider", type=Id(), required=True, help="The provider whose attendances are exported.")
-@click.option(
-    "--format", "form", type=OneOf(FILE_FORMATS), help="The form of the file; by its ending, csv where it has none."
-)
+@click.option("--format", "form", type=_FORM, help="The form of the file; by its ending, csv where it has none.")
 @click.option(
     "--output", "-o", metavar="FILE|-", required=True, help="The file, which appears when it is whole, or not at all."
 )
@@ -48,28 +48,32 @@ def command(*, provider: int, form: str | None, output: str, as_json: bool, **gi
     """
     if as_json and output == STDOUT:
         raise click.UsageError("--json and --output - cannot be given together: both are for standard output.")
-    form = form or _format_of(output)
-    pairs = pairs_of(given)
+    pages = [name for name in given if name in PAGES and given[name]]
+    pairs = pairs_of({name: values for name, values in given.items() if name not in PAGES})
     report = EXPORTS[report_of(pairs).name]
-    check(report, pairs, time.time_ns() // 1000)
+    wrong = {name: [no_page(name)] for name in sorted(pages)}
+    wrong |= {"format": _FORM.faults(form)} if form else {"output": _wrong_ending(output)}
+    check(report, pairs, time.time_ns() // 1000, wrong)
 
     from turnout.cli.connect import connect  # noqa: PLC0415 - the help needs no connection
     from turnout.cli.exporting import export  # noqa: PLC0415 - as above
 
     with connect(where()) as client:
-        done = export(client, provider, report, [("format", form), *pairs], output)
+        done = export(client, provider, report, [("format", form or _ending(output)), *pairs], output)
     _tell(done, output, as_json=as_json)
 
 
-def _format_of(output: str) -> str:
-    """The form that a file's ending says; the first one where it has none."""
+def _ending(output: str) -> str:
+    """The ending of a file's name, without its dot; the first form's where it has none."""
     _, dot, ending = output.rpartition("/")[2].rpartition(".")
-    if output == STDOUT or not dot:
-        return FILE_FORMATS[0]
-    if ending.lower() not in FILE_FORMATS:
-        choices = ", ".join(f".{form}" for form in FILE_FORMATS)
-        raise click.UsageError(f"No form of a file ends in {'.' + ending!r}: {choices}; or say it by --format.")
-    return ending.lower()
+    return FILE_FORMATS[0] if output == STDOUT or not dot else ending.lower()
+
+
+def _wrong_ending(output: str) -> list[str]:
+    ending = _ending(output)
+    if ending in FILE_FORMATS:
+        return []
+    return [f"No form of a file ends in {shown(f'.{ending}')}: {_KNOWN}; or say it by --format."]
 
 
 def _tell(done: Exported, output: str, *, as_json: bool) -> None:

@@ -11,9 +11,10 @@ import rich_click as click
 from turnout.catalog.attendances import FORMATS
 from turnout.cli.base import Command, where
 from turnout.cli.report_options import PANELS, check, check_every, pairs_of, report_of, report_options
-from turnout.cli.types import Id, OneOf
+from turnout.cli.types import Form, Id
 
 TABLE: Final = "table"
+_FORM: Final = Form((TABLE, *FORMATS))
 
 
 @click.command(
@@ -30,7 +31,7 @@ TABLE: Final = "table"
     """,
 )
 @click.option("--provider", type=Id(), required=True, help="The provider whose attendances are reported.")
-@click.option("--format", "form", type=OneOf((TABLE, *FORMATS)), help="The form of the result. [default: table]")
+@click.option("--format", "form", type=_FORM, help="The form of the result. [default: table]")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--all", "every", is_flag=True, help="Every page, not just one, as a stream.")
 @click.option(
@@ -59,7 +60,7 @@ def command(
         raise click.UsageError("--output goes with --format csv or --format json: a table is for reading here.")
     pairs = pairs_of(given)
     report = report_of(pairs)
-    check(report, pairs, time.time_ns() // 1000)
+    check(report, pairs, time.time_ns() // 1000, {"format": _FORM.faults(form)})
     if every:
         check_every(pairs)
 
