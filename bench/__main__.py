@@ -38,6 +38,10 @@ QUICK_ROWS: Final = (100_000,)
 PEERS: Final = (Datasette(), Roapi())
 
 
+PARTS: Final = ("imports", "exports", "runs", "larges", "ingests", "upkeep")
+"""What is measured, as the lists of `Results`."""
+
+
 def main() -> int:
     """Run the command line."""
     given = _arguments()
@@ -77,6 +81,13 @@ def _arguments() -> argparse.Namespace:
         "--again", action="store_true", help="print and write what was measured last, without measuring"
     )
     parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=PARTS,
+        metavar="PART",
+        help=f"measure only these parts anew, and keep what was measured last of the others: {', '.join(PARTS)}",
+    )
+    parser.add_argument(
         "--data", action="store_true", help="only build what is missing of the data, and measure nothing"
     )
     return parser.parse_args()
@@ -85,7 +96,13 @@ def _arguments() -> argparse.Namespace:
 def _measure(given: argparse.Namespace) -> Results:
     began, where = time.time(), machine()
     sizes = given.rows or (QUICK_ROWS if given.quick else ROWS)
-    results = Results(datetime.fromtimestamp(began, UTC).date().isoformat(), where, [], [], [], [])
+    today = datetime.fromtimestamp(began, UTC).date().isoformat()
+    results = _kept() if given.only else Results(today, where)
+    parts = given.only or PARTS
+    for part in parts:
+        getattr(results, part).clear()
+        if given.only:
+            results.apart[part] = today
 
     def keep() -> None:
         """What was measured so far outlives whatever ends the benchmark; `--again` shows it."""
@@ -93,20 +110,24 @@ def _measure(given: argparse.Namespace) -> Results:
         KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
 
     # First: a process is told to have had what the one that started it has in memory.
-    results.imports.extend(import_runs(QUICK_IMPORT if given.quick else IMPORT, began))
-    keep()
-    results.exports.extend(export_runs(QUICK_IMPORT, 1) if given.quick else export_runs(EXPORT))
-    keep()
-    for rows in sizes:
+    if "imports" in parts:
+        results.imports.extend(import_runs(QUICK_IMPORT if given.quick else IMPORT, began))
+        keep()
+    if "exports" in parts:
+        results.exports.extend(export_runs(QUICK_IMPORT, 1) if given.quick else export_runs(EXPORT))
+        keep()
+    measures = {
+        "runs": lambda data: run(data, PEERS, QUICK if given.quick else WHOLE),
+        "larges": large_run,
+        "ingests": ingest_run,
+        "upkeep": upkeep_run,
+    }
+    wanted = [part for part in measures if part in parts]
+    for rows in sizes if wanted else ():
         data = data_set(rows, began)
-        results.runs.append(run(data, PEERS, QUICK if given.quick else WHOLE))
-        keep()
-        results.larges.append(large_run(data))
-        keep()
-        results.ingests.append(ingest_run(data))
-        keep()
-        results.upkeep.append(upkeep_run(data))
-        keep()
+        for part in wanted:
+            getattr(results, part).append(measures[part](data))
+            keep()
     say(f"Measured for {(time.time() - began) / 60:.0f} minutes.")
     return results
 

@@ -1,4 +1,8 @@
-"""`turnout import` of files made from the report's own rows: the whole process, from its start to its end."""
+"""Files made from the report's own rows are checked and imported: the whole process, from its start to its end.
+
+The files are made by `python -m bench.imports`, a process of its own: each process is told to have had in memory what
+the one that started it has, so this one is to stay small.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,18 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from bench.children import BIN, BenchError, child, fate
 from bench.data import ROOT, SEED, ZONE, monday
-from bench.results import ImportRun
+from bench.results import COUNTED, IMPORTED, VALIDATED, ImportRun
 from bench.say import say
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.ingest.demo import demo_batches
@@ -28,9 +34,6 @@ from turnout.reports import cursor_box
 from turnout.store.base import Provider
 from turnout.store.open import open_store
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 ROWS: Final = 1_000_000
 QUICK_ROWS: Final = 100_000
 _BATCH: Final = 20_000
@@ -39,18 +42,26 @@ _FORMS: Final = {"NDJSON": "rows.ndjson", "CSV": "rows.csv"}
 
 
 def import_runs(rows: int, now: float) -> list[ImportRun]:
-    """Check a file of each form, then import it into an empty store."""
+    """Validate a file of each form, then import it into an empty store, at first only to see what would come of it."""
     directory = ROOT / f"import-{rows}"
     if not (directory / "made").exists():
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
-        _make(directory, rows, monday(now))
+        make = [sys.executable, "-m", "bench.imports", directory, str(rows), str(monday(now))]
+        subprocess.run(make, check=True)
         (directory / "made").touch()
     return [
-        _import(directory, form, directory / name, rows, checked=checked)
-        for checked in (True, False)
+        _import(directory, form, directory / name, rows, done=done)
+        for done in (VALIDATED, COUNTED, IMPORTED)
         for form, name in _FORMS.items()
     ]
+
+
+def main() -> int:
+    """Make the files in a directory, of so many rows, up to a day (microseconds since 1970); run by `import_runs`."""
+    directory, rows, day = sys.argv[1:]
+    _make(Path(directory), int(rows), int(day))
+    return 0
 
 
 def _make(directory: Path, rows: int, day: int) -> None:
@@ -90,15 +101,17 @@ def _make(directory: Path, rows: int, day: int) -> None:
     say(f"Wrote the files to import, of {rows:,} rows.")
 
 
-def _import(directory: Path, form: str, file: Path, rows: int, *, checked: bool) -> ImportRun:
-    say(f"{'Checking' if checked else 'Importing'} {form}", passing=True)
+def _import(directory: Path, form: str, file: Path, rows: int, *, done: str) -> ImportRun:
+    say(f"Files to import: {form}, {done}", passing=True)
     database = directory / "target.duckdb"
     for left in directory.glob("target.duckdb*"):
         left.unlink()
     with closing(open_store(str(database))) as store:
         store.put_provider(_PROVIDER)
     command: list[str | Path] = [BIN / "turnout", "import", file, "--provider", "1", "--json", "--database", database]
-    command += ["--dry-run"] if checked else []
+    command += ["--dry-run"] if done == COUNTED else []
+    if done == VALIDATED:
+        command = [sys.executable, "-m", "bench.validate", file, ZONE]
     log = directory / "import.log"
     began = time.perf_counter()
     with child(command, log, {}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
@@ -106,8 +119,12 @@ def _import(directory: Path, form: str, file: Path, rows: int, *, checked: bool)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
-        counts: dict[str, Any] = json.loads(output) if output else {}
-        if process.returncode or counts.get("created") != rows:
-            raise BenchError(f"turnout import of {file} counted {counts}{fate(process, log)}")
+        counts: Any = json.loads(output) if output else None
+        if process.returncode or (counts["created"] if isinstance(counts, dict) else counts) != rows:
+            raise BenchError(f"{file}, {done}: it counted {counts}{fate(process, log)}")
     database.unlink()
-    return ImportRun(form, checked, rows, file.stat().st_size, seconds, usage.ru_maxrss * 1024)
+    return ImportRun(form, done, rows, file.stat().st_size, seconds, usage.ru_maxrss * 1024)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

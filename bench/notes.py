@@ -30,9 +30,9 @@ NOTES: Final[dict[str, str]] = {
         "of which planning is a large part."
     ),
     targets.QUICK_IMPORT: (
-        "Checking NDJSON is making objects of text and columns of objects: 9 to 15 microseconds a row of one core, as "
-        "the machine goes. The rate is of the whole command, from its start. The processes beside it share the cores "
-        "with it: on two of them they win a quarter."
+        "Checking NDJSON is making objects of text and columns of objects: 7 to 12 microseconds a row of one core, as "
+        "the machine goes. The rate is of the whole process, from its start. The processes beside it share the cores "
+        "with it: on two of them they win a third."
     ),
     targets.QUICK_EXPORT: (
         "The file is written in constant memory: COPY takes three times as much. The machine drifts within a minute: "

@@ -63,7 +63,8 @@ def page(results: Results) -> str:
 
 def _parts(results: Results) -> Iterator[str]:
     yield "# Benchmarks"
-    yield f"*Written by `make bench` on {results.date}; do not edit.*"
+    apart = "".join(f" Measured in a run of its own on {day}: {part}." for part, day in results.apart.items())
+    yield f"*Written by `make bench` on {results.date}; do not edit.*{apart}"
     yield "\n".join(f"- {name}: {value}" for name, value in {**results.machine, "Drift": _drift(results)}.items())
     yield f"![Medians by question and size, against the target and the peers]({PICTURE})"
     yield "Below and inside the shaded area the target is met."
@@ -79,8 +80,9 @@ def _parts(results: Results) -> Iterator[str]:
     if results.imports:
         yield "## Import"
         yield (
-            "`turnout import` of a file of the report's own rows, the whole process: *checked* with `--dry-run`, and "
-            "*imported* into an empty store."
+            "A file of the report's own rows, the whole process each time: *validated*, which is read and checked and "
+            "nothing more; *dry run*, `turnout import --dry-run`, which also compares the rows with an empty store and "
+            "with each other, to count the new ones; and *imported* into an empty store."
         )
         yield tables.imports(results.imports).markdown()
     if results.ingests:

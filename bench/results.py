@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -84,11 +84,17 @@ class Run(msgspec.Struct, frozen=True):
     asked: list[Asked]
 
 
+VALIDATED: Final = "validated"
+COUNTED: Final = "dry run"
+IMPORTED: Final = "imported"
+
+
 class ImportRun(msgspec.Struct, frozen=True):
-    """`turnout import` of a file, or with `checked` of `--dry-run`, which checks and counts. Sizes are bytes."""
+    """What was done with a file: `VALIDATED`, read and checked alone; `COUNTED`, by `turnout import --dry-run`, which
+    also tells new rows from known ones; or `IMPORTED`, by `turnout import`. Sizes are bytes."""
 
     form: str
-    checked: bool
+    done: str
     rows: int
     file: int
     seconds: float
@@ -185,9 +191,11 @@ class Results(msgspec.Struct, frozen=True):
 
     date: str
     machine: dict[str, str]
-    imports: list[ImportRun]
-    runs: list[Run]
+    imports: list[ImportRun] = []
+    runs: list[Run] = []
     ingests: list[IngestRun] = []
     upkeep: list[UpkeepRun] = []
     exports: list[ExportRun] = []
     larges: list[LargeRun] = []
+    apart: dict[str, str] = {}
+    """The parts that were measured in a later run than the others, and on which day."""

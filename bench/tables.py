@@ -277,7 +277,7 @@ def phases(run: Run) -> Table:
 def imports(runs: Sequence[ImportRun]) -> Table:
     rows = [
         [
-            f"{run.form}, {'checked' if run.checked else 'imported'}",
+            f"{run.form}, {run.done}",
             f"{run.rows:,}",
             size(run.file),
             f"{run.seconds:.1f} s",

@@ -21,6 +21,7 @@ from bench.measure import drift
 from bench.questions import DEEPEST, Kind, depth, get, post
 from bench.report import page, terminal
 from bench.results import (
+    VALIDATED,
     Asked,
     ExportRun,
     ImportRun,
@@ -146,7 +147,7 @@ def results(
     return Results(
         date="2026-10-05",
         machine={"Processor": "one"},
-        imports=[ImportRun("CSV", True, 1_000_000, 10**8, 8.0, 2 * 10**8)],
+        imports=[ImportRun("CSV", VALIDATED, 1_000_000, 10**8, 8.0, 2 * 10**8)],
         runs=[
             Run(
                 rows=1_000_000,

@@ -116,7 +116,7 @@ def line_blocks(blocks: Iterator[bytes], limit: int) -> Iterator[tuple[int, byte
     held = b""
     for block in blocks:
         end = block.rfind(b"\n") + 1
-        whole, held = (held + block[:end], block[end:]) if end else (b"", held + block)
+        whole, held = (b"".join((held, memoryview(block)[:end])), block[end:]) if end else (b"", held + block)
         if whole:
             if len(whole) > limit:
                 for n, each in enumerate(whole.split(b"\n")):
