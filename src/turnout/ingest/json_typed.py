@@ -177,7 +177,7 @@ def _people(values: list[Any]) -> tuple[_Given, _Given]:
 
 def _array(values: list[Any], type_: pa.DataType) -> _Given:
     given = None
-    if values.count(UNSET) == len(values):
+    if values and values[0] is UNSET and values.count(UNSET) == len(values):
         return pa.nulls(len(values), type_), np.zeros(len(values), np.bool_)
     try:
         array = pa.array(values, type_)
