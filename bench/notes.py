@@ -41,7 +41,7 @@ NOTES: Final[dict[str, str]] = {
         "in runs right after another Parquet was between 0.60 and 0.87 x COPY, CSV between 0.58 and 0.89."
     ),
     targets.GROUPED: (
-        "A report of 14 ms has the server's own 3 to 4 ms in it, as every page has; over 1,500,000 rows they do not count."
+        "Of 14 ms, 3 to 4 are the server's own, as with every page; over 1,500,000 rows they do not count."
     ),
     targets.CALM_READERS: "Merges and readers share two cores, and each merge changes what readers are answered with.",
 }
