@@ -7,14 +7,18 @@ import io
 import json
 import signal
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from shell import Shell, typed
 
 from conftest import ROWS
 from live import until
+from turnout.cli import api, exporting
+from turnout.cli.api import Refused, Unreachable
+from turnout.cli.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -147,3 +151,32 @@ def test_a_job_that_another_cancels(shell: Shell, slow: str) -> None:
     assert process.returncode == 1
     assert "The export was cancelled by somebody else." in words.decode()
     assert not list(shell.database.parent.glob("*x.csv*"))
+
+
+def refused(code: str, status: int, retry_after: int | None = None) -> Refused:
+    return Refused(status, api._Envelope(code, code), retry_after)
+
+
+def test_what_passes_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server goes on with a job whether or not it can be asked about it for a moment."""
+    pauses: list[float] = []
+    monkeypatch.setattr(exporting, "Patience", partial(Patience, pauses.append))
+    passing = [refused("throttled", 429, 7), Unreachable("gone"), refused("storage_unavailable", 503), "answer"]
+
+    def ask() -> Any:
+        found = passing.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    assert exporting._patiently(ask) == "answer"
+    assert pauses[0] == 7
+    assert 0 < pauses[1] < pauses[2]
+    passing = [refused("not_found", 404), "answer"]
+    with pytest.raises(Refused):
+        exporting._patiently(ask)
+    assert len(pauses) == 3
+    passing = [Unreachable("gone") for _ in range(99)]
+    with pytest.raises(Unreachable):
+        exporting._patiently(ask)
+    assert len(passing) == 99 - 8

@@ -16,7 +16,7 @@ import pytest
 from test_owner import serving
 
 from conftest import ROWS, ndjson, row
-from turnout.cli import through
+from turnout.cli import patience, through
 from turnout.cli.api import Refused, Unreachable
 from turnout.cli.through import Through
 
@@ -190,7 +190,7 @@ def test_broken_connections_are_gone_on_with(shell: Shell, monkeypatch: pytest.M
 
 def test_an_import_that_was_given_up_goes_on_later(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(through, "PART", 20_000)
-    monkeypatch.setattr(through, "_TRIES", 1)
+    monkeypatch.setattr(patience, "TRIES", 1)
     padded = [row(5000 + number, customer={"id": 1, "name": "x" * 2_000}) for number in range(1, 101)]
     rows = file(shell, ndjson(padded))
     with elsewhere(shell) as (_, url, _, token):
@@ -204,7 +204,7 @@ def test_an_import_that_was_given_up_goes_on_later(shell: Shell, monkeypatch: py
         assert kept >= 60_000
         assert there.stat().st_mode & 0o777 == 0o600
         sent: list[int] = []
-        monkeypatch.setattr(through, "_TRIES", 8)
+        monkeypatch.setattr(patience, "TRIES", 8)
         monkeypatch.setattr(Through, "_send", counting(Through._send, sent))
         assert through_a(url, token, rows, []).created == 100
         assert sent[0] == kept

@@ -62,6 +62,9 @@ def test_further_sheets(studio: Studio, limits: dict[str, int]) -> None:
     (title, rows), *_ = whole.items()
     found = readers.sheets(one_sheet)
     assert list(found)[1] == "Report"
+    with ZipFile(io.BytesIO(one_sheet)) as parts:
+        sheets = [parts.read(name) for name in parts.namelist() if name.startswith("xl/worksheets/sheet")]
+    assert sum(b"tabSelected" in sheet for sheet in sheets) == 1, "what is typed goes into one sheet"
     data = {name: cells for name, cells in found.items() if name != "Report"}
     assert list(data) == [title, *(f"{title} {number}" for number in range(2, len(data) + 1))]
     assert all(cells[0] == rows[0] for cells in data.values())

@@ -21,8 +21,10 @@ from turnout.ingest import beside
 from turnout.ingest.columns import ColumnChecker
 from turnout.ingest.faults import Limits, Rejects
 from turnout.ingest.files import read_file
+from turnout.ingest.json_rows import JsonLines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
 BLOCK = 2_000
@@ -197,3 +199,21 @@ def test_a_short_file_needs_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(beside, "ALONE", 4)
     monkeypatch.setattr(beside, "ProcessPoolExecutor", refuse)
     assert len(read(ndjson(*rows(2)), block=BLOCK, processes=2).said) == 2
+
+
+@pytest.mark.usefixtures("threads")
+def test_many_cores_read_no_further_ahead_than_few() -> None:
+    """Each chunk is of some megabytes."""
+    taken = []
+
+    def chunks() -> Iterator[JsonLines]:
+        for number in range(200):
+            taken.append(number)
+            yield JsonLines(number + 1, line(FULL))
+
+    most = 0
+    for done, (_, batch) in enumerate(beside.checked(chunks(), BERLIN, LIMITS, 64), start=1):
+        assert batch is not None
+        most = max(most, len(taken) - done)
+    assert len(taken) == 200
+    assert most <= 2 * beside.MOST

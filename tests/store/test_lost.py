@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from turnout.errors import TurnoutError
+from turnout.store.base import Token
+from turnout.store.duckdb import DuckStore
 
 TESTS = Path(__file__).parents[1]
 
@@ -65,3 +74,33 @@ def test_everybody_finds_it_open_again(tmp_path: Path) -> None:
         *["[(20000,)]"] * 2,
         *("5", "True"),
     ]
+
+
+class Forgetful:
+    """A cursor whose changes are on disk, after which the engine finds no room to tidy up, and gives the file up."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def execute(self, sql: str, *values: Any) -> Any:
+        done = self._cursor.execute(sql, *values)
+        if sql.startswith(("UPDATE", "INSERT")):
+            raise duckdb.IOException("Transaction COMMIT succeeded and is durable, but the autocheckpoint failed.")
+        return done
+
+    def close(self) -> None:
+        self._cursor.close()
+
+
+def test_what_was_changed_though_it_seemed_not_so_is_known(tmp_path: Path) -> None:
+    """A token whose revocation is on disk is not accepted until the next start."""
+    with closing(DuckStore(tmp_path / "turnout.duckdb")) as store:
+        token = store.add_token(Token(0, "hash", "tk", (1,), "super_admin", None, 1, None, None))
+        store._engine._cursor = Forgetful(store._engine._cursor)  # type: ignore[assignment]
+        with pytest.raises(TurnoutError, match="Writing the store") as failed:
+            store.revoke_token(token.id, 5)
+        assert failed.value.code == "storage_unavailable"
+        known = store.token("hash")
+        assert known is not None
+        assert known.revoked_at == 5
+        assert store.add_token(Token(0, "other", "tk", (1,), "super_admin", None, 1, None, None)).id == token.id + 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import pathlib
 import stat
 import threading
 from contextlib import closing
@@ -19,9 +21,12 @@ from live import REPORT, until
 from oracle.report import Tenant
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.catalog.exports import EXPORTS, FILE_FORMATS
+from turnout.errors import TurnoutError
 from turnout.exports import FILES
+from turnout.jobs import queue
 from turnout.query.instants import DAY, load_zone, parse_instant
 from turnout.store.jobs import Status
+from turnout.store.open import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
 
     from live import Answer, Asking
     from turnout.store.base import Store
+    from turnout.store.jobs import Job
 
 NOW = parse_instant("2026-11-23T10:00:00Z", load_zone("UTC"))
 EXPORT, JOBS = "/api/v2/reports/attendances/export", "/api/v2/jobs"
@@ -161,7 +167,7 @@ def exported(asking: Asking, body: object = None, **how: Any) -> Answer:
 
 
 def files(inside: Inside) -> list[str]:
-    return sorted(path.name for path in inside.services.jobs.files.directory.glob("*"))
+    return sorted(path.name for path in inside.services.jobs.files.directory.glob("[!.]*"))
 
 
 # The life of a job
@@ -536,7 +542,7 @@ def test_how_long_files_are_kept_and_where_is_a_setting(
     (file.parent / "another.csv").touch()
     inside.now += 3 * DAY
     inside.services.jobs.tidy()
-    assert [one.name for one in file.parent.iterdir()] == ["another.csv"], "what is not ours stays"
+    assert files(inside) == ["another.csv"], "what is not ours stays"
 
 
 def test_a_file_that_cannot_be_written_fails_the_job(
@@ -788,6 +794,117 @@ def test_a_multipart_body_without_a_boundary_is_told_so(client: Asking) -> None:
     answer = post(client, b"--X\r\nfoo", {"Content-Type": "multipart/form-data"})
     assert answer.status == 400
     assert "has no boundary" in answer.json["field_errors"]["non_field_errors"][0]
+
+
+def failing_once(monkeypatch: pytest.MonkeyPatch, store: Store, name: str) -> list[str]:
+    """The next call of a method of the jobs does what it should, and raises all the same; so does an engine whose
+    commit is on disk, and whose checkpoint then finds no room."""
+    method, raised = getattr(store.jobs, name), list[str]()
+
+    def once(*given: Any, **named: Any) -> Any:
+        found = method(*given, **named)
+        if found and not raised:
+            raised.append(name)
+            raise TurnoutError("storage_unavailable", "Writing the store failed.")
+        return found
+
+    monkeypatch.setattr(store.jobs, name, once)
+    return raised
+
+
+def test_an_end_that_was_noted_though_it_seemed_not_so(
+    start: Callable[..., Inside], store: Store, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "_AGAIN", 0.01)
+    inside = start()
+    client = inside.as_(token(store, 1))
+    number = job_of(post(client))
+    gate.wait_for()
+    raised = failing_once(monkeypatch, store, "change")
+    gate.open.set()
+    for _ in until():
+        if raised and not inside.services.jobs._runs:
+            break
+    job = look(client, number)
+    assert job["status"] == "complete"
+    assert fetched(client, job).status == 200
+
+
+def test_a_job_that_began_though_it_seemed_not_so(
+    start: Callable[..., Inside], store: Store, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "_AGAIN", 0.01)
+    gate.open.set()
+    client = start().as_(token(store, 1))
+    raised = failing_once(monkeypatch, store, "claim")
+    assert ended(client, job_of(post(client)))["status"] == "complete"
+    assert raised
+
+
+def test_a_job_that_is_cancelled_as_it_begins_ends(
+    start: Callable[..., Inside], store: Store, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = start(export_concurrency=1)
+    jobs, claim = inside.services.jobs, store.jobs.claim
+    others: list[threading.Thread] = []
+
+    def claimed(now: int) -> Job | None:
+        job = claim(now)
+        if job and not others:
+            others.append(threading.Thread(target=jobs.remove, args=(job,)))
+            others[0].start()
+        return job
+
+    monkeypatch.setattr(store.jobs, "claim", claimed)
+    client = inside.as_(token(store, 1))
+    assert ended(client, job_of(post(client)))["status"] == "cancelled"
+    assert gate.ended.acquire(timeout=20), "the work goes on"
+
+
+def test_a_copy_of_the_store_leaves_the_original_s_files(
+    start: Callable[..., Inside], store: Store, gate: Gate, tmp_path: Path
+) -> None:
+    """A restored backup has the original's secrets, and calls its files alike; here they share the directory, too."""
+    store.secret("exports")
+    with store.upkeep.copy() as copied:
+        (tmp_path / "copy.duckdb").write_bytes(copied.read())
+    gate.open.set()
+    there = str(tmp_path / "exports")
+    original = start(export_directory=there)
+    client = original.as_(token(store, 1))
+    job = ended(client, job_of(post(client)))
+    original.services.jobs.tidy()
+    with closing(open_store(str(tmp_path / "copy.duckdb"))) as opened:
+        copy = Inside(opened, NOW, database=str(tmp_path / "copy.duckdb"), export_directory=there)
+        with closing(copy):
+            copy.services.jobs.tidy()
+            assert copy.services.jobs.status()["queued"] == 0
+    assert fetched(client, job).status == 200
+
+
+def test_a_file_that_cannot_be_removed_spoils_nothing(
+    start: Callable[..., Inside], store: Store, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate.open.set()
+    inside = start()
+    client = inside.as_(token(store, 1))
+    first, second = (ended(client, job_of(post(client))) for _ in range(2))
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pathlib.Path, "unlink", refused)
+        assert client.send("DELETE", f"{JOBS}/{first['id']}").status == 204
+        assert client.get(path=f"{JOBS}/{first['id']}").status == 404
+        inside.services.jobs.tidy()
+        with inside.services.jobs.aside():
+            pass
+        inside.services.jobs._is_open = False
+        assert look(client, second["id"])["status"] == "complete"
+        assert len(files(inside)) == 2
+    inside.services.jobs.tidy()
+    assert len(files(inside)) == 1
 
 
 def test_a_job_that_breaks_off_again_and_again_is_given_up(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import signal
@@ -9,15 +10,17 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from inside import Inside, add_provider, new_store, token
 from oracle.report import Tenant
+from turnout.web.uploads import Upload, Uploads, _steady
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from live import Answer, Asking
     from turnout.store.base import Store
@@ -84,13 +87,67 @@ def test_a_part_that_is_received_is_never_too_old(studio: Studio) -> None:
     add(studio.one, "abcdefgh")
     uploads = studio.app.services.uploads
     (path,) = studio.directory.iterdir()
-    uploads._writing.add(path.name)
+    uploads._in_use.add(path.name)
     uploads.expire(NOW + 9 * DAY)
-    uploads.forget(1)
     assert path.exists()
-    uploads._writing.clear()
+    uploads._in_use.clear()
     uploads.expire(NOW + 9 * DAY)
     assert not path.exists()
+
+
+def test_what_is_being_received_or_merged_is_nobody_else_s(studio: Studio) -> None:
+    add(studio.one, "abcdefgh")
+    (path,) = studio.directory.iterdir()
+    uploads = studio.app.services.uploads
+    uploads._in_use.add(path.name)
+    for method in ("PATCH", "POST", "DELETE"):
+        answer = studio.one.send(method, f"{PATH}/abcdefgh", {"Upload-Offset": "5"} if method == "PATCH" else {}, b"")
+        assert answer.error()[:2] == (409, "conflict"), method
+        assert int(answer.headers["retry-after"]) > 0
+    uploads._in_use.clear()
+    assert there(studio.one, "abcdefgh") == 5
+
+
+def test_an_erasure_takes_a_part_that_is_being_received(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written to it afterwards is nowhere, and who sends it is told."""
+    add(studio.one, "abcdefgh")
+    uploads = studio.app.services.uploads
+    receive = Uploads._receive
+
+    async def receive_and_forget(*given: Any) -> None:
+        await receive(*given)
+        uploads.forget(1)
+
+    monkeypatch.setattr(Uploads, "_receive", receive_and_forget)
+    assert add(studio.one, "abcdefgh", offset=5).error()[:2] == (409, "conflict")
+    assert not list(studio.directory.iterdir())
+
+
+def test_a_client_that_falls_silent_does_not_keep_its_upload(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a network is gone without a word: what arrived stays, and may be gone on with."""
+    monkeypatch.setattr("turnout.web.uploads._SILENCE", 0.05)
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b"half"
+        await asyncio.Event().wait()
+
+    async def receive() -> list[bytes]:
+        return [chunk async for chunk in _steady(half())]
+
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(receive())
+    upload = Upload(1, studio.directory / "1-x", 0)
+    studio.directory.mkdir()
+
+    class Silent:
+        def stream(self) -> AsyncIterator[bytes]:
+            return half()
+
+    uploads = Uploads(studio.directory)
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(uploads.append(upload, 0, Silent(), 100, NOW))  # type: ignore[arg-type]
+    assert upload.path.read_bytes() == b"half"
+    uploads.check_free(upload)
 
 
 def test_an_upload_that_was_forgotten_meanwhile_begins_anew(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

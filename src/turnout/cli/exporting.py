@@ -8,10 +8,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import msgspec
 
-from turnout.cli.api import Refused, answered, call, read_json
+from turnout.cli.api import Refused, Unreachable, answered, call, read_json
+from turnout.cli.patience import Patience, passes
 from turnout.cli.problems import Failure, Misuse
 from turnout.cli.render import counting, progress, say, write_bytes
 from turnout.cli.whole import whole_file
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _JOBS: Final = "/api/v2/jobs"
 _FIRST_LOOK, _LAST_LOOK = 0.02, 0.5
 _STDOUT: Final = "-"
+_SILENCE: Final = 60.0
+"""So many seconds without a byte, and a file does not come any more."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def export(client: httpx.Client, provider: int, report: Report, pairs: Pairs, ou
     """Export a report to the file `output`, or `-`, standard output. What ends it before that cancels the job."""
     began = time.monotonic()
     headers = {"TeamUp-Provider-ID": str(provider)}
-    number = _ask(client, report, pairs, headers)
+    number = _ask(client, report, pairs, {**headers, "Idempotency-Key": uuid4().hex})
     try:
         job = _wait(client, number, headers)
     except BaseException as ended:
@@ -77,7 +81,7 @@ def _ask(client: httpx.Client, report: Report, pairs: Pairs, headers: dict[str, 
     for name, value in pairs:
         body.setdefault(name, []).append(value)
     try:
-        answer = call(client, "POST", report.export_path, body=body, headers=headers)
+        answer = _patiently(lambda: call(client, "POST", report.export_path, body=body, headers=headers))
     except Refused as refused:
         if refused.code == "parameter_invalid":
             raise Misuse(refused.message, fields=refused.fields) from refused
@@ -89,7 +93,8 @@ def _wait(client: httpx.Client, number: int, headers: dict[str, str]) -> _Job:
     pause = _FIRST_LOOK
     with counting("Exporting") as report:
         while True:
-            job: _Job = read_json(call(client, "GET", f"{_JOBS}/{number}", headers=headers), _Job)
+            answer = _patiently(lambda: call(client, "GET", f"{_JOBS}/{number}", headers=headers))
+            job: _Job = read_json(answer, _Job)
             report(job.complete_items, job.total_items)
             if job.status not in ("queued", "running"):
                 break
@@ -100,12 +105,24 @@ def _wait(client: httpx.Client, number: int, headers: dict[str, str]) -> _Job:
     raise Failure(f"The export failed: {job.error}" if job.error else f"The export was {job.status} by somebody else.")
 
 
+def _patiently(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """An answer. What passes is waited out: the server goes on with its jobs where it was."""
+    patience = Patience()
+    while True:
+        try:
+            return ask()
+        except (Unreachable, Refused) as error:
+            if not passes(error):
+                raise
+            patience.wait(error)
+
+
 def _fetch(client: httpx.Client, job: _Job, write: Callable[[bytes], object]) -> None:
     # Only the query of the link counts: behind a proxy, its host may be another one, which must not get the token.
     query = urlsplit(job.result_url or "").query
     received = 0
     with (
-        answered(client, "GET", f"{_JOBS}/{job.id}/result?{query}", whole=False, timeout=None) as response,
+        answered(client, "GET", f"{_JOBS}/{job.id}/result?{query}", whole=False, timeout=_SILENCE) as response,
         progress("Fetching", job.size, in_bytes=True) as report,
     ):
         for block in response.iter_bytes():

@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from turnout.cli.api import LOCAL_HOST, Refused, Rejected, Unreachable, answered
+from turnout.cli.patience import BUSY, Patience, passes
 from turnout.errors import ERRORS
 from turnout.imports import ImportResult
 from turnout.ingest.faults import BadRow, Fault
@@ -24,14 +25,8 @@ _LINES: Final = "application/x-ndjson"
 _BLOCK: Final = 1024 * 1024
 PART: Final = 8 * _BLOCK
 """A file that is larger goes to a server elsewhere in parts of this many bytes."""
-_TRIES: Final = 8
-_FIRST_PAUSE: Final = 0.5
-_LONGEST_PAUSE: Final = 30.0
-_SERVER_ERROR: Final = 500
 _PASSING: Final = frozenset({"conflict", "throttled"})
-"""Refusals that pass: the part was received after all, or there were too many requests."""
-_BUSY: Final = frozenset({"overloaded", "throttled"})
-"""Refusals of a whole import that pass: nothing of it was done, and it may be asked for again."""
+"""Refusals of a part that pass: it was received after all, or there were too many requests."""
 # A merge of many rows takes its time, and tells nothing meanwhile.
 _TIMEOUT: Final = httpx.Timeout(None, connect=5.0)
 
@@ -72,7 +67,7 @@ class Through:
         params = {name: "true" for name, said in (("partial", rejects is not None), ("dry_run", dry_run)) if said}
         in_one = self._size <= PART or self._client.base_url.host == LOCAL_HOST
         path = _ROWS if in_one else self._upload()
-        tries = 0
+        patience = Patience(self._pause)
         while True:
             asked = {**(self._body() if in_one else {"headers": self._headers}), "params": params, "timeout": _TIMEOUT}
             try:
@@ -82,10 +77,13 @@ class Through:
                     told = None if refused.message == ERRORS[refused.code].message else refused.message
                     bad = tuple(map(_bad, refused.rejected))
                     return ImportResult(0, 0, 0, bad, refused.rejected_count, told)
-                tries += 1
-                if refused.code not in _BUSY or tries == _TRIES:
+                gone = refused.code == "not_found" and not in_one
+                if not gone and refused.code not in BUSY:
                     raise
-                self._wait(tries, refused)
+                patience.wait(refused)
+                if gone:
+                    # Another import of the same file has merged the upload, and forgotten it.
+                    self._upload()
 
     def _body(self) -> dict[str, Any]:
         """The whole file, as what is sent with one request."""
@@ -119,26 +117,20 @@ class Through:
     def _upload(self) -> str:
         """Send the file in parts; return the address where it is then imported. What is there already is not sent."""
         path = f"/ingest/v1/uploads/{self._name()}"
-        received, tries = self._received(path), 0
+        received = self._received(path)
+        patience = Patience(self._pause)
         while received < self._size:
             self._progress(received)
             try:
-                received, tries = self._send(path, received), 0
+                received = self._send(path, received)
+                patience.reset()
             except (Unreachable, Refused) as error:
-                if isinstance(error, Refused) and error.status < _SERVER_ERROR and error.code not in _PASSING:
+                if not passes(error, _PASSING):
                     raise
-                tries += 1
-                if tries == _TRIES:
-                    raise
-                self._wait(tries, error)
+                patience.wait(error)
                 received = self._received(path)
         self._progress(received)
         return path
-
-    def _wait(self, tries: int, error: Unreachable | Refused) -> None:
-        """Wait as long as the server asks for, else longer each time."""
-        waits = error.retry_after if isinstance(error, Refused) else None
-        self._pause(min(_FIRST_PAUSE * 2**tries, _LONGEST_PAUSE) if waits is None else waits)
 
     def _name(self) -> str:
         """The same for the same file, so that an import that was interrupted goes on where it was."""

@@ -64,13 +64,14 @@ def checked(
     A `FileFaultError` of `chunks` comes when all chunks before it have been handed out.
     """
     here = partial(at_once, ColumnChecker(zone, limits))
+    processes = min(processes, MOST)
     for chunk in islice(chunks, ALONE) if processes > 1 else chunks:
         yield chunk, here(chunk)
     following = next(chunks, None)
     if following is None:
         return
     chunks = chain([following], chunks)
-    with _pool(zone, limits, min(processes, MOST)) as pool:
+    with _pool(zone, limits, processes) as pool:
         begun = _sent(pool, None)
         while begun and not begun.done() and (meanwhile := next(chunks, None)):
             yield meanwhile, here(meanwhile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ class Files:
         self.directory = directory
         self._store = store
         self._own: str | None = None
+        self._lock: int | None = None
 
     def path(self, job: Job) -> Path:
         """Where the file of a job's run lies when it is whole."""
@@ -63,6 +65,30 @@ class Files:
     def found(self) -> set[Path]:
         """The files that are there, whole or not. Several stores may have theirs in one directory."""
         return set(self.directory.glob(self._prefix + "*"))
+
+    def are_ours(self) -> bool:
+        """Whether nobody else keeps files of this store here, from now on until the process ends or `close`.
+
+        A copy of a store, such as a restored backup, calls its files as the original does, and knows fewer of them.
+        """
+        if self._lock is None:
+            try:
+                lock = os.open(self.directory / f".{self._prefix}lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError:
+                return False
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(lock)
+                return False
+            self._lock = lock
+        return True
+
+    def close(self) -> None:
+        """Let others keep files of this store here."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def of(self, jobs: Iterable[Job]) -> set[Path]:
         """The files that jobs may have, be they whole or being made."""

@@ -21,6 +21,7 @@ from turnout.store.jobs import UNFINISHED, Job, Standing, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from turnout.query.request import ReportRequest
     from turnout.settings import Settings
@@ -56,6 +57,8 @@ class Jobs:
         self._aside = 0
         self._runs: dict[tuple[int, int], Run] = {}
         self._opening = threading.Lock()
+        self._beginning = threading.Lock()
+        """Held while a job begins, or is cancelled: what the store has running is then among `_runs`."""
         self._is_open = False
         self._started = False
         self._ending = False
@@ -90,14 +93,14 @@ class Jobs:
         if self._started:
             for thread in self._threads:
                 thread.close()
+        self.files.close()
 
     def open(self) -> None:
         """Set right what a process left that did not end well. Done once, before anything else is."""
         with self._opening:
             if self._is_open:
                 return
-            for job in self._store.jobs.of_status(Status.RUNNING):
-                self._store.jobs.change(job, broken_off(job, self._now()))
+            self._take_up()
             self._expire()
             there = self.files.found()
             away = [job.id for job in self._store.jobs.of_status(Status.COMPLETE) if self.files.path(job) not in there]
@@ -105,6 +108,13 @@ class Jobs:
                 fields = {"jobs": len(away), "directory": str(self.files.directory)}
                 _log.warning("files of exports are not where they were", extra={"fields": fields})
             self._is_open = True
+
+    def _take_up(self) -> None:
+        """Put back what the store has running and no thread has: it broke off, or began as the store failed."""
+        with self._beginning:
+            for job in self._store.jobs.of_status(Status.RUNNING):
+                if (job.id, job.run) not in self._runs:
+                    self._store.jobs.change(job, broken_off(job, self._now()))
 
     # What is asked for
 
@@ -165,13 +175,16 @@ class Jobs:
         while known := self._store.jobs.get(job.provider_id, job.id):
             if known.status in UNFINISHED:
                 cancelled = replace(self._as_it_is(known), status=Status.CANCELLED, finished_at=self._now())
-                if self._store.jobs.change(known, cancelled):
-                    if run := self._runs.get((known.id, known.run)):
+                with self._beginning:
+                    done = self._store.jobs.change(known, cancelled)
+                    run = self._runs.get((known.id, known.run))
+                if done:
+                    if run:
                         run.interrupt()
                     self._end(cancelled)
                     return
             elif self._store.jobs.remove(known):
-                self.files.path(known).unlink(missing_ok=True)
+                _unlink(self.files.path(known))
                 return
 
     @contextmanager
@@ -190,8 +203,12 @@ class Jobs:
         finally:
             with self._changed:
                 self._aside -= 1
-            self._sweep()
             self._tell()
+            try:
+                self._sweep()
+            except TurnoutError as error:
+                # The work is done, and files are swept every minute.
+                _log.warning("exports cannot be tidied", extra={"fields": {"reason": str(error)}})
 
     def _as_it_is(self, job: Job) -> Job:
         """The job with what the store does not know yet: how far it is, and that its file is gone.
@@ -225,9 +242,11 @@ class Jobs:
     def _sweep(self) -> None:
         """Remove every file that belongs to no job. A run is kept until the store knows what became of it."""
         there = self.files.found()
+        if not there or not self.files.are_ours():
+            return
         running = [run.job for run in list(self._runs.values())]
         for path in there - self.files.of([*running, *self._store.jobs.of_status(Status.COMPLETE)]):
-            path.unlink(missing_ok=True)
+            _unlink(path)
 
     def _keep_tidy(self) -> None:
         tidier = self._threads[-1]
@@ -248,7 +267,7 @@ class Jobs:
 
     def _work(self) -> None:
         behind_others()  # somebody waits for an answer, and nobody for a file
-        seen = -1
+        seen, failed = -1, False
         while not self._ending:
             with self._changed:
                 while not self._ending and seen == self._changes:
@@ -256,6 +275,9 @@ class Jobs:
                 seen = self._changes
             try:
                 self.open()
+                if failed:
+                    self._take_up()
+                    failed = False
                 while run := self._begin():
                     self._carry_out(run)
             except Exception as error:  # noqa: BLE001 - the jobs to come must not suffer from one
@@ -264,19 +286,20 @@ class Jobs:
                 expected = error if not isinstance(error, TurnoutError | OSError) else None
                 _log.warning("exports fail", exc_info=expected, extra={"fields": {"reason": str(error)}})
                 self._threads[0].pause(_AGAIN)
-                seen = -1
+                seen, failed = -1, True
 
     def _begin(self) -> Run | None:
         """Claim the next job, unless nothing is to begin now."""
         if self._ending or self._aside:
             return None
-        job = self._store.jobs.claim(self._now())
-        if job is None:
-            return None
-        run = Run(job)
-        with self._changed:
-            self._runs[job.id, job.run] = run
-            late = self._ending or self._aside > 0
+        with self._beginning:
+            job = self._store.jobs.claim(self._now())
+            if job is None:
+                return None
+            run = Run(job)
+            with self._changed:
+                self._runs[job.id, job.run] = run
+                late = self._ending or self._aside > 0
         if late:
             run.interrupt()
         return run
@@ -290,7 +313,7 @@ class Jobs:
             with self._changed:
                 del self._runs[run.job.id, run.job.run]
         if not kept or after.status is not Status.COMPLETE:
-            self.files.path(run.job).unlink(missing_ok=True)
+            _unlink(self.files.path(run.job))
         if kept and after.status not in UNFINISHED:
             fields = {"job": after.id, "rows": after.complete_items, "seconds": round(time.monotonic() - began, 3)}
             _log.info("export ended", extra={"fields": {**fields, "status": after.status, "reason": after.error}})
@@ -298,12 +321,25 @@ class Jobs:
 
     def _settle(self, before: Job, after: Job) -> bool:
         """Store what became of a job; a store that cannot be written now is asked again until the end."""
+        failed = False
         while True:
             try:
-                return self._store.jobs.change(before, after)
+                if self._store.jobs.change(before, after):
+                    return True
+                # Where noting it failed, it may have been noted all the same.
+                return failed and self._store.jobs.get(after.provider_id, after.id) == after
             except TurnoutError as error:
+                failed = True
                 _log.warning("a job cannot be noted", extra={"fields": {"job": after.id, "reason": error.message}})
                 self._threads[0].pause(_AGAIN)
 
     def _end(self, job: Job) -> None:
         self._on_end(job)
+
+
+def _unlink(path: Path) -> None:
+    """Remove a file that is of no use. Where that fails it is swept some time later; nothing else suffers from it."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        _log.warning("a file of an export cannot be removed", extra={"fields": {"reason": error.strerror}})

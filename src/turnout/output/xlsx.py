@@ -84,6 +84,10 @@ class _Places:
                 at += here.num_rows
 
 
+_SELECTED: Final = b' tabSelected="1"'
+"""Of the first sheet alone: where several are selected, what is typed into one goes into all of them."""
+
+
 def write(
     whole: Whole,
     batches: Iterable[pa.RecordBatch],
@@ -104,7 +108,7 @@ def write(
         _put(packed, _FIRST_PART, empty.parts[_FIRST_PART])  # first, as it tells what the file is
         for number, rows in groupby(parts, lambda part: part[0]):
             with packed.open(sheet_part(number), "w") as sheet:
-                sheet.write(empty.head)
+                sheet.write(empty.head if number == 0 else empty.head.replace(_SELECTED, b""))
                 for _, text, cut_here in rows:
                     sheet.write(text)
                     places.bytes[number] += len(text)

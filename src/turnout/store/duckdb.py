@@ -54,21 +54,23 @@ class DuckStore:
             # The same place may be given to several stores.
             spilled = temp_directory / f"{path.name}-{sha256(bytes(path)).hexdigest()[:8]}.tmp"
         self._engine = engine = Engine(
-            partial(attach, path, memory_limit=memory_limit, threads=threads, temp_directory=spilled)
+            partial(attach, path, memory_limit=memory_limit, threads=threads, temp_directory=spilled), self._mirror
         )
         self._versions: dict[int, int] = {}
         self._changing: int | None = None
         self.persons = DuckPersons(self._change, engine.snapshot, self._overwrite, engine.small)
         self.jobs = DuckJobs(engine.briefly)
         self.upkeep = DuckUpkeep(path, engine)
-        with engine.briefly("Reading the store") as cursor:
-            self._providers = {row[0]: Provider(*row) for row in sorted(_read(cursor, "provider", Provider))}
-            tokens = (Token(*row) for row in _read(cursor, "token", Token))
-            self._tokens = {token.sha256: replace(token, providers=tuple(token.providers)) for token in tokens}
-            found = cursor.execute("SELECT name, value FROM secret").fetchall()
-            self._secrets = {name: bytes(value) for name, value in found}
-            places = cursor.execute("SELECT provider_id, mark, as_of, document FROM sync").fetchall()
-            self._places = {provider_id: StoredPlace(*place) for provider_id, *place in places}
+
+    def _mirror(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Read what is kept in memory. A change whose commit failed may have been made all the same."""
+        self._providers = {row[0]: Provider(*row) for row in sorted(_read(cursor, "provider", Provider))}
+        tokens = (Token(*row) for row in _read(cursor, "token", Token))
+        self._tokens = {token.sha256: replace(token, providers=tuple(token.providers)) for token in tokens}
+        found = cursor.execute("SELECT name, value FROM secret").fetchall()
+        self._secrets = {name: bytes(value) for name, value in found}
+        places = cursor.execute("SELECT provider_id, mark, as_of, document FROM sync").fetchall()
+        self._places = {provider_id: StoredPlace(*place) for provider_id, *place in places}
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """A consistent view; see `base.Snapshot`."""

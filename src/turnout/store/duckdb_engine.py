@@ -31,10 +31,18 @@ _INSIST_SECONDS: Final = 0.01
 
 
 class Engine:
-    """Safe for use by several threads. Who holds several of its locks takes them in this order: turn, gate, small."""
+    """Safe for use by several threads. Who holds several of its locks takes them in this order: turn, gate, small.
 
-    def __init__(self, attach: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+    `opened` gets a cursor each time that the file has been opened, before anybody else uses it.
+    """
+
+    def __init__(
+        self,
+        attach: Callable[[], duckdb.DuckDBPyConnection],
+        opened: Callable[[duckdb.DuckDBPyConnection], None] = lambda _: None,
+    ) -> None:
         self._attach = attach
+        self._opened = opened
         self._turn = Lock()
         self._gate = Condition()
         self._works: set[Work] = set()
@@ -48,6 +56,7 @@ class Engine:
         self._connection = connection
         with engine_errors("Reading the store"):
             self._cursor = cursor_of(connection)
+            self._opened(self._cursor)
         self._snapshots = Snapshots(connection)
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:

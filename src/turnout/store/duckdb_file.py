@@ -81,10 +81,14 @@ def engine_errors(doing: str) -> Iterator[None]:
         raise TurnoutError("server_error", f"{doing} failed ({type(error).__name__}).") from None
     except duckdb.Error as error:
         cause = _cause(str(error))
-        kind = EngineLost if "has been invalidated" in str(error) else TurnoutError
+        kind = EngineLost if any(sign in str(error) for sign in _LOST) else TurnoutError
         raise kind(
             "storage_unavailable", f"{doing} failed{f': {cause}' if cause else f' ({type(error).__name__})'}."
         ) from None
+
+
+_LOST: Final = ("has been invalidated", "autocheckpoint failed")
+"""What the engine says when it has given the file up. A commit whose checkpoint failed is durable all the same."""
 
 
 def _cause(text: str) -> str | None:

@@ -63,16 +63,17 @@ async def upload(request: Request) -> Response:
     found = services.uploads.find(credential, provider.id, request.path_params["name"], context.now)
     if request.method == "POST":
         options = _options(request)
-        services.uploads.check_whole(found)
         if not found.received:
             raise TurnoutError("not_found", "Nothing was uploaded under this name.")
-        with found.path.open("rb") as file:
-            answer = await _Work(request, provider, Body(file, found.received, ""), options).answer()
-        if not options.dry_run:
-            services.uploads.remove(found)
+        with services.uploads.in_use(found):
+            with found.path.open("rb") as file:
+                answer = await _Work(request, provider, Body(file, found.received, ""), options).answer()
+            if not options.dry_run:
+                services.uploads.remove(found)
         return answer
     no_parameters(request)
     if request.method == "DELETE":
+        services.uploads.check_free(found)
         services.uploads.remove(found)
         return Response(status_code=204, headers=API_HEADERS)
     if request.method == "PATCH":

@@ -7,18 +7,22 @@ store, for its user alone, since they hold the same data.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
+
+from starlette.requests import ClientDisconnect
 
 from turnout.errors import TurnoutError, shown
 from turnout.web.limits import kept_on_disk
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from starlette.requests import Request
@@ -30,6 +34,8 @@ _MOST_UPLOADS: Final = 20
 """Of one provider, so that nobody takes the others' room."""
 _DAY: Final = 86_400 * 1_000_000
 _SPARE_BYTES: Final = 1 << 30
+_SILENCE: Final = 30.0
+"""So many seconds without a byte, and the client of a part is taken for gone: it may go on with another connection."""
 _NAME: Final = re.compile(r"[A-Za-z0-9]{8,64}")
 
 
@@ -50,7 +56,7 @@ class Uploads:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._writing: set[str] = set()
+        self._in_use: set[str] = set()
 
     def find(self, credential: Credential, provider_id: int, name: str, now: int) -> Upload:
         """What is there of the upload that a token calls `name`; `not_found` where that is no name of an upload."""
@@ -69,45 +75,56 @@ class Uploads:
         Raises `conflict` where it does not begin where the upload ends, or another part is being written, and
         `storage_unavailable` where the disk does not take it.
         """
-        self.check_whole(upload)
+        self.check_free(upload)
         if offset != upload.received:
             raise TurnoutError("conflict", f"The next part begins at {upload.received}, and not at {offset}.")
-        self._writing.add(upload.path.name)
-        try:
-            with kept_on_disk():
-                self._make_room(upload, most, now)
-                await self._receive(upload, request, most)
+        with self.in_use(upload), kept_on_disk():
+            self._make_room(upload, most, now)
+            await self._receive(upload, request, most)
+            try:
                 os.utime(upload.path, ns=(now * 1_000, now * 1_000))
                 received = upload.path.stat().st_size
-        finally:
-            self._writing.discard(upload.path.name)
+            except FileNotFoundError:
+                raise _forgotten() from None
         return Upload(upload.provider_id, upload.path, received)
+
+    @contextmanager
+    def in_use(self, upload: Upload) -> Iterator[None]:
+        """While it lasts, everybody else who wants the upload gets a `conflict`, as one does who comes too late."""
+        self.check_free(upload)
+        self._in_use.add(upload.path.name)
+        try:
+            yield
+        finally:
+            self._in_use.discard(upload.path.name)
 
     async def _receive(self, upload: Upload, request: Request, most: int) -> None:
         with upload.path.open("ab") as file:
             if file.tell() != upload.received:
-                raise TurnoutError("conflict", "This upload was forgotten meanwhile; begin anew.")
+                raise _forgotten()
             received = upload.received
-            async for chunk in request.stream():
+            async for chunk in _steady(request.stream()):
                 received += len(chunk)
-                if received - upload.received > most or received > MOST_BYTES:
+                if received - upload.received > most:
                     raise TurnoutError("request_too_large", f"A part holds at most {most} bytes.")
+                if received > MOST_BYTES:
+                    raise TurnoutError("request_too_large", f"An upload holds at most {MOST_BYTES} bytes.")
                 file.write(chunk)
 
-    def check_whole(self, upload: Upload) -> None:
-        """Raise `conflict` while a part of the upload is being received."""
-        if upload.path.name in self._writing:
-            raise TurnoutError("conflict", "A part of this upload is being received.", retry_after=1)
+    def check_free(self, upload: Upload) -> None:
+        """Raise `conflict` while a part of the upload is being received, or it is being merged."""
+        if upload.path.name in self._in_use:
+            message = "A part of this upload is being received, or it is being merged."
+            raise TurnoutError("conflict", message, retry_after=5)
 
     def remove(self, upload: Upload) -> None:
         """Forget an upload."""
         upload.path.unlink(missing_ok=True)
 
     def forget(self, provider_id: int) -> None:
-        """Forget what was uploaded for a provider and is not merged: whoever goes on begins anew."""
+        """Forget what was uploaded for a provider and is not merged: whoever goes on, or is at it, begins anew."""
         for path in self._directory.glob(f"{provider_id}-*"):
-            if path.name not in self._writing:
-                path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
     def expire(self, now: int) -> None:
         """Forget every upload that had no part for a day."""
@@ -116,7 +133,7 @@ class Uploads:
 
     def _expire(self, path: Path, now: int) -> None:
         with suppress(FileNotFoundError, NotADirectoryError):
-            if path.name not in self._writing and path.stat().st_mtime_ns // 1_000 < now - _DAY:
+            if path.name not in self._in_use and path.stat().st_mtime_ns // 1_000 < now - _DAY:
                 path.unlink()
 
     def _make_room(self, upload: Upload, most: int, now: int) -> None:
@@ -127,3 +144,20 @@ class Uploads:
             raise TurnoutError("overloaded", "Too many files are being uploaded.", retry_after=60)
         if shutil.disk_usage(self._directory).free < _SPARE_BYTES + most:
             raise TurnoutError("storage_unavailable", "The disk has no room for an upload.")
+
+
+def _forgotten() -> TurnoutError:
+    return TurnoutError("conflict", "This upload was forgotten meanwhile; begin anew.")
+
+
+async def _steady(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """What a client sends. Raises `ClientDisconnect` where it sends nothing for a while: its network may be gone."""
+    while True:
+        try:
+            async with asyncio.timeout(_SILENCE):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise ClientDisconnect from None
+        if chunk is None:
+            return
+        yield chunk
