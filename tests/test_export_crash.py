@@ -56,7 +56,7 @@ def text(template: tuple[Path, str]) -> str:
 
 
 def files(database: Path) -> list[Path]:
-    return sorted(Path(f"{database}.exports").glob("*"))
+    return sorted(Path(f"{database}.exports").glob("[!.]*"))
 
 
 def ask(client: Asking, format_: str = "ndjson", headers: dict[str, str] | None = None, **body: Any) -> Answer:

@@ -240,12 +240,18 @@ class Jobs:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove every file that belongs to no job. A run is kept until the store knows what became of it."""
+        """Remove every file that belongs to no job. A run is kept until the store knows what became of it.
+
+        Where another store may have files of the same names, only those of jobs that are known here.
+        """
         there = self.files.found()
-        if not there or not self.files.are_ours():
+        if not there:
             return
         running = [run.job for run in list(self._runs.values())]
-        for path in there - self.files.of([*running, *self._store.jobs.of_status(Status.COMPLETE)]):
+        useless = there - self.files.of([*running, *self._store.jobs.of_status(Status.COMPLETE)])
+        if not self.files.are_ours():
+            useless &= self.files.of(self._store.jobs.of_status(*Status))
+        for path in useless:
             _unlink(path)
 
     def _keep_tidy(self) -> None:
