@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import stat
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from turnout.store.base import Store
     from turnout.store.jobs import Job
 
+_log: Final = logging.getLogger("turnout.exports")
 _PART: Final = ".part"
 
 
@@ -66,7 +68,7 @@ class Files:
         """The files that are there, whole or not. Several stores may have theirs in one directory."""
         return set(self.directory.glob(self._prefix + "*"))
 
-    def are_ours(self) -> bool:
+    def _are_ours(self) -> bool:
         """Whether nobody else keeps files of this store here, from now on until the process ends or `close`.
 
         A copy of a store, such as a restored backup, calls its files as the original does, and knows fewer of them.
@@ -95,6 +97,21 @@ class Files:
         paths = {self.path(job) for job in jobs}
         return paths | {path.with_name(path.name + _PART) for path in paths}
 
+    def remove(self, job: Job) -> None:
+        """Remove a job's file, if it is there."""
+        _unlink(self.path(job))
+
+    def sweep(self, there: set[Path], kept: Iterable[Job], known: Iterable[Job]) -> None:
+        """Remove, of the files that are `there`, those of no job that is `kept`.
+
+        Where another store may have files of the same names, only those of jobs that are `known`.
+        """
+        useless = there - self.of(kept)
+        if not self._are_ours():
+            useless &= self.of(known)
+        for path in useless:
+            _unlink(path)
+
     def fault(self) -> str | None:
         """Why no files can be kept, or why others may read them."""
         place = next(path for path in (self.directory, *self.directory.parents) if path.exists())
@@ -118,3 +135,11 @@ def _keep(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _unlink(path: Path) -> None:
+    """Remove a file that is of no use. Where that fails it is swept some time later; nothing else suffers from it."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        _log.warning("a file of an export cannot be removed", extra={"fields": {"reason": error.strerror}})

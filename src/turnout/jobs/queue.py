@@ -21,7 +21,6 @@ from turnout.store.jobs import UNFINISHED, Job, Standing, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from turnout.query.request import ReportRequest
     from turnout.settings import Settings
@@ -184,7 +183,7 @@ class Jobs:
                     self._end(cancelled)
                     return
             elif self._store.jobs.remove(known):
-                _unlink(self.files.path(known))
+                self.files.remove(known)
                 return
 
     @contextmanager
@@ -240,19 +239,13 @@ class Jobs:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove every file that belongs to no job. A run is kept until the store knows what became of it.
-
-        Where another store may have files of the same names, only those of jobs that are known here.
-        """
+        """Remove every file that belongs to no job. A run is kept until the store knows what became of it."""
         there = self.files.found()
-        if not there:
-            return
-        running = [run.job for run in list(self._runs.values())]
-        useless = there - self.files.of([*running, *self._store.jobs.of_status(Status.COMPLETE)])
-        if not self.files.are_ours():
-            useless &= self.files.of(self._store.jobs.of_status(*Status))
-        for path in useless:
-            _unlink(path)
+        if there:
+            running = [run.job for run in list(self._runs.values())]
+            jobs = self._store.jobs.of_status(*Status)
+            kept = [*running, *(job for job in jobs if job.status is Status.COMPLETE)]
+            self.files.sweep(there, kept, jobs)
 
     def _keep_tidy(self) -> None:
         tidier = self._threads[-1]
@@ -319,7 +312,7 @@ class Jobs:
             with self._changed:
                 del self._runs[run.job.id, run.job.run]
         if not kept or after.status is not Status.COMPLETE:
-            _unlink(self.files.path(run.job))
+            self.files.remove(run.job)
         if kept and after.status not in UNFINISHED:
             fields = {"job": after.id, "rows": after.complete_items, "seconds": round(time.monotonic() - began, 3)}
             _log.info("export ended", extra={"fields": {**fields, "status": after.status, "reason": after.error}})
@@ -341,11 +334,3 @@ class Jobs:
 
     def _end(self, job: Job) -> None:
         self._on_end(job)
-
-
-def _unlink(path: Path) -> None:
-    """Remove a file that is of no use. Where that fails it is swept some time later; nothing else suffers from it."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        _log.warning("a file of an export cannot be removed", extra={"fields": {"reason": error.strerror}})
