@@ -131,8 +131,9 @@ def test_an_interrupt_cancels_the_job_and_leaves_no_file(shell: Shell, slow: str
         if any(job["complete_items"] for job in jobs(shell, slow)):
             break
     process.send_signal(number)
-    process.communicate()
+    _, words = process.communicate()
     assert process.returncode == 128 + number
+    assert ("The export was cancelled." in words.decode()) == (number == signal.SIGINT)
     assert [job["status"] for job in jobs(shell, slow)] == ["cancelled"]
     assert not list(shell.database.parent.glob("*x.csv*"))
 

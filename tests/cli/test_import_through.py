@@ -266,6 +266,33 @@ def test_an_import_that_failed_is_not_tried_again() -> None:
     assert len(asked) == 1
 
 
+def test_an_upload_that_another_import_merged_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both were of the same file, and have one upload: its rows are in, and are not there a second time."""
+    monkeypatch.setattr(through, "PART", 4_000)
+    received, merges, parts = 0, 0, 0
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal received, merges, parts
+        if request.method == "PATCH":
+            received += len(request.read())
+            parts += 1
+        if request.method != "POST":
+            return httpx.Response(200, json={"received": received})
+        merges += 1
+        if merges == 1:
+            received = 0
+            return httpx.Response(404, json={"code": "not_found", "message": "Nothing.", "field_errors": {}})
+        return httpx.Response(200, json={"created": 0, "updated": 0, "unchanged": 1, "rejected_count": 0})
+
+    with (
+        httpx.Client(transport=httpx.MockTransport(answer), base_url="http://elsewhere") as client,
+        open(__file__, "rb") as source,
+    ):
+        assert Through(client, source, 1, pause=lambda _: None).run(rejects=None, dry_run=False).unchanged == 1
+    assert received == Path(__file__).stat().st_size
+    assert parts == 2 * -(-received // 4_000)
+
+
 def test_parts_have_their_place(shell: Shell) -> None:
     with elsewhere(shell) as (_, url, _, token):
         headers = {"Authorization": f"Bearer {token}"}

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
+from turnout.cli.api import Unreachable
 from turnout.cli.pages import PATH, every_page, first_page
 from turnout.cli.problems import Failure, Misuse
 from turnout.cli.report_output import Request, write_csv, write_json, write_table
@@ -133,19 +134,22 @@ def stall(_: httpx.Request) -> httpx.Response:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "said", "kind"),
     [
-        (lambda _: httpx.Response(502, text="<html>Bad gateway"), "answered 502 Bad Gateway, and not as Turnout does"),
-        (lambda _: httpx.Response(301, headers={"Location": "https://x"}), "answered 301 Moved Permanently"),
-        (lambda _: httpx.Response(500, json=["?"]), "answered 500"),
-        (refuse, "https://reports.example.com/base could not be reached: Connection refused."),
-        (stall, "did not answer within"),
+        (lambda _: httpx.Response(502, text="<html>Bad gateway"), "answered 502 Bad Gateway, and not as", Unreachable),
+        (lambda _: httpx.Response(301, headers={"Location": "https://x"}), "answered 301 Moved Permanently", Failure),
+        (lambda _: httpx.Response(500, json=["?"]), "answered 500", Unreachable),
+        (refuse, "https://reports.example.com/base could not be reached: Connection refused.", Unreachable),
+        (stall, "did not answer within", Unreachable),
     ],
 )
-def test_what_is_no_answer_of_turnout(answer: Callable[[httpx.Request], httpx.Response], said: str) -> None:
+def test_what_is_no_answer_of_turnout(
+    answer: Callable[[httpx.Request], httpx.Response], said: str, kind: type[Failure]
+) -> None:
     with pytest.raises(Failure) as caught:
         first_page(client(answer), 1, [])
     assert said in caught.value.message
+    assert type(caught.value) is kind
     assert "tk_secret" not in caught.value.message
 
 

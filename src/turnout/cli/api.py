@@ -34,7 +34,7 @@ class _Envelope(msgspec.Struct):
 
 
 class Unreachable(Failure):
-    """There was no answer, or it broke off."""
+    """There was no answer, or it broke off, or a gateway says so."""
 
 
 class Refused(Failure):
@@ -110,7 +110,8 @@ def _refusal(client: httpx.Client, response: httpx.Response) -> Failure:
         envelope = msgspec.json.decode(response.content, type=_Envelope)
     except msgspec.DecodeError:
         reason = f"{response.status_code} {response.reason_phrase}".strip()
-        return Failure(f"{_named(client)} answered {reason}, and not as Turnout does; is the address right?")
+        kind = Unreachable if response.is_server_error else Failure
+        return kind(f"{_named(client)} answered {reason}, and not as Turnout does; is the address right?")
     waits = response.headers.get("Retry-After", "")
     return Refused(response.status_code, envelope, int(waits) if waits.isdigit() else None)
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import msgspec
 
@@ -61,7 +60,7 @@ def export(client: httpx.Client, provider: int, report: Report, pairs: Pairs, ou
     """Export a report to the file `output`, or `-`, standard output. What ends it before that cancels the job."""
     began = time.monotonic()
     headers = {"TeamUp-Provider-ID": str(provider)}
-    number = _ask(client, report, pairs, {**headers, "Idempotency-Key": uuid4().hex})
+    number = _ask(client, report, pairs, headers)
     try:
         job = _wait(client, number, headers)
     except BaseException as ended:
@@ -81,7 +80,7 @@ def _ask(client: httpx.Client, report: Report, pairs: Pairs, headers: dict[str, 
     for name, value in pairs:
         body.setdefault(name, []).append(value)
     try:
-        answer = _patiently(lambda: call(client, "POST", report.export_path, body=body, headers=headers))
+        answer = call(client, "POST", report.export_path, body=body, headers=headers)
     except Refused as refused:
         if refused.code == "parameter_invalid":
             raise Misuse(refused.message, fields=refused.fields) from refused
@@ -106,7 +105,7 @@ def _wait(client: httpx.Client, number: int, headers: dict[str, str]) -> _Job:
 
 
 def _patiently(ask: Callable[[], httpx.Response]) -> httpx.Response:
-    """An answer. What passes is waited out: the server goes on with its jobs where it was."""
+    """An answer of a server that answered before. What passes is waited out: it goes on with its jobs where it was."""
     patience = Patience()
     while True:
         try:
