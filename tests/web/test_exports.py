@@ -536,13 +536,15 @@ def test_how_long_files_are_kept_and_where_is_a_setting(
     client = inside.as_(token(store, 1))
     job = ended(client, job_of(post(client)))
     assert job["expires_at"] == "2026-11-23T12:00:00Z"
-    (file,) = (tmp_path / "made" / "here").iterdir()
+    (file,) = (tmp_path / "made" / "here").glob("[!.]*")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     (file.parent / "another.csv").touch()
     inside.now += 3 * DAY
     inside.services.jobs.tidy()
-    assert files(inside) == ["another.csv"], "what is not ours stays"
+    lock, *left = sorted(one.name for one in file.parent.iterdir())
+    assert lock.startswith(".")
+    assert left == ["another.csv"], "what is not ours stays"
 
 
 def test_a_file_that_cannot_be_written_fails_the_job(
@@ -873,7 +875,6 @@ def test_a_copy_of_the_store_leaves_the_original_s_files(
     original = start(export_directory=there)
     client = original.as_(token(store, 1))
     job = ended(client, job_of(post(client)))
-    original.services.jobs.tidy()
     with closing(open_store(str(tmp_path / "copy.duckdb"))) as opened:
         copy = Inside(opened, NOW, database=str(tmp_path / "copy.duckdb"), export_directory=there)
         with closing(copy):

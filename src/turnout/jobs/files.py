@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from turnout.store.open import store_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from turnout.settings import Settings
@@ -52,6 +52,7 @@ class Files:
         The file and its name are on the disk then. Raises `OSError` where that cannot be done.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._are_ours()
         path = self.path(job)
         part = path.with_name(path.name + _PART)
         try:
@@ -101,14 +102,14 @@ class Files:
         """Remove a job's file, if it is there."""
         _unlink(self.path(job))
 
-    def sweep(self, there: set[Path], kept: Iterable[Job], known: Iterable[Job]) -> None:
+    def sweep(self, there: set[Path], kept: Iterable[Job], known: Callable[[], Iterable[Job]]) -> None:
         """Remove, of the files that are `there`, those of no job that is `kept`.
 
         Where another store may have files of the same names, only those of jobs that are `known`.
         """
         useless = there - self.of(kept)
         if not self._are_ours():
-            useless &= self.of(known)
+            useless &= self.of(known())
         for path in useless:
             _unlink(path)
 

@@ -243,9 +243,8 @@ class Jobs:
         there = self.files.found()
         if there:
             running = [run.job for run in list(self._runs.values())]
-            jobs = self._store.jobs.of_status(*Status)
-            kept = [*running, *(job for job in jobs if job.status is Status.COMPLETE)]
-            self.files.sweep(there, kept, jobs)
+            kept = [*running, *self._store.jobs.of_status(Status.COMPLETE)]
+            self.files.sweep(there, kept, lambda: self._store.jobs.of_status(*Status))
 
     def _keep_tidy(self) -> None:
         tidier = self._threads[-1]

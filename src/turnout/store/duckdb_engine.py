@@ -39,7 +39,7 @@ class Engine:
     def __init__(
         self,
         attach: Callable[[], duckdb.DuckDBPyConnection],
-        opened: Callable[[duckdb.DuckDBPyConnection], None] = lambda _: None,
+        opened: Callable[[duckdb.DuckDBPyConnection], None],
     ) -> None:
         self._attach = attach
         self._opened = opened
