@@ -26,22 +26,20 @@ NOTES: Final[dict[str, str]] = {
     targets.MIX_ANEW: _SMALL,
     targets.NOT_BEHIND_ANEW: _SMALL,
     targets.INGEST: (
-        "Alone, and without readers, merging takes 22 ms a batch and checking 8 ms, of a core each (groups of 32 "
-        "batches, 1,000,000 rows): about 30 ms of the 67 ms that two cores have for a batch at this rate, if each were "
-        "as fast beside the other. They are not, where they share one core's units: both together do a third more than "
-        "one. And 8 readers who ask again at once keep both busy by themselves."
+        "Merging a group of batches is dozens of statements, nearly all on one core, the commit and the wide rows "
+        "above all; checking the next ones takes the other. 8 readers who ask again at once keep both busy."
     ),
     targets.QUICK_IMPORT: (
-        "Checking NDJSON is making objects of text and columns of objects: 7 to 12 microseconds a row of one core, as "
-        "the machine goes. The rate is of the whole process, from its start. The processes beside it share the cores "
-        "with it: on two of them they win a third."
+        "Checking NDJSON is making objects of text and columns of objects, which the interpreter does one at a time. "
+        "The rate is of the whole command, from its start. The processes that help it share the cores with its "
+        "comparing of the rows; how much they win depends on what the cores share."
     ),
     targets.QUICK_EXPORT: (
         "The file is written in constant memory: COPY takes three times as much. The machine drifts within a minute: "
         "in runs right after another Parquet was between 0.60 and 0.87 x COPY, CSV between 0.58 and 0.89."
     ),
     targets.GROUPED: (
-        "Of 14 ms, 3 to 4 are the server's own, as with every page; over 1,500,000 rows they do not count."
+        "The server's own part is the same for few rows as for many, and the bound's 1.5 ms are less than that."
     ),
     targets.CALM_READERS: "Merges and readers share two cores, and each merge changes what readers are answered with.",
 }

@@ -82,7 +82,8 @@ def _parts(results: Results) -> Iterator[str]:
         yield (
             "A file of the report's own rows, the whole process each time: *validated*, which is read and checked and "
             "nothing more; *dry run*, `turnout import --dry-run`, which also compares the rows with an empty store and "
-            "with each other, to count the new ones; and *imported* into an empty store."
+            "with each other, to count the new ones, and is what the target is about; and *imported* into an empty "
+            "store."
         )
         yield tables.imports(results.imports).markdown()
     if results.ingests:

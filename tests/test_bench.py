@@ -21,6 +21,7 @@ from bench.measure import drift
 from bench.questions import DEEPEST, Kind, depth, get, post
 from bench.report import page, terminal
 from bench.results import (
+    COUNTED,
     VALIDATED,
     Asked,
     ExportRun,
@@ -147,7 +148,7 @@ def results(
     return Results(
         date="2026-10-05",
         machine={"Processor": "one"},
-        imports=[ImportRun("CSV", VALIDATED, 1_000_000, 10**8, 8.0, 2 * 10**8)],
+        imports=[ImportRun("CSV", COUNTED, 1_000_000, 10**8, 8.0, 2 * 10**8)],
         runs=[
             Run(
                 rows=1_000_000,
@@ -219,6 +220,20 @@ def test_a_figure_just_beyond_its_bound_is_missed_and_nothing_else_for_it(change
     before = by_group(results())
     del before[group]
     assert found == before
+
+
+def test_only_what_is_checked_as_a_user_does_it_counts():
+    """Reading alone, without a look at the store, is told beside it, and reaches no target."""
+    slow = ImportRun("CSV", COUNTED, 1_000_000, 10**8, 10.1, 2 * 10**8)
+    quick = msgspec.structs.replace(slow, done=VALIDATED, seconds=5.0)
+    found = by_group(msgspec.structs.replace(results(), imports=[quick, slow]))
+    assert found[QUICK_IMPORT] == [False]
+
+
+def test_the_page_says_what_was_measured_in_another_run():
+    assert "Measured in a run" not in page(results())
+    apart = msgspec.structs.replace(results(), apart={"imports": "2026-10-07"})
+    assert "Measured in a run of its own on 2026-10-07: imports." in page(apart)
 
 
 def test_large_exports_are_missed_one_by_one():
