@@ -35,7 +35,7 @@ class Told:
     def __getattr__(self, name):
         return getattr(self.cursor, name)
     def execute(self, sql, *values):
-        if sql.startswith(stop_at):
+        if getattr(sql, "query", sql).startswith(stop_at):
             print("here", flush=True)
             if how == "stop":
                 sys.stdin.read()

@@ -219,7 +219,7 @@ class Told:
         return getattr(self.cursor, name)
     def execute(self, sql, *values):
         global left
-        if sql.startswith(stop_at):
+        if getattr(sql, "query", sql).startswith(stop_at):
             left -= 1
             if not left:
                 print("here", flush=True)

@@ -10,6 +10,7 @@ import duckdb
 
 from turnout.errors import TurnoutError
 from turnout.store.duckdb_file import EngineLost, cursor_of, engine_errors
+from turnout.store.duckdb_parsed import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,13 +36,13 @@ class DuckSnapshot:
     def rows(self, statement: Statement) -> list[type_row]:
         """All rows of a statement."""
         with self._engine_at_work():
-            rows: list[type_row] = self._cursor.execute(statement.sql, statement.values).fetchall()
+            rows: list[type_row] = self._run(statement).fetchall()
         return rows
 
     def stream(self, statement: Statement, batch: int) -> Iterator[list[type_row]]:
         """The rows of a statement in lists of at most `batch`. Another statement ends it."""
         with self._engine_at_work():
-            self._cursor.execute(statement.sql, statement.values)
+            self._run(statement)
             rows = self._cursor.fetchmany(batch)
         while rows:
             yield rows
@@ -58,6 +59,9 @@ class DuckSnapshot:
             if rows is None:
                 return
             yield rows
+
+    def _run(self, statement: Statement) -> duckdb.DuckDBPyConnection:
+        return self._cursor.execute(parsed(self._cursor, statement.sql), statement.values)
 
     def cancel(self) -> None:
         """Stop what runs, from any thread, without waiting for it; the reader gets `query_timeout`, now and later."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from turnout.catalog.attendances import LOCAL_START, THINGS
 from turnout.query.instants import load_zone, offsets_in
-from turnout.store.schema import LOCAL
+from turnout.store.schema import LOCAL, MINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,14 +31,13 @@ _EVENT, _PLACE = (
 
 def find_starts(work: Work, events: str) -> None:
     """Make `starts` (id, and the columns of `schema.LOCAL`) of the provider's events whose ids `events` selects."""
-    mine = f"provider_id = {work.provider}"
     work.run(
         f"CREATE OR REPLACE TEMP TABLE zoned AS SELECT {_EVENT.name}.id, {LOCAL_START.of} AS moment, "
         f"coalesce({LOCAL_START.zone}, '{OWN}') AS zone FROM {_EVENT.name} LEFT JOIN {_PLACE.name} "
-        f"ON {_PLACE.name}.{mine} AND {_PLACE.name}.id = {_EVENT.name}.{_PLACE.reference} "
-        f"WHERE {_EVENT.name}.{mine} AND {_EVENT.name}.id IN ({events})"
+        f"ON {_PLACE.name}.{MINE} AND {_PLACE.name}.id = {_EVENT.name}.{_PLACE.reference} "
+        f"WHERE {_EVENT.name}.{MINE} AND {_EVENT.name}.id IN ({events})"
     )
-    needed = work.cursor.execute("SELECT DISTINCT zone, year(moment) FROM zoned").fetchall()
+    needed = work.rows("SELECT DISTINCT zone, year(moment) FROM zoned")
     work.cursor.register("offsets", offsets(needed, work.zone))
     work.run(
         f"CREATE OR REPLACE TEMP TABLE starts AS SELECT id, {day_and_minute('local')} FROM ("
@@ -50,12 +49,11 @@ def find_starts(work: Work, events: str) -> None:
 
 def move_starts(work: Work) -> int:
     """Correct the wide rows whose local start is another one in the provider's zone; return how many."""
-    mine = f"provider_id = {work.provider}"
-    find_starts(work, f"SELECT id FROM {_EVENT.name} WHERE {mine}")
+    find_starts(work, f"SELECT id FROM {_EVENT.name} WHERE {MINE}")
     settings = ", ".join(f"{column} = starts.{column}" for column in LOCAL)
     differ = " OR ".join(f"attendances.{column} <> starts.{column}" for column in LOCAL)
     (moved,) = work.one(
-        f"UPDATE attendances SET {settings} FROM starts WHERE {mine} AND starts.id = {_EVENT.reference} AND ({differ})"
+        f"UPDATE attendances SET {settings} FROM starts WHERE {MINE} AND starts.id = {_EVENT.reference} AND ({differ})"
     )
     return int(moved)
 

@@ -25,6 +25,7 @@ import pyarrow.compute
 from turnout.errors import TurnoutError
 from turnout.store import schema
 from turnout.store.base import Merged
+from turnout.store.duckdb_parsed import parsed
 from turnout.store.merge_persons import hush
 from turnout.store.merge_rows import Rows
 from turnout.store.merge_things import settle_things
@@ -61,14 +62,14 @@ class Work:
         self.stopped.set()
         self.cursor.interrupt()
 
-    def run(self, sql: str) -> None:
-        """Run a statement; raise `InterruptException` where the merge is stopped."""
+    def run(self, sql: str, **values: object) -> None:
+        """Run a statement, its values bound by name; raise `InterruptException` where the merge is stopped."""
         if self.stopped.is_set():
             raise duckdb.InterruptException
         if current_thread() is not main_thread():
-            self.cursor.execute(sql)
+            self._execute(sql, values)
             return
-        running = self.thread.submit(self.cursor.execute, sql)
+        running = self.thread.submit(self._execute, sql, values)
         try:
             running.result()
         finally:
@@ -77,13 +78,22 @@ class Work:
                 self.cursor.interrupt()
                 wait((running,), _INSIST_SECONDS)
 
-    def one(self, sql: str) -> tuple[Any, ...]:
+    def rows(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        found: list[tuple[Any, ...]] = self._execute(sql, values).fetchall()
+        return found
+
+    def one(self, sql: str, **values: object) -> tuple[Any, ...]:
         """The single row of a query."""
-        rows: list[tuple[Any, ...]] = self.cursor.execute(sql).fetchall()
-        return rows[0]
+        return self.rows(sql, **values)[0]
 
     def any(self, table: str) -> bool:
-        return bool(self.cursor.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall())
+        return bool(self.rows(f"SELECT 1 FROM {table} LIMIT 1"))
+
+    def _execute(self, sql: str, values: dict[str, object]) -> duckdb.DuckDBPyConnection:
+        if schema.PROVIDER in sql:
+            values = {**values, schema.PROVIDER.removeprefix("$"): self.provider}
+        return self.cursor.execute(parsed(self.cursor, sql), values or None)
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,7 @@ def merge(
 
     Leaves temporary tables behind, and where it raises an open transaction: close the cursor afterwards.
     """
-    count = f"SELECT count(*) FROM attendances WHERE provider_id = {work.provider}"
+    count = f"SELECT count(*) FROM attendances WHERE {schema.MINE}"
     work.run("BEGIN TRANSACTION")
     met = hush(work, f"seq >> {_SEQ_BITS}")
     merged = tuple(replace(one, erased=met.get(number, 0)) for number, one in enumerate(_accept(work, totals)))
@@ -142,14 +152,13 @@ def delete(work: Work, ids: Sequence[int], updated_at: Sequence[int] | None = No
         given["updated_at"] = pa.array(updated_at, pa.int64())
         same = "(id, epoch_us(updated_at)) IN (SELECT (id, updated_at) FROM given)"
     work.cursor.register("given", pa.table(given))
-    mine = f"provider_id = {work.provider}"
-    work.run(f"CREATE TEMP TABLE stored AS SELECT {Rows.OWN_LIST} FROM attendances WHERE {mine} AND {same}")
+    work.run(f"CREATE TEMP TABLE stored AS SELECT {Rows.OWN_LIST} FROM attendances WHERE {schema.MINE} AND {same}")
     work.cursor.unregister("given")
     (deleted,) = work.one("SELECT count(*) FROM stored")
     if not deleted:
         return Outcome((), 0)
     work.run("BEGIN TRANSACTION")
-    work.run(f"DELETE FROM attendances WHERE {mine} AND id IN (SELECT id FROM stored)")
+    work.run(f"DELETE FROM attendances WHERE {schema.MINE} AND id IN (SELECT id FROM stored)")
     written = Rows(work).write_after_deletion()
     work.run("COMMIT")
     return Outcome((), written + deleted, deleted)
@@ -215,7 +224,7 @@ def _accept(work: Work, totals: Sequence[int]) -> tuple[Merged, ...]:
     """
     work.run(
         f"CREATE TEMP TABLE stored AS SELECT {Rows.OWN_LIST} FROM attendances "
-        f"WHERE provider_id = {work.provider} AND id IN (SELECT id FROM staged)"
+        f"WHERE {schema.MINE} AND id IN (SELECT id FROM staged)"
     )
     work.run("DELETE FROM staged USING stored WHERE staged.id = stored.id AND staged.updated_at <= stored.updated_at")
     work.run("CREATE TEMP TABLE repeated AS SELECT id FROM staged GROUP BY id HAVING count(*) > 1")
@@ -231,10 +240,10 @@ def _accept(work: Work, totals: Sequence[int]) -> tuple[Merged, ...]:
         repeats = (
             "LEFT JOIN (SELECT id, min(seq) AS first FROM staged SEMI JOIN repeated USING (id) GROUP BY id) USING (id)"
         )
-    found = work.cursor.execute(
+    found = work.rows(
         f"SELECT seq >> {_SEQ_BITS} AS input, count(*), count(*) FILTER (WHERE stored.id IS NULL AND {first}) "
         f"FROM staged LEFT JOIN stored USING (id) {repeats} GROUP BY input"
-    ).fetchall()
+    )
     accepted = {number: (rows, created) for number, rows, created in found}
     merged = []
     for number, total in enumerate(totals):

@@ -12,11 +12,13 @@ which from then on are as if they had come with it. Lists are looked at once for
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
+from turnout.catalog.attendances import THINGS
 from turnout.catalog.types import MAX_ID
 from turnout.errors import TurnoutError
-from turnout.store.schema import HAS_BIT, LISTED, stamp
+from turnout.store.schema import HAS_BIT, LISTED, MINE, stamp
 
 if TYPE_CHECKING:
     from turnout.catalog.types import Thing
@@ -51,20 +53,52 @@ def gather_lists(work: Work, thing: Thing) -> None:
     )
 
 
-def resolve_names(work: Work, thing: Thing) -> bool:
-    """Give an id to each name that came without one; return whether there was any.
+def how_named(work: Work) -> tuple[set[str], set[str]]:
+    """The kinds of things that the staged rows name with an id, and those that they name without one."""
+    with_id, without_id = set(), set()
+    for source, things in groupby(sorted(THINGS, key=_source), key=_source):
+        kinds = list(things)
+        asked = [f"bool_or({_id(thing)} IS NOT NULL), bool_or({_nameless(thing)})" for thing in kinds]
+        found = iter(work.one(f"SELECT {', '.join(asked)} FROM {source}"))
+        for thing in kinds:
+            if next(found):
+                with_id.add(thing.name)
+            if next(found):
+                without_id.add(thing.name)
+    return with_id, without_id
+
+
+def _source(thing: Thing) -> str:
+    """The table in which the input's ids and names of a thing are."""
+    return f"elements_{thing.name}" if thing.reference in LISTED else "staged"
+
+
+def _id(thing: Thing) -> str:
+    return "id" if thing.reference in LISTED else thing.reference
+
+
+def _name(thing: Thing) -> str:
+    return "name" if thing.reference in LISTED else thing.members[0].storage
+
+
+def _nameless(thing: Thing) -> str:
+    """SQL for whether a row of the source has a name without an id."""
+    if not thing.by_name:
+        return "false"
+    if thing.reference in LISTED:
+        return "id IS NULL"
+    return f"{thing.reference} IS NULL AND {_name(thing)} IS NOT NULL AND has & {HAS_BIT[thing.reference]} <> 0"
+
+
+def resolve_names(work: Work, thing: Thing) -> None:
+    """Give an id to each name that came without one.
 
     To be done when what the input says with ids is known: names are compared with the truth after that. New things
     get the ids after the largest one, in the order of the input. Raises `conflict` where there is no id left.
     """
-    source, id_, name, first = f"elements_{thing.name}", "id", "name", "min((seq, position))"
-    nameless = "id IS NULL"
-    if thing.reference not in LISTED:
-        source, id_, name, first = "staged", thing.reference, thing.members[0].storage, "min(seq)"
-        nameless = f"{id_} IS NULL AND {name} IS NOT NULL AND has & {HAS_BIT[id_]} <> 0"
-    if not work.any(f"{source} WHERE {nameless}"):
-        return False
-    known = f"{thing.name} WHERE provider_id = {work.provider}"
+    source, id_, name, nameless = _source(thing), _id(thing), _name(thing), _nameless(thing)
+    first = "min((seq, position))" if thing.reference in LISTED else "min(seq)"
+    known = f"{thing.name} WHERE {MINE}"
     truth = thing.members[0].storage
     work.run(
         f"CREATE OR REPLACE TEMP TABLE names AS SELECT said, first, known_id FROM ("
@@ -81,4 +115,3 @@ def resolve_names(work: Work, thing: Thing) -> bool:
         f"known_id, {largest} + row_number() OVER (PARTITION BY known_id IS NULL ORDER BY first)) AS given "
         f"FROM names) WHERE {nameless} AND {name} = said"
     )
-    return True

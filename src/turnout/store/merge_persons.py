@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from turnout.store.schema import AGE_BY, HAS_BIT, PERSON, PERSONAL, STAMP
+from turnout.store.schema import AGE_BY, HAS_BIT, MINE, PERSON, PERSONAL, STAMP
 
 if TYPE_CHECKING:
     from turnout.store.merge import Work
@@ -23,11 +23,11 @@ def hush(work: Work, input_of: str) -> dict[int, int]:
 
     `input_of` is SQL for the number of a row's input. Every such row counts, whatever becomes of it.
     """
-    erased = f"SELECT {_WHO} FROM erased WHERE provider_id = {work.provider}"
+    erased = f"SELECT {_WHO} FROM erased WHERE {MINE}"
     silent, met = [], {}
-    if work.any(f"erased WHERE provider_id = {work.provider}"):
+    if work.any(f"erased WHERE {MINE}"):
         counted = f"SELECT {input_of} AS input, count(*) FROM staged WHERE {_WHO} IN ({erased}) GROUP BY input"
-        met = dict(work.cursor.execute(counted).fetchall())
+        met = dict(work.rows(counted))
         silent.append(f"{_WHO} IN ({erased})")
     before = retention_mark(work)
     if before is not None:
@@ -42,7 +42,7 @@ def hush(work: Work, input_of: str) -> dict[int, int]:
 
 def retention_mark(work: Work) -> int | None:
     """The provider's retention mark, in microseconds since 1970; None where it has none."""
-    (mark,) = work.one(f"SELECT max(before) FROM retention WHERE provider_id = {work.provider}")
+    (mark,) = work.one(f"SELECT max(before) FROM retention WHERE {MINE}")
     return None if mark is None else int(mark)
 
 

@@ -16,7 +16,7 @@ from turnout.store import schema
 from turnout.store.local_starts import find_starts
 from turnout.store.merge_persons import retention_mark, shown
 from turnout.store.merge_things import changed_table
-from turnout.store.schema import HAS_BIT, LISTED, NEVER_SAID, PERSONAL, names_of, stamp, wide_columns
+from turnout.store.schema import HAS_BIT, LISTED, MINE, NEVER_SAID, PERSONAL, PROVIDER, names_of, stamp, wide_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +38,6 @@ class Rows:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._here = f"provider_id = {work.provider}"
         self._before = retention_mark(work)
 
     def write(self, changed: Iterable[Thing]) -> int:
@@ -59,7 +58,7 @@ class Rows:
     def _rewrite(self) -> int:
         self._add_rows_of_other_firsts()
         find_starts(self._work, "SELECT event_id FROM fresh")
-        self._work.run(f"DELETE FROM attendances WHERE {self._here} AND id IN (SELECT id FROM fresh)")
+        self._work.run(f"DELETE FROM attendances WHERE {MINE} AND id IN (SELECT id FROM fresh)")
         self._work.run(f"INSERT INTO attendances {self._wide()}")
         (written,) = self._work.one("SELECT count(*) FROM fresh")
         return int(written)
@@ -73,7 +72,7 @@ class Rows:
             repeats = f"{thing.reference} IN (SELECT id FROM {changed})"
         self._work.run(
             f"INSERT INTO fresh SELECT {self.OWN_LIST} FROM attendances "
-            f"WHERE {self._here} AND {repeats} AND id NOT IN (SELECT id FROM fresh)"
+            f"WHERE {MINE} AND {repeats} AND id NOT IN (SELECT id FROM fresh)"
         )
 
     def _find_firsts(self, touched: str) -> None:
@@ -85,8 +84,8 @@ class Rows:
         self._work.run(
             f"CREATE TEMP TABLE firsts AS WITH attended AS ("
             f"SELECT fresh.{who}, {event}.{when}, fresh.id FROM fresh "
-            f"JOIN {event} ON {event}.{self._here} AND {event}.id = fresh.{event_id} WHERE {attended} "
-            f"UNION ALL SELECT {who}, {when}, id FROM attendances WHERE {self._here} AND {attended} "
+            f"JOIN {event} ON {event}.{MINE} AND {event}.id = fresh.{event_id} WHERE {attended} "
+            f"UNION ALL SELECT {who}, {when}, id FROM attendances WHERE {MINE} AND {attended} "
             f"AND {who} IN (SELECT {who} FROM touched) AND id NOT IN (SELECT id FROM fresh)) "
             f"SELECT {who}, arg_min(attended.id, {stamp('attended.' + when, 'attended.id')}) AS first_id "
             f"FROM touched LEFT JOIN attended USING ({who}) GROUP BY {who}"
@@ -96,7 +95,7 @@ class Rows:
         """Add the stored rows that now are, or no longer are, their customer's first attendance."""
         self._work.run(
             f"INSERT INTO fresh SELECT {self.OWN_LIST} FROM attendances JOIN firsts USING ({schema.FIRST_OF}) "
-            f"WHERE {self._here} AND {schema.FIRST} <> {_first('attendances')} AND id NOT IN (SELECT id FROM fresh)"
+            f"WHERE {MINE} AND {schema.FIRST} <> {_first('attendances')} AND id NOT IN (SELECT id FROM fresh)"
         )
 
     def _wide(self) -> str:
@@ -110,13 +109,13 @@ class Rows:
                     f"LEFT JOIN ({self._crews(thing)}) AS {thing.name} ON {thing.name}.ids = {owner}.{thing.reference}"
                 )
             else:
-                mine = f"{thing.name}.{self._here} AND {thing.name}.id = {owner}.{thing.reference}"
+                mine = f"{thing.name}.{MINE} AND {thing.name}.id = {owner}.{thing.reference}"
                 joins.append(f"LEFT JOIN {thing.name} ON {mine}")
         return f"SELECT {values} FROM fresh {' '.join(joins)} ORDER BY {schema.FIRST_BY}, id"
 
     def _value(self, column: str) -> str:
         if column == "provider_id":
-            return str(self._work.provider)
+            return PROVIDER
         if column == schema.FIRST:
             return _first("fresh")
         if column in schema.LOCAL:
@@ -139,9 +138,9 @@ class Rows:
         order = f"{name}{FOLDED} NULLS LAST, {name}, {me}.id"
         return (
             f"SELECT ids, list({me}.id ORDER BY {order}) AS people, list({name} ORDER BY {order}) AS names FROM ("
-            f"SELECT ids, unnest(ids) AS id FROM (SELECT DISTINCT {ref} AS ids FROM {owner} WHERE {self._here} "
+            f"SELECT ids, unnest(ids) AS id FROM (SELECT DISTINCT {ref} AS ids FROM {owner} WHERE {MINE} "
             f"AND id IN (SELECT {owner}_id FROM fresh))) AS listed "
-            f"JOIN {me} ON {me}.{self._here} AND {me}.id = listed.id GROUP BY ids"
+            f"JOIN {me} ON {me}.{MINE} AND {me}.id = listed.id GROUP BY ids"
         )
 
 

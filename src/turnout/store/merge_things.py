@@ -18,8 +18,19 @@ import pyarrow as pa
 from turnout.catalog.attendances import THINGS
 from turnout.catalog.text import fold
 from turnout.catalog.types import FOLDED, Kind, Member, Thing
-from turnout.store.merge_names import gather_lists, resolve_names, spread_lists
-from turnout.store.schema import HAS_BIT, LISTED, NEVER_SAID, STAMP, is_behind, is_folded, stamp, thing_columns
+from turnout.store.merge_names import gather_lists, how_named, resolve_names, spread_lists
+from turnout.store.schema import (
+    HAS_BIT,
+    LISTED,
+    MINE,
+    NEVER_SAID,
+    PROVIDER,
+    STAMP,
+    is_behind,
+    is_folded,
+    stamp,
+    thing_columns,
+)
 
 if TYPE_CHECKING:
     from turnout.store.merge import Work
@@ -36,12 +47,14 @@ def settle_things(work: Work) -> list[Thing]:
     """Store what the accepted rows say of things; return the kinds that have a `changed_table`."""
     for thing in LISTED.values():
         spread_lists(work, thing)
+    with_id, without_id = how_named(work)
     changed = []
     # Names without an id become ids first, for things that are members of other things.
     for thing in sorted(THINGS, key=lambda thing: not thing.by_name):
-        differ = _apply(work, thing)
-        if thing.by_name and resolve_names(work, thing):
-            # Once more, now with what the rows say that had no id: what was said before is not newer than itself.
+        differ = thing.name in with_id and _apply(work, thing)
+        if thing.name in without_id:
+            # Names are compared with the truth after what came with ids; that is not newer than itself.
+            resolve_names(work, thing)
             differ = _apply(work, thing) or differ
         if thing.reference in LISTED:
             gather_lists(work, thing)
@@ -52,46 +65,46 @@ def settle_things(work: Work) -> list[Thing]:
 
 def _apply(work: Work, thing: Thing) -> bool:
     """Store what the staged rows say, with ids, of a kind of thing; return whether a known one changed."""
-    work.run(f"CREATE OR REPLACE TEMP TABLE news AS {_news(thing, work.provider)}")
-    known, differ, news = work.one(
-        "SELECT count(*) FILTER (WHERE is_known), count(*) FILTER (WHERE differs), count(*) FROM news"
+    work.run(f"CREATE OR REPLACE TEMP TABLE news AS {_news(thing)}")
+    texts = [member.storage for member in thing.members if is_folded(member)]
+    foreign = " OR ".join(f"strlen({text}) <> length({text})" for text in texts) or "false"
+    news, known, differ, to_fold = work.one(
+        "SELECT count(*), count(*) FILTER (WHERE is_known), count(*) FILTER (WHERE differs), "
+        f"count(*) FILTER (WHERE {foreign}) FROM news"
     )
     if differ:
         work.run(f"CREATE TEMP TABLE IF NOT EXISTS {changed_table(thing)} (id BIGINT)")
         work.run(f"INSERT INTO {changed_table(thing)} SELECT id FROM news WHERE differs")
     if known:
-        mine = f"provider_id = {work.provider}"
-        work.run(f"DELETE FROM {thing.name} WHERE {mine} AND id IN (SELECT id FROM news WHERE is_known)")
+        work.run(f"DELETE FROM {thing.name} WHERE {MINE} AND id IN (SELECT id FROM news WHERE is_known)")
     if news:
-        _insert(work, thing)
+        _insert(work, thing, texts if to_fold else [])
     return bool(differ)
 
 
-def _insert(work: Work, thing: Thing) -> None:
-    """Insert `news`, with the folded forms of its texts, which are computed once for each text."""
-    texts = [member.storage for member in thing.members if is_folded(member)]
-    folded = _fold_others(work, texts)
+def _insert(work: Work, thing: Thing, foreign: list[str]) -> None:
+    """Insert `news`, with the folded forms of its texts; those of `foreign` columns are not all ASCII."""
+    if foreign:
+        _register_folds(work, foreign)
     values, joins = [], []
     for column in thing_columns(thing):
         text = column.removesuffix(FOLDED)
         if column == "provider_id":
-            values.append(str(work.provider))
+            values.append(PROVIDER)
         elif column == text:
             values.append(f"news.{column}")
-        elif folded:
+        elif foreign:
             values.append(f"coalesce({column}.folded, lower(news.{text}))")
             joins.append(f"LEFT JOIN folds AS {column} ON {column}.text = news.{text}")
         else:
             values.append(f"lower(news.{text})")
     work.run(f"INSERT INTO {thing.name} SELECT {', '.join(values)} FROM news {' '.join(joins)}")
-    if folded:
+    if foreign:
         work.cursor.unregister("folds")
 
 
-def _fold_others(work: Work, texts: list[str]) -> bool:
+def _register_folds(work: Work, texts: list[str]) -> None:
     """Register `folds`, the folded forms of the texts that are not ASCII; of the others it is SQL's lower()."""
-    if not texts:
-        return False
     union = " UNION ALL ".join(
         f"SELECT {text} AS text FROM news WHERE strlen({text}) <> length({text})" for text in texts
     )
@@ -100,12 +113,10 @@ def _fold_others(work: Work, texts: list[str]) -> bool:
     while rows := work.cursor.fetchmany(_FOLD_BATCH):
         found = [text for (text,) in rows]
         batches.append(pa.RecordBatch.from_pydict({"text": found, "folded": [fold(text) for text in found]}))
-    if batches:
-        work.cursor.register("folds", pa.Table.from_batches(batches))
-    return bool(batches)
+    work.cursor.register("folds", pa.Table.from_batches(batches))
 
 
-def _news(thing: Thing, provider: int) -> str:
+def _news(thing: Thing) -> str:
     """SQL for (id, is_known, members and stamps ..., differs) of the things that this merge writes."""
     newest, pairs, members, newer, differs = [], [], [], [], []
     for member in thing.members:
@@ -124,7 +135,7 @@ def _news(thing: Thing, provider: int) -> str:
     return (
         f"WITH newest AS (SELECT thing AS id, {', '.join(newest)} FROM ({_said(thing)}) GROUP BY thing), "
         f"pairs AS (SELECT newest.id, known.id IS NOT NULL AS is_known, {', '.join(pairs)} FROM newest "
-        f"LEFT JOIN (SELECT * FROM {thing.name} WHERE provider_id = {provider}) AS known USING (id)) "
+        f"LEFT JOIN (SELECT * FROM {thing.name} WHERE {MINE}) AS known USING (id)) "
         f"SELECT id, is_known, {', '.join(members)}, is_known AND ({' OR '.join(differs)}) AS differs "
         f"FROM pairs WHERE NOT is_known OR {' OR '.join(newer)}"
     )

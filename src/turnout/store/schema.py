@@ -69,6 +69,11 @@ LOCAL: Final = {LOCAL_START.day: "DATE", LOCAL_START.minute: "USMALLINT"}
 
 STAMP: Final = "_stamp"
 
+PROVIDER: Final = "$provider"
+"""The provider that a `merge.Work` is about, which it binds to its statements."""
+MINE: Final = f"provider_id = {PROVIDER}"
+"""SQL for whether a row is that provider's."""
+
 
 def stamp(at: str, row: str) -> str:
     """SQL for a row's stamp: one number that orders as the pair (`at`, `row`) does, and is far cheaper to compare."""
