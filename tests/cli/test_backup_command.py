@@ -15,6 +15,7 @@ from shell import Shell, typed
 from test_owner import serving
 
 from conftest import ROWS, ndjson, row
+from store.look import damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,20 @@ def test_there_and_back(shell: Shell, file: Path) -> None:
     assert rows_of(shell) == ROWS
     assert rows_of(Shell(Path(done["kept"]))) == ROWS + 1
     assert [left.name for left in file.parent.iterdir() if left.name.startswith(".turnout-")] == []
+
+
+def test_of_a_store_that_is_damaged(shell: Shell, file: Path) -> None:
+    """A good backup is not replaced by what cannot be read; whoever asks is told, from then on."""
+    shell.run("backup", str(file))
+    damage(shell.database, "event_id")
+    with serving(shell):
+        words = shell.words("backup", str(file), "--force", status=1)
+        assert "it was read, and is damaged and cannot be opened" in words
+        assert f"{file} was not written" in words
+        shell.words("report", "--provider", "1", "--format", "csv", status=1)
+        assert "A part of the file is damaged" in shell.run("doctor", status=1).stdout.decode()
+    assert rows_of(Shell(file)) == ROWS
+    assert [left.name for left in file.parent.iterdir() if left.name.startswith(".copy")] == []
 
 
 KILLED = """

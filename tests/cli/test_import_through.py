@@ -18,12 +18,15 @@ from test_owner import serving
 from conftest import ROWS, ndjson, row
 from turnout.cli import patience, through
 from turnout.cli.api import Refused, Unreachable
+from turnout.cli.patience import TRIES
 from turnout.cli.through import Through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from shell import Shell
+
+    from turnout.imports import ImportResult
 
 NEW = [row(number) for number in range(1001, 1011)]
 BAD = [row(2001, status="attendedd"), row(2002, updated_at=None), row(2003)]
@@ -264,6 +267,67 @@ def test_an_import_that_failed_is_not_tried_again() -> None:
     ):
         Through(client, source, 1, pause=lambda _: None).run(rejects=None, dry_run=False)
     assert len(asked) == 1
+
+
+class Restarted:
+    """A server that keeps what was uploaded and merged, and is away for some requests after the one `at`."""
+
+    def __init__(self, at: str, away: int) -> None:
+        self.at, self.away = at, away
+        self.received = 0
+        self.merged = False
+        self.left: int | None = None
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        content = request.read()
+        if self.left:
+            self.left -= 1
+            raise httpx.ConnectError("Connection refused")
+        if request.method == "PATCH":
+            self.received += len(content)
+        elif request.method == "POST":
+            self.merged = True
+        if request.method == self.at and self.left is None:
+            self.left = self.away
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+        if request.method == "POST":
+            return httpx.Response(200, json={"created": 1, "updated": 0, "unchanged": 0, "rejected_count": 0})
+        return httpx.Response(200, json={"received": self.received})
+
+
+def import_this_file(server: Restarted, pauses: list[float]) -> ImportResult:
+    with (
+        httpx.Client(transport=httpx.MockTransport(server), base_url="http://elsewhere") as client,
+        open(__file__, "rb") as source,
+    ):
+        return Through(client, source, 1, pause=pauses.append).run(rejects=None, dry_run=False)
+
+
+@pytest.mark.parametrize("at", ["PATCH", "POST"])
+def test_a_server_that_starts_again_is_waited_for(monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    monkeypatch.setattr(through, "PART", 4_000)
+    server, pauses = Restarted(at, away=3), list[float]()
+    assert import_this_file(server, pauses).created == 1
+    assert server.merged
+    assert server.received == Path(__file__).stat().st_size
+    assert pauses == [1.0, 2.0, 4.0, 8.0]
+
+
+@pytest.mark.parametrize("at", ["PATCH", "POST"])
+def test_a_server_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    monkeypatch.setattr(through, "PART", 4_000)
+    pauses: list[float] = []
+    with pytest.raises(Unreachable):
+        import_this_file(Restarted(at, away=1_000), pauses)
+    assert len(pauses) == TRIES - 1
+
+
+def test_a_server_that_was_never_there_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(through, "PART", 4_000)
+    pauses: list[float] = []
+    with pytest.raises(Unreachable):
+        import_this_file(Restarted("GET", away=1_000), pauses)
+    assert not pauses
 
 
 def test_an_upload_that_another_import_merged_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from store.rows import EPOCH, Row
 from turnout.catalog.attendances import THINGS
 from turnout.query.sql import Statement
@@ -12,10 +14,15 @@ from turnout.store.base import Provider
 from turnout.store.schema import wide_columns
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from turnout.store.base import Store
 
 STUDIO = Provider(1, "Studio", "Europe/Berlin")
 OTHER = Provider(2, "Other", "Europe/Berlin")
+
+_HEADERS = 12_288
+_BLOCK = 262_144
 
 
 def ask(store: Store, sql: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -53,3 +60,17 @@ def _plain(value: Any) -> Any:
 def _micros(value: datetime) -> int:
     since = value - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def damage(path: Path, column: str) -> None:
+    """Change a byte of a block in which values of a column of the attendances are."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        blocks = connection.execute(
+            "SELECT block_id FROM pragma_storage_info('attendances') "
+            "WHERE column_name = ? AND block_id >= 0 AND segment_type <> 'VALIDITY'",
+            [column],
+        ).fetchall()
+    at = _HEADERS + blocks[0][0] * _BLOCK + 1_000
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)

@@ -29,6 +29,10 @@ _NOT_OF_ALL: Final = frozenset({"columns", "sort", "limit", "page_size", "offset
 """The parameters that do not say which attendances match."""
 
 
+_MANY: Final = 10_000
+"""From so many rows on, a file made in one go is far quicker than pages."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What to ask for: one page, or `every` one; and what takes the bytes: standard output, or the file `output`."""
@@ -193,5 +197,6 @@ class _Count:
         if self._timeframe:
             said.append(f"timeframe {self._timeframe}")
         if not self._every and self.rows < total:
-            said.append("--all has every row")
+            quicker = "; 'turnout export' is the quick way to so many" if total > _MANY else ""
+            said.append(f"--all has every row{quicker}")
         Words().say("; ".join(said) + ".", "dim")

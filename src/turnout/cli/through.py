@@ -72,6 +72,11 @@ class Through:
             asked = {**(self._body() if in_one else {"headers": self._headers}), "params": params, "timeout": _TIMEOUT}
             try:
                 return self._rejects_of(path, asked, rejects) if rejects else self._sum_of(path, asked)
+            except Unreachable as unreachable:
+                # An upload is still there, or was merged, which is found out. Rejected rows cannot be taken back.
+                if in_one or rejects:
+                    raise
+                patience.wait(unreachable)
             except Refused as refused:
                 if refused.code == "rows_rejected":
                     told = None if refused.message == ERRORS[refused.code].message else refused.message
@@ -117,18 +122,21 @@ class Through:
     def _upload(self) -> str:
         """Send the file in parts; return the address where it is then imported. What is there already is not sent."""
         path = f"/ingest/v1/uploads/{self._name()}"
-        received = self._received(path)
+        received: int | None = self._received(path)
         patience = Patience(self._pause)
-        while received < self._size:
-            self._progress(received)
+        while received is None or received < self._size:
             try:
+                if received is None:
+                    received = self._received(path)
+                    continue
+                self._progress(received)
                 received = self._send(path, received)
                 patience.reset()
             except (Unreachable, Refused) as error:
                 if not passes(error, _PASSING):
                     raise
                 patience.wait(error)
-                received = self._received(path)
+                received = None
         self._progress(received)
         return path
 

@@ -100,10 +100,13 @@ def room_for(size: int, directory: Path) -> None:
 
 
 def look_at(path: Path) -> Copied:
-    """What a copy holds; changes nothing. Raises `storage_unavailable` where it is no sound store."""
+    """What a copy holds, all of which is read; changes nothing. Raises `StoreUnfit` where it is no sound store."""
     with duckdb.connect(":memory:") as connection:
         attach_file(connection, path, read_only=True)
-        return _counts(connection, path)
+        found = _counts(connection, path)
+        with engine_errors("Reading the copy"):
+            _read_whole(connection, path)
+        return found
 
 
 def prepare(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import duckdb
 
 from turnout.errors import TurnoutError
-from turnout.store.duckdb_file import EngineLost, attach_when_free, cursor_of, engine_errors
+from turnout.store.duckdb_file import EngineLost, StoreDamaged, attach_when_free, cursor_of, engine_errors
 from turnout.store.duckdb_snapshot import Snapshots
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ class Engine:
             self._open_again(present)
             raise
 
+    def damaged(self) -> bool:
+        """Whether a part of the file was found to be damaged since it was opened."""
+        return self._snapshots.damaged
+
     def checkpoint(self) -> None:
         """Put the file in its final, compact form, unless somebody reads what was there before; it is only later then.
 
@@ -110,6 +114,9 @@ class Engine:
                         self._gate.notify_all()
         except EngineLost:
             self._open_again(present)
+            raise
+        except StoreDamaged:
+            present.damaged = True
             raise
 
     @contextmanager

@@ -50,6 +50,10 @@ class EngineLost(TurnoutError):  # noqa: N818 - it says what is so
     """The engine has given the file up, because a checkpoint failed; what was committed is in the log."""
 
 
+class StoreDamaged(TurnoutError):  # noqa: N818 - as above
+    """A part of the file is not what was written; what needs no other part can still be read."""
+
+
 class StoreUnfit(TurnoutError):  # noqa: N818 - as above
     """A file cannot be opened because of what is in it: `why` says what. `remedy` is what to do about a store."""
 
@@ -80,6 +84,8 @@ def engine_errors(doing: str) -> Iterator[None]:
     except (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError) as error:
         raise TurnoutError("server_error", f"{doing} failed ({type(error).__name__}).") from None
     except duckdb.Error as error:
+        if _DAMAGED in str(error):
+            raise StoreDamaged("storage_unavailable", f"{doing} failed: {DAMAGE}.", retry_after=_LATER) from None
         cause = _cause(str(error))
         kind = EngineLost if any(sign in str(error) for sign in _LOST) else TurnoutError
         raise kind(
@@ -87,6 +93,10 @@ def engine_errors(doing: str) -> Iterator[None]:
         ) from None
 
 
+_DAMAGED: Final = "Corrupt database file"
+DAMAGE: Final = "the store's file is damaged; it is to be restored from a backup"
+_LATER: Final = 3_600
+"""Seconds: nothing passes by itself here."""
 _LOST: Final = ("has been invalidated", "autocheckpoint failed")
 """What the engine says when it has given the file up. A commit whose checkpoint failed is durable all the same."""
 
@@ -169,8 +179,10 @@ def cursor_of(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnectio
     return cursor
 
 
-def faults_of(path: Path, *, holds_forgotten: bool) -> Iterator[str]:
-    """What is unwise about where and how the store's file lies, and that it is still to be overwritten."""
+def faults_of(path: Path, *, holds_forgotten: bool, damaged: bool) -> Iterator[str]:
+    """What is wrong with the store's file, or with where and how it lies, and that it is still to be overwritten."""
+    if damaged:
+        yield "A part of the file is damaged: what is in it cannot be read, and backups fail. Restore a backup."
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         yield f"Other users may open the file (mode {mode:o}); `chmod 600 {path}` keeps it private."

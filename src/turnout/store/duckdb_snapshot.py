@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from turnout.errors import TurnoutError
-from turnout.store.duckdb_file import EngineLost, cursor_of, engine_errors
+from turnout.store.duckdb_file import EngineLost, StoreDamaged, cursor_of, engine_errors
 from turnout.store.duckdb_parsed import parsed
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ class Snapshots:
         self._closed = False
         self.lost = False
         """Whether the engine has given the file up."""
+        self.damaged = False
+        """Whether a part of the file was found to be damaged."""
 
     @contextmanager
     def open(self) -> Iterator[DuckSnapshot]:
@@ -125,6 +127,9 @@ class Snapshots:
                 yield snapshot
         except EngineLost:
             self.lost = True
+            raise
+        except StoreDamaged:
+            self.damaged = True
             raise
 
     @contextmanager

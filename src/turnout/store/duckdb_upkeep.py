@@ -58,7 +58,7 @@ class DuckUpkeep:
             schema_version=SCHEMA_VERSION,
             attendances=found.attendances,
             providers=providers,
-            faults=tuple(faults_of(self._path, holds_forgotten=holds_forgotten)),
+            faults=tuple(faults_of(self._path, holds_forgotten=holds_forgotten, damaged=self._engine.damaged())),
             retained_at=retained_at,
             tail=found.tail,
             free=found.free,

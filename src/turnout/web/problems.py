@@ -103,6 +103,8 @@ class Problems:
                 raise
             context: Context = scope[SCOPE_KEY]
             error = as_error(exception, context.id)
+            if error.code == "storage_unavailable":
+                _log.error("storage unavailable", extra={"fields": {"id": context.id, "reason": error.message}})
             if context.services.metrics:
                 context.services.metrics.error(error.code)
             await error_response(error)(scope, receive, send)

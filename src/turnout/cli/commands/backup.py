@@ -35,12 +35,14 @@ if TYPE_CHECKING:
 def command(*, file: Path, force: bool, as_json: bool) -> None:
     """Copy the whole store to FILE, as it is at one moment, while it is served and written.
 
-    FILE is a store itself: 'turnout restore' puts it in place. It appears whole or not at all, was looked at before it
-    does, and only you may read it. It holds everything, hashes of tokens included, and those who are erased later.
+    FILE is a store itself: 'turnout restore' puts it in place. It appears whole or not at all, was read from end to end
+    before it does, and only you may read it. It holds everything, hashes of tokens included, and those who are erased
+    later.
     """
     from turnout.cli.render import say, write_json  # noqa: PLC0415 - the help needs no store
     from turnout.cli.whole import whole_file  # noqa: PLC0415 - as above
     from turnout.store.backup import look_at  # noqa: PLC0415 - as above
+    from turnout.store.duckdb_file import StoreUnfit  # noqa: PLC0415 - as above
 
     _check(file, where(), force=force)
     began = time.monotonic()
@@ -51,7 +53,12 @@ def command(*, file: Path, force: bool, as_json: bool) -> None:
             os.fsync(target.fileno())
         except OSError as error:
             raise Failure(f"{file} cannot be written: {error.strerror}.") from error
-        found = look_at(Path(target.name))
+        try:
+            found = look_at(Path(target.name))
+        except StoreUnfit as unfit:
+            raise Failure(
+                f"The store is damaged, or its copy: it was read, and {unfit.why}. {file} was not written."
+            ) from unfit
     seconds = time.monotonic() - began
     if as_json:
         write_json({"file": str(file.absolute()), **asdict(found), "seconds": round(seconds, 3)})
