@@ -85,6 +85,17 @@ def test_commands_work_while_a_server_owns_the_store(shell: Shell) -> None:
     assert [one["id"] for one in json.loads(shell.out("provider", "list", "--json"))] == [1, 2, 3]
 
 
+def test_doctor_shows_the_settings_of_the_server_that_has_the_store(shell: Shell) -> None:
+    caller = Shell(shell.database, TURNOUT_RETENTION="1y", TURNOUT_LOG_LEVEL="debug")
+    with serving(shell, "--retention", "6mo"):
+        settings = json.loads(caller.out("doctor", "--json"))["settings"]
+        assert settings["port"] == {"value": 0, "source": "server"}
+        assert settings["retention"] == {"value": "6mo", "source": "server"}
+        assert settings["log_level"]["value"] != "debug"
+    settings = json.loads(caller.out("doctor", "--json"))["settings"]
+    assert settings["log_level"] == {"value": "debug", "source": "TURNOUT_LOG_LEVEL"}
+
+
 def test_a_server_elsewhere(shell: Shell, new_shell: Callable[..., Shell]) -> None:
     elsewhere = new_shell("elsewhere.duckdb")
     with serving(shell) as (url, _):

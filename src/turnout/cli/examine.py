@@ -17,6 +17,7 @@ from turnout.cli.problems import Failure, failure_of
 from turnout.errors import TurnoutError
 from turnout.settings import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, FILE_NAME
 from turnout.store.open import store_path
+from turnout.web.opening import SERVER
 
 if TYPE_CHECKING:
     from turnout.cli.base import Where
@@ -85,7 +86,7 @@ def examine(where: Where) -> Findings:
 
 
 def _ask(where: Where, findings: Findings) -> None:
-    """Let the owner of the store say how it is: a server, or this command while it lasts."""
+    """Let the owner of the store say how it is: a server, with its own settings, or a command while it lasts."""
     try:
         with connect(where) as client:
             owner = call_json(client, "GET", "/admin/v1/owner")
@@ -102,7 +103,7 @@ def _ask(where: Where, findings: Findings) -> None:
         findings.program["jwt_keys"] = status["jwt_keys"]
     findings.store.update(status["store"] or {"providers": status["providers"]})
     findings.exports.update(status.get("exports") or {})
-    if not findings.settings:
+    if not findings.settings or owner["command"] == SERVER:
         findings.settings = {name: (value, "server") for name, value in (status["settings"] or {}).items()}
     for fault in status["faults"]:
         findings.wrong(fault)

@@ -27,6 +27,7 @@ from turnout.web.context import TRUSTED_KEY, Clock, Services, context_of, is_tru
 from turnout.web.limits import check_announced
 from turnout.web.merging import MergeQueue
 from turnout.web.observe import Observe
+from turnout.web.opening import SERVER
 from turnout.web.problems import Problems, error_response
 from turnout.web.repeats import Repeats
 from turnout.web.retaining import Retaining
@@ -162,7 +163,7 @@ def create_app(
     settings: Settings,
     *,
     clock: Clock | None = None,
-    command: str = "turnout serve",
+    command: str = SERVER,
     metrics: bool = True,
     report: Endpoint | None = None,
     pages: Sequence[BaseRoute] | None = None,

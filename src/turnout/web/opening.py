@@ -16,7 +16,8 @@ PATIENCE: Final = 5.0
 """How many seconds are given to an owner that may soon be done, such as the other end of a pipe."""
 PAUSE: Final = 0.02
 
-_STAYS: Final = "turnout serve"
+SERVER: Final = "turnout serve"
+"""The command that keeps the store until it is told to go."""
 
 
 def open_own(settings: Settings, *, patience: float = PATIENCE) -> Store:
@@ -30,6 +31,6 @@ def open_own(settings: Settings, *, patience: float = PATIENCE) -> Store:
         try:
             return open_store(settings.database, memory_limit=limit, threads=settings.threads)
         except StoreOwned as owned:
-            if owned.command == _STAYS or time.monotonic() - began >= patience:
+            if owned.command == SERVER or time.monotonic() - began >= patience:
                 raise
             time.sleep(PAUSE)
