@@ -180,6 +180,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Half an answer."""
         self._status(200, {}, '{"total": 3, "rows": [{"id": 1,', cut=4000)
 
+    def _open(self, body: str | bytes, encoding: str = "identity") -> None:
+        """An answer that ends where the connection does, which may be anywhere."""
+        self.send_response_only(200)
+        self.send_header("Content-Encoding", encoding)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body.encode() if isinstance(body, str) else body)
+
     def _drop(self) -> None:
         """No answer at all."""
         self.close_connection = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 
@@ -30,6 +32,14 @@ PASSING = {
     "503": ("status", 503, {"Retry-After": "3"}, {"code": "overloaded", "message": "Busy."}),
     "520": ("status", 520, {}, None),
     "half an answer": ("cut",),
+    "half an answer of unknown length": ("open", '{"total": 3, "rows": [{"id": 1, "updated_at": "2026-'),
+    "half a packed answer": (
+        "open",
+        gzip.compress(json.dumps({"total": 0, "more": [*range(999)]}).encode())[:999],
+        "gzip",
+    ),
+    "an empty answer of unknown length": ("open", ""),
+    "an empty answer": ("status", 200, {}, ""),
     "no answer": ("drop",),
 }
 
@@ -42,7 +52,7 @@ def test_what_passes_is_waited_out(service, here, fault, at):
     here.sync(service)
     assert here.seen() == there(service)
     assert len(here.slept) == 1
-    asked = {"7": 7.0, "3": 3.0}.get(fault[2].get("Retry-After", "")) if len(fault) > 2 else None
+    asked = {"7": 7.0, "3": 3.0}.get(fault[2].get("Retry-After", "")) if fault[0] == "status" else None
     if asked:
         assert here.slept[0] >= asked
     if fault == PASSING["429 until a time"]:
@@ -56,6 +66,14 @@ def test_pauses_grow_and_end(service, here):
         here.sync(service)
     assert not caught.value.lasting
     assert here.slept == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]
+
+
+def test_answers_that_always_break_off_end_it_with_the_reason(service, here):
+    fill(service, 3)
+    service.faults.extend([PASSING["half an answer of unknown length"]] * 40)
+    with pytest.raises(SyncError, match=r"The answer of .* broke off in the middle\. It was tried 12 times"):
+        here.sync(service)
+    assert len(here.slept) == 11
 
 
 def test_success_forgets_the_failures_before_it(service, here):
@@ -97,7 +115,8 @@ LASTING = {
     ),
     "404": (("status", 404, {}, None), "answered 404.*is the address right"),
     "a page in HTML": (("status", 200, {"Content-Type": "text/html"}, "<html>Log in</html>"), "no JSON.*<html>Log in"),
-    "no JSON": (("status", 200, {}, '{"total": 3, "rows": ['), "no JSON document"),
+    "no JSON": (("status", 200, {}, '{"total": 3, "rows": [}'), "no JSON document"),
+    "no content": (("status", 204, {}, ""), "no JSON document"),
     "another document": (("status", 200, {}, {"results": []}), "no JSON document"),
     "rows that are none": (("status", 200, {}, {"total": 1, "rows": [5]}), "no JSON document"),
     "an id that is none": (("status", 200, {}, {"total": 1, "rows": [{"id": "x"}]}), "has the id 'x'"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urljoin, urlsplit
 
@@ -40,6 +41,8 @@ _SERVER_ERROR: Final = 500
 _REFUSED: Final = frozenset({401, 403})
 _LONGEST_REASON: Final = 300
 _LONGEST_EXCERPT: Final = 60
+# How msgspec says that a document has no end. Without a Content-Length, nothing else tells that a body broke off.
+_CUT_OFF: Final = "Input data was truncated"
 # A page that says it has rows and has none is asked for so many times.
 _EMPTY_TRIES: Final = 3
 
@@ -223,6 +226,9 @@ class Source:
         try:
             document = msgspec.json.decode(body, type=_Document)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if str(error) == _CUT_OFF and response.status_code == HTTPStatus.OK:
+                how = "broke off in the middle" if body.strip() else "was empty"
+                raise _PassingError(f"The answer of {self._name} {how}.") from error
             start = shown(body[: 4 * _LONGEST_EXCERPT].decode("utf-8", "replace").strip(), _LONGEST_EXCERPT)
             raise self.wrong(f"it is no JSON document of rows ({error}): {start}") from error
         rows = tuple(self._row(members) for members in document.rows)
