@@ -292,10 +292,21 @@ def test_what_is_no_row(row: bytes, reason: str) -> None:
     assert len(result.said) == 2
 
 
-def test_an_endless_number_is_a_fault() -> None:
-    result = read(b'{"id": ' + b"1" * 5_000 + b"}\n")
-    assert result.rejects.count == 1
-    assert result.report[0].startswith("rows:1: not valid JSON: ")
+@pytest.mark.parametrize("digits", [100, 1_000, 1_001, 5_000])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_an_endless_number_is_a_fault_like_any_other(digits: int, sign: str) -> None:
+    number = sign + "1" * digits
+    shown = f"found the number {number[:80]}…"
+    text = json.dumps({**NEEDED, "id": 0, **with_("event", name=0)}).encode()
+    result = read(text.replace(b": 0", b": " + number.encode()) + b"\n")
+    assert result.report == [f"rows:1: id: {shown}; {AN_ID}", f"rows:1: event.name: {shown}; a text is expected."]
+    (written,) = result.written.splitlines()
+    assert written.count(number.encode()) == 2
+
+
+def test_a_number_in_front_of_the_rows_may_be_endless() -> None:
+    text = b'{"total": ' + b"1" * 5_000 + b', "rows": [' + json.dumps(NEEDED).encode() + b"]}"
+    assert len(read(text).said) == 1
 
 
 def test_of_a_member_that_comes_twice_the_last_counts() -> None:

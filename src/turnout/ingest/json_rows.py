@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from turnout.ingest.rows import RowChecker, Stated
 
 BLANK: Final = b" \t\r\n"
+
+# No number that may stand in a row has nearly so many digits, and Python refuses to read very many.
+_MOST_DIGITS: Final = 1_000
+_ENDLESS: Final = re.compile(rb"[0-9]{%d}" % (_MOST_DIGITS + 1))
 
 
 def leading_lines(row: bytes) -> int:
@@ -93,11 +98,14 @@ def _checked(line: int, row: bytes, checker: RowChecker) -> Stated | BadRow:
 
 
 def read_value(row: bytes) -> object:
-    """A JSON value, read exactly. Raises `ValueError` with a reason for the user."""
+    """A JSON value, read exactly, but an endless integer, which fits nowhere, to as many digits as are plenty.
+
+    Raises `ValueError` with a reason for the user.
+    """
     if not row.strip(BLANK):
         raise ValueError("there is no row between two commas, or after the last.")
     try:
-        return json.loads(row.decode(), parse_constant=_refuse)
+        return json.loads(row.decode(), parse_constant=_refuse, parse_int=_integer)
     except UnicodeDecodeError as fault:
         raise ValueError(not_utf8(fault)) from None
     except json.JSONDecodeError as fault:
@@ -106,6 +114,10 @@ def read_value(row: bytes) -> object:
         raise ValueError("the row is nested too deeply.") from None
     except ValueError as fault:
         raise ValueError(f"not valid JSON: {fault}") from None
+
+
+def _integer(text: str) -> int:
+    return int(text[:_MOST_DIGITS])
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -118,6 +130,8 @@ def _as_came(row: bytes, value: object) -> bytes:
         return msgspec.json.format(row, indent=-1)
     except (msgspec.DecodeError, RecursionError):
         pass
+    if _ENDLESS.search(row):
+        return as_text(row)
     try:
         # What only Python's reader takes, such as half a surrogate pair, its writer can write.
         return json.dumps(value, allow_nan=False).encode()

@@ -32,7 +32,8 @@ _QUOTE, _COMMA, _CLOSING = b'",]'
 _DEPTH: Final = np.zeros(256, np.int8)
 _DEPTH[list(b"[{")] = 1
 _DEPTH[list(b"]}")] = -1
-_decode: Final = json.JSONDecoder().raw_decode
+# Numbers that are passed over may be as long as they like; Python would not read them.
+_decode: Final = json.JSONDecoder(parse_int=str).raw_decode
 
 
 def ndjson(blocks: Iterator[bytes], limit: int) -> Iterator[JsonLines]:
@@ -161,8 +162,6 @@ def _reading(text: str, line: int) -> Iterator[None]:
         reason = "the file ends in the middle of its document; it is cut off."
     except RecursionError:
         reason = "the JSON is nested too deeply."
-    except ValueError as fault:
-        reason = f"the JSON cannot be read: {fault}."
     if reason:
         raise FileFaultError(line + text.count("\n", 0, at), Fault("", reason))
 
