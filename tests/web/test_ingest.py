@@ -191,10 +191,24 @@ def test_parameters_are_checked(ingest: Ingest, query: str, name: str, expected:
     assert ingest.ids() == []
 
 
-@pytest.mark.parametrize("media_type", ["", "text/plain", "application/json; charset=latin-1", "multipart/form-data"])
-def test_media_types_that_are_not_understood(ingest: Ingest, media_type: str) -> None:
+@pytest.mark.parametrize(
+    ("media_type", "said"),
+    [
+        ("", "is not one of application/x-ndjson, application/ndjson, "),
+        ("text/plain", "is not one of "),
+        ("multipart/form-data; charset=latin-1", "is not one of "),
+        (
+            "application/json; charset=latin-1",
+            "The charset of the Content-Type 'application/json; charset=latin-1' must be utf-8, ",
+        ),
+        ('text/csv;charset="UTF-16"', "must be utf-8, "),
+        ("application/json; version=2", "must be utf-8, and there is no other parameter."),
+    ],
+)
+def test_media_types_that_are_not_understood(ingest: Ingest, media_type: str, said: str) -> None:
     answer = ingest.post(lines(row(1)), Content_Type=media_type)
     assert (answer.status, answer.json["code"]) == (415, "unsupported_media_type")
+    assert said in answer.json["message"]
 
 
 def test_encodings_that_are_not_understood(ingest: Ingest) -> None:

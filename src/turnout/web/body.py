@@ -73,10 +73,13 @@ async def received(request: Request, most: int | None) -> AsyncIterator[Body]:
 def _check_type(request: Request) -> None:
     given = request.headers.get("Content-Type", "")
     media_type, _, parameters = given.partition(";")
-    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-    if media_type.strip().lower() not in MEDIA_TYPES or charset not in ("", "utf-8", "utf8"):
+    if media_type.strip().lower() not in MEDIA_TYPES:
         expected = ", ".join(MEDIA_TYPES)
         raise TurnoutError("unsupported_media_type", f"The Content-Type {shown(given)} is not one of {expected}.")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if charset not in ("", "utf-8", "utf8"):
+        message = f"The charset of the Content-Type {shown(given)} must be utf-8, and there is no other parameter."
+        raise TurnoutError("unsupported_media_type", message)
 
 
 def _unpacker(request: Request) -> _Unpacker | None:
