@@ -233,7 +233,11 @@ def test_who_may_write(ingest: Ingest) -> None:
     store, app = ingest.store, ingest.app
     for role, status in (("attendances", 403), ("super_admin", 200)):
         client = app.as_(token(store, 1, role=role), 1)
-        assert client.send("POST", PATH, {"Content-Type": NDJSON}, lines(row(1))).status == status
+        answer = client.send("POST", PATH, {"Content-Type": NDJSON}, lines(row(1)))
+        assert answer.status == status
+        if status == 403:
+            refused = [answer, client.send("DELETE", f"{PATH}/1"), client.send("GET", "/ingest/v1/uploads/abcdefgh")]
+            assert {each.json["message"] for each in refused} == {"Ingest needs the role super_admin."}
     assert app.as_(token(store, 2, role="super_admin"), 1).send("POST", PATH, {}, b"").status == 403
     assert app.send("POST", PATH, {}, b"").status == 401
     assert app.as_(token(store, 2, role="super_admin"), 2).send("DELETE", f"{PATH}/1").status == 404

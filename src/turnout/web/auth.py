@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from turnout.web.context import Clock
     from turnout.web.jwks import KeySource
 
+INGESTING: Final = "Ingest"
+"""What needs the role `super_admin`, for people."""
+_ADMINISTRATION: Final = "Administration"
 _SCHEMES: Final = ("token", "bearer", "jwt")
 _PROVIDER: Final = "TeamUp-Provider-ID"
 _MODE: Final = "TeamUp-Request-Mode"
@@ -111,22 +114,22 @@ class Authenticator:
                 raise TurnoutError("permission_denied", f"The role {INSTRUCTOR} needs an instructor, and has none.")
         return Caller(credential.token_id, provider, credential.role, instructor_id, credential.subject)
 
-    async def writer(self, request: Request) -> tuple[Credential, Provider]:
+    async def writer(self, request: Request, doing: str = _ADMINISTRATION) -> tuple[Credential, Provider]:
         """The credential and the provider of a request that changes attendances: the owner, or role `super_admin`.
 
-        Checked in the order of `report_caller`.
+        Checked in the order of `report_caller`. `doing` is what needs the role, for people.
         """
         credential = await self.authenticate(request)
         _check_mode(request)
         provider = _choose_provider(request, credential, self._store.providers())
         context_of(request).provider_id = provider.id
-        _check_administers(credential)
+        _check_role(credential, doing)
         return credential, provider
 
     async def administrator(self, request: Request) -> Credential:
         """The credential of a request that administers: the store's owner, or the role `super_admin`."""
         credential = await self.authenticate(request)
-        _check_administers(credential)
+        _check_role(credential, _ADMINISTRATION)
         return credential
 
     async def authenticate(self, request: Request) -> Credential:
@@ -237,9 +240,9 @@ def _check_mode(request: Request) -> None:
         raise TurnoutError("mode_not_allowed")
 
 
-def _check_administers(credential: Credential) -> None:
+def _check_role(credential: Credential, doing: str) -> None:
     if credential.role != SUPER_ADMIN:
-        raise TurnoutError("permission_denied", f"Administration needs the role {SUPER_ADMIN}.")
+        raise TurnoutError("permission_denied", f"{doing} needs the role {SUPER_ADMIN}.")
 
 
 def _choose_provider(request: Request, credential: Credential, known: dict[int, Provider]) -> Provider:

@@ -17,6 +17,7 @@ from turnout.imports import import_rows
 from turnout.query import values
 from turnout.query.raw import clean, pairs_of
 from turnout.web.asked import no_parameters, whole_number
+from turnout.web.auth import INGESTING
 from turnout.web.body import SMALL, Body, received
 from turnout.web.context import context_of
 from turnout.web.limits import kept_on_disk
@@ -41,7 +42,7 @@ async def add_attendances(request: Request) -> Response:
     """Merge the rows of the body, all or none (with `partial=true`, the good ones); 200 means that they are on disk."""
     context = context_of(request)
     services = context.services
-    credential, provider = await services.auth.writer(request)
+    credential, provider = await services.auth.writer(request, INGESTING)
     context.mark("authenticate")
     options = _options(request)
     most = None if credential.trusted else services.settings.max_body
@@ -59,7 +60,7 @@ async def upload(request: Request) -> Response:
     """A file in parts: `GET` tells how much of it is there, `PATCH` adds a part, `POST` merges, `DELETE` drops it."""
     context = context_of(request)
     services = context.services
-    credential, provider = await services.auth.writer(request)
+    credential, provider = await services.auth.writer(request, INGESTING)
     found = services.uploads.find(credential, provider.id, request.path_params["name"], context.now)
     if request.method == "POST":
         options = _options(request)
@@ -86,7 +87,7 @@ async def delete_attendance(request: Request) -> Response:
     """Delete one attendance: 204, or 404 where there is none of this id."""
     context = context_of(request)
     services = context.services
-    _, provider = await services.auth.writer(request)
+    _, provider = await services.auth.writer(request, INGESTING)
     no_parameters(request)
     text = request.path_params["id"]
     id_ = whole_number(text)

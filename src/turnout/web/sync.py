@@ -19,6 +19,7 @@ from turnout.query.raw import clean, pairs_of
 from turnout.sync.place import Place, Whole  # noqa: TC001 - msgspec looks it up when it decodes
 from turnout.sync.target import MOST_BYTES, MOST_LISTED, MOST_ROWS, Listed, StoreTarget
 from turnout.web.asked import json_body, no_parameters
+from turnout.web.auth import INGESTING
 from turnout.web.context import context_of
 from turnout.web.respond import API_HEADERS
 
@@ -91,7 +92,7 @@ async def remove_rows(request: Request) -> Response:
 
 async def _target(request: Request) -> StoreTarget:
     services = context_of(request).services
-    _, provider = await services.auth.writer(request)
+    _, provider = await services.auth.writer(request, INGESTING)
     return StoreTarget(services.store, provider, max_text=services.settings.max_text)
 
 
