@@ -226,6 +226,7 @@ def test_a_body_that_is_too_large_is_refused(ingest: Ingest, packed: bool) -> No
     headers = {"Content_Encoding": "gzip"} if packed else {}
     answer = ingest.post(gzip.compress(body) if packed else body, **headers)
     assert (answer.status, answer.json["code"]) == (413, "request_too_large")
+    assert answer.json["message"] == f"The {'unpacked ' if packed else ''}body is larger than 1000000 bytes."
     assert ingest.ids() == []
 
 

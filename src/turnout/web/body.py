@@ -60,7 +60,7 @@ async def received(request: Request, most: int | None) -> AsyncIterator[Body]:
             for part in unpacker.parts(chunk) if unpacker else (chunk,):
                 size += len(part)
                 if most is not None and max(sent, size) > most:
-                    raise too_large(most)
+                    raise too_large(most, unpacked=sent <= most)
                 with kept_on_disk():
                     spool.write(part)
                 await asyncio.sleep(0)  # a chunk may unpack to very much

@@ -113,5 +113,6 @@ def kept_on_disk() -> Iterator[None]:
         raise TurnoutError("storage_unavailable", f"What was sent cannot be kept: {reason}.") from error
 
 
-def too_large(most: int) -> TurnoutError:
-    return TurnoutError("request_too_large", f"The body is larger than {most} bytes.")
+def too_large(most: int, *, unpacked: bool = False) -> TurnoutError:
+    what = "The unpacked body" if unpacked else "The body"
+    return TurnoutError("request_too_large", f"{what} is larger than {most} bytes.")
