@@ -129,6 +129,10 @@ def refuse(_: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("Connection refused")
 
 
+def hang_up(_: httpx.Request) -> httpx.Response:
+    raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+
+
 def stall(_: httpx.Request) -> httpx.Response:
     raise httpx.ReadTimeout("")
 
@@ -140,6 +144,7 @@ def stall(_: httpx.Request) -> httpx.Response:
         (lambda _: httpx.Response(301, headers={"Location": "https://x"}), "answered 301 Moved Permanently", Failure),
         (lambda _: httpx.Response(500, json=["?"]), "answered 500", Unreachable),
         (refuse, "https://reports.example.com/base could not be reached: Connection refused.", Unreachable),
+        (hang_up, "could not be reached: Server disconnected without sending a response.", Unreachable),
         (stall, "did not answer within", Unreachable),
     ],
 )
@@ -149,6 +154,7 @@ def test_what_is_no_answer_of_turnout(
     with pytest.raises(Failure) as caught:
         first_page(client(answer), 1, [])
     assert said in caught.value.message
+    assert ".." not in caught.value.message
     assert type(caught.value) is kind
     assert "tk_secret" not in caught.value.message
 

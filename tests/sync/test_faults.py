@@ -98,6 +98,12 @@ def test_a_server_that_was_never_there_is_given_up_sooner(here):
     assert here.slept == [1, 2, 4, 8]
 
 
+def test_a_reason_that_is_a_sentence_ends_once(service, here):
+    service.faults.extend([PASSING["no answer"]] * 5)
+    with pytest.raises(SyncError, match=r"failed: Server disconnected without sending a response\. It was tried"):
+        here.sync(service)
+
+
 def test_a_pause_of_hours_is_not_waited_for(service, here):
     service.faults.append(("status", 429, {"Retry-After": "86400"}, None))
     with pytest.raises(SyncError, match="come again in 1,440 minutes"):

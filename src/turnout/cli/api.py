@@ -88,7 +88,8 @@ def answered(
     except httpx.TimeoutException as error:
         raise Unreachable(f"{_named(client)} did not answer within {client.timeout.read:g} seconds.") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Unreachable(f"{_named(client)} could not be reached: {error or type(error).__name__}.") from error
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise Unreachable(f"{_named(client)} could not be reached: {reason}.") from error
 
 
 def call_json(client: httpx.Client, method: str, path: str, *, body: object = None) -> Any:

@@ -172,7 +172,7 @@ class Source:
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as error:
             raise SyncError(f"{self._name} cannot be asked: {error}.", lasting=True) from error
         except (httpx.TransportError, httpx.DecodingError) as error:
-            reason = str(error) or type(error).__name__
+            reason = str(error).rstrip(".") or type(error).__name__
             if "CERTIFICATE_VERIFY_FAILED" in reason:
                 raise SyncError(f"{self._name} cannot be trusted: {reason}.", lasting=True) from error
             raise _PassingError(f"The connection to {self._name} failed: {reason}.") from error
