@@ -62,7 +62,10 @@ def test_a_store_is_made_with_its_directories_for_its_user_alone(tmp_path: Path)
 def test_a_file_system_that_is_read_only(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     DuckStore(path).close()
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert refusal(path).message == f"The store {path} cannot be opened: this user may not read and write {path}."
+    assert refusal(path).message == f"The store {path} cannot be opened: this user may not read and write it."
+    monkeypatch.setattr(os, "access", lambda place, _: place == path)
+    assert refusal(path).message == f"The store {path} cannot be opened: this user may not write in {path.parent}."
+    monkeypatch.setattr(os, "access", lambda *_: False)
     mounted = SimpleNamespace(f_flag=os.ST_RDONLY | os.ST_NOSUID)
     monkeypatch.setattr(os, "statvfs", lambda _: mounted)
     assert refusal(path).message == f"The store {path} cannot be opened: the file system is read-only."

@@ -222,12 +222,12 @@ def _check_place(path: Path) -> None:
     if not stat.S_ISREG(mode):
         raise _unavailable(f"{path} is not a file, so it cannot be the store.")
     for place, rights, doing in (
-        (path, os.R_OK | os.W_OK, "read and write"),
-        (path.parent, os.W_OK | os.X_OK, "write in"),
+        (path, os.R_OK | os.W_OK, "read and write it"),
+        (path.parent, os.W_OK | os.X_OK, f"write in {path.parent}"),
     ):
         if not os.access(place, rights):
             read_only = os.statvfs(place).f_flag & os.ST_RDONLY
-            why = "the file system is read-only" if read_only else f"this user may not {doing} {place}"
+            why = "the file system is read-only" if read_only else f"this user may not {doing}"
             raise _unavailable(f"The store {path} cannot be opened: {why}.")
 
 
