@@ -226,6 +226,29 @@ def test_a_text_that_is_nearly_complete_agrees(old: str, new: str) -> None:
     agree(JsonChunk(1, [json.dumps(FULL).encode(), text.replace(old, new, 1).encode()], lines=True))
 
 
+@pytest.mark.parametrize(
+    ("last", "first"),
+    [
+        ('"id": 7', '"id": 122'),
+        ('"status": "attended"', '"status": "no_show"'),
+        ('"updated_at": ', '"updated_at": null'),
+        ('"customer": ', '"customer": {"id": 5, "name": "Other", "email": "o@example.org"}'),
+        ('"event": ', '"event": null'),
+        ('"venue": ', '"venue": {"name": "Den"}'),
+        ('"name": "Hall"', '"name": "Den"'),
+        ('"instructors": ', '"instructors": [{"id": 5, "name": "Other"}]'),
+        ('"id": 51', '"id": 50'),
+        ('"booking_source": ', '"booking_source": {"id": 5, "name": "Other"}'),
+    ],
+)
+def test_of_a_member_that_comes_twice_both_take_the_last_alone(last: str, first: str) -> None:
+    text = next(text for text in map(json.dumps, (NEEDED, FULL)) if last in text)
+    twice = JsonChunk(1, [text.replace(last, f"{first}, {last}", 1).encode()], lines=True)
+    once = JsonChunk(1, [text.encode()], lines=True)
+    assert agree(twice)
+    assert FAST.batch(twice.columns(), 5).equals(FAST.batch(once.columns(), 5))
+
+
 @given(st.lists(near_rows, min_size=1, max_size=3), st.data())
 @MANY
 def test_damaged_json_agrees(rows: list[Any], data: st.DataObject) -> None:
