@@ -48,6 +48,14 @@ def lines(*rows: dict[str, Any]) -> bytes:
     return b"".join(json.dumps(one).encode() + b"\n" for one in rows)
 
 
+CSV = "\r\n".join(
+    [
+        "id,updated_at,customer.id,event.id,event.starts_at,status",
+        *(f"{n},{row(n)['updated_at']},{n},{n},{row(n)['event']['starts_at']},attended" for n in (1, 2)),
+    ]
+).encode()
+
+
 class Ingest:
     """An application with two providers, and a token for the first."""
 
@@ -95,6 +103,10 @@ def test_rows_are_created_updated_and_left_unchanged(ingest: Ingest) -> None:
         (lines(row(1), row(2)), "application/ndjson; charset=UTF-8"),
         (json.dumps([row(1), row(2)]).encode(), "application/json"),
         (json.dumps({"total": 2, "rows": [row(1), row(2)]}).encode(), "Application/JSON"),
+        (CSV, "text/csv"),
+        (CSV, "application/json"),
+        (lines(row(1), row(2)), "text/csv"),
+        (gzip.compress(lines(row(1), row(2))), "application/octet-stream"),
     ],
 )
 def test_forms_of_a_body(ingest: Ingest, body: bytes, media_type: str) -> None:
