@@ -24,21 +24,26 @@ ANY_FILE: Final = "application/octet-stream"
 """A file as `turnout import` takes it: its content tells its form, and whether it is packed."""
 MEDIA_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/json", "text/csv", ANY_FILE)
 _GZIP: Final = zlib.MAX_WBITS | 16
+_MAGIC: Final = b"\x1f\x8b"
 _PLAIN: Final = ("", "identity")
 _PACKED: Final = ("gzip", "x-gzip")
 
 
 @dataclass(frozen=True)
 class Body:
-    """A received body: its bytes, unpacked, from the start; their number; and the SHA-256 of what was sent."""
+    """A received body: its bytes, unpacked, from the start; their number; and the SHA-256 of what was sent.
+
+    One that is `packed` still, as a file may be, is of unknown size when it is read.
+    """
 
     file: BinaryIO
     size: int
     sha256: str
+    packed: bool = False
 
     @property
     def small(self) -> bool:
-        return self.size <= SMALL
+        return self.size <= SMALL and not self.packed
 
 
 @asynccontextmanager
@@ -67,7 +72,9 @@ async def received(request: Request, most: int | None) -> AsyncIterator[Body]:
         if unpacker:
             unpacker.end()
         spool.seek(0)
-        yield Body(cast("BinaryIO", spool), size, digest.hexdigest())
+        packed = spool.read(len(_MAGIC)) == _MAGIC
+        spool.seek(0)
+        yield Body(cast("BinaryIO", spool), size, digest.hexdigest(), packed)
 
 
 def _check_type(request: Request) -> None:
