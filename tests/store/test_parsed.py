@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -77,3 +79,18 @@ def test_long_texts_are_not_kept(connection: duckdb.DuckDBPyConnection) -> None:
 def test_what_is_no_statement_says_so(connection: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(duckdb.ParserException):
         Parsed()(connection, "SELEC 1")
+
+
+def test_nothing_is_left_at_the_end_of_the_process() -> None:
+    """The engine's library writes a line to standard error where one of its objects outlives it."""
+    code = (
+        "import duckdb, threading, time\n"
+        "from turnout.store.duckdb_parsed import parsed\n"
+        "def use():\n"
+        "    with duckdb.connect() as connection:\n"
+        "        for n in range(9): parsed(connection, f'SELECT {n}')\n"
+        "def stay(cache): time.sleep(60)\n"
+        "use(); threading.Thread(target=stay, args=(parsed,), daemon=True).start()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert not done.stderr

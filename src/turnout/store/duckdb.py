@@ -151,7 +151,7 @@ class DuckStore:
         def prepared(work: Work) -> Step:
             from turnout.store.merge import merge, stage  # noqa: PLC0415 - as in `Engine.work`
 
-            totals = stage(work, [batches])
+            totals = stage(work, [batches], dry_run=dry_run)
             return lambda work: merge(work, totals, dry_run=dry_run)
 
         (merged,) = self._change(provider, prepared, changes=not dry_run).merged

@@ -5,6 +5,7 @@ Values are bound, so that a report's statements are few, and those of a merge th
 
 from __future__ import annotations
 
+import atexit
 from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -45,6 +46,14 @@ class Parsed:
                 self._length -= len(oldest)
         return statement
 
+    def forget(self) -> None:
+        """Let go of all."""
+        with self._lock:
+            self._known.clear()
+            self._length = 0
+
 
 parsed: Final = Parsed()
 """Of this process. It holds no values and belongs to no store."""
+# What the engine's library made is to be gone before the library is, which complains otherwise.
+atexit.register(parsed.forget)

@@ -33,7 +33,7 @@ from turnout.store.staging import STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
     from turnout.store.base import Answered, PlaceChange
 
@@ -43,6 +43,7 @@ _CHUNK_BYTES: Final = 64 << 20
 _INSIST_SECONDS: Final = 0.01
 # So many bits of `seq` count the rows of one input.
 _SEQ_BITS: Final = 40
+_TO_COUNT: Final = ("seq", "has", "id", "updated_at", schema.PERSON.reference)
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,19 @@ class Work:
 
     def run(self, sql: str, **values: object) -> None:
         """Run a statement, its values bound by name; raise `InterruptException` where the merge is stopped."""
-        if self.stopped.is_set():
-            raise duckdb.InterruptException
-        if current_thread() is not main_thread():
-            self._execute(sql, values)
+        if current_thread() is main_thread():
+            self.finish(self.start(sql, **values))
             return
-        running = self.thread.submit(self._execute, sql, values)
+        self._check()
+        self._execute(sql, values)
+
+    def start(self, sql: str, **values: object) -> Future[duckdb.DuckDBPyConnection]:
+        """Begin a statement that runs meanwhile; to be finished before the next one."""
+        self._check()
+        return self.thread.submit(self._execute, sql, values)
+
+    def finish(self, running: Future[duckdb.DuckDBPyConnection]) -> None:
+        """Wait for a statement's end; whatever ends the waiting ends it as well."""
         try:
             running.result()
         finally:
@@ -77,6 +85,10 @@ class Work:
             while not running.done():
                 self.cursor.interrupt()
                 wait((running,), _INSIST_SECONDS)
+
+    def _check(self) -> None:
+        if self.stopped.is_set():
+            raise duckdb.InterruptException
 
     def rows(self, sql: str, **values: object) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -115,13 +127,14 @@ def merge(
 ) -> Outcome:
     """Merge what was staged in one transaction, each input as if after the one before; `dry_run` only counts.
 
-    `totals` are the inputs' numbers of rows, as `stage` returned them. The `place` of a sync is saved with them.
+    `totals` are the inputs' numbers of rows, as `stage` returned them, where it was told the same of `dry_run`. The
+    `place` of a sync is saved with them.
 
     Leaves temporary tables behind, and where it raises an open transaction: close the cursor afterwards.
     """
     count = f"SELECT count(*) FROM attendances WHERE {schema.MINE}"
     work.run("BEGIN TRANSACTION")
-    met = hush(work, f"seq >> {_SEQ_BITS}")
+    met = hush(work, f"seq >> {_SEQ_BITS}", only_count=dry_run)
     merged = tuple(replace(one, erased=met.get(number, 0)) for number, one in enumerate(_accept(work, totals)))
     written = 0
     if not dry_run and any(one.created or one.updated for one in merged):
@@ -164,19 +177,28 @@ def delete(work: Work, ids: Sequence[int], updated_at: Sequence[int] | None = No
     return Outcome((), written + deleted, deleted)
 
 
-def stage(work: Work, inputs: Sequence[Iterable[pa.RecordBatch]]) -> list[int]:
+def stage(work: Work, inputs: Sequence[Iterable[pa.RecordBatch]], *, dry_run: bool = False) -> list[int]:
     """Copy inputs of `staging.STAGING` into the temporary table `staged`; return their numbers of rows.
+
+    For a `dry_run` it has only the columns that are needed to count.
 
     The rows' `seq` counts within an input; the input's number stands above it. Not to be done in a transaction: the
     engine keeps what was registered during one in memory until it ends.
     """
-    columns = ", ".join(f"{name} {kind}" for name, kind in schema.staging_columns().items())
-    work.run(f"CREATE TEMP TABLE staged ({columns})")
+    columns = {name: kind for name, kind in schema.staging_columns().items() if not dry_run or name in _TO_COUNT}
+    work.run(f"CREATE TEMP TABLE staged ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
     totals = [0] * len(inputs)
-    for chunk in _chunks(_numbered(inputs, totals)):
-        work.cursor.register("chunk", chunk)
-        work.run("INSERT INTO staged SELECT * FROM chunk")
-        work.cursor.unregister("chunk")
+    inserting = None
+    try:
+        for chunk in _chunks(_numbered(inputs, totals)):
+            if inserting:
+                work.finish(inserting)
+            work.cursor.register("chunk", chunk.select(list(columns)))
+            inserting = work.start("INSERT INTO staged SELECT * FROM chunk")  # while the next chunk is read
+    finally:
+        if inserting:
+            work.finish(inserting)
+            work.cursor.unregister("chunk")
     (kept,) = work.one("SELECT count(*) FROM staged")
     _must_equal(kept, sum(totals))
     return totals

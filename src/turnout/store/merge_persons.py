@@ -18,10 +18,11 @@ _WHO: Final = PERSON.reference
 _SAID: Final = sum(HAS_BIT[member.storage] for member in PERSONAL)
 
 
-def hush(work: Work, input_of: str) -> dict[int, int]:
+def hush(work: Work, input_of: str, *, only_count: bool) -> dict[int, int]:
     """Take out of `staged` what its rows may not say; return how many rows name an erased person, by input.
 
     `input_of` is SQL for the number of a row's input. Every such row counts, whatever becomes of it.
+    Where they are `only_count`ed, nothing is taken out.
     """
     erased = f"SELECT {_WHO} FROM erased WHERE {MINE}"
     silent, met = [], {}
@@ -29,6 +30,8 @@ def hush(work: Work, input_of: str) -> dict[int, int]:
         counted = f"SELECT {input_of} AS input, count(*) FROM staged WHERE {_WHO} IN ({erased}) GROUP BY input"
         met = dict(work.rows(counted))
         silent.append(f"{_WHO} IN ({erased})")
+    if only_count:
+        return met
     before = retention_mark(work)
     if before is not None:
         silent.append(is_old("staged", before))
