@@ -28,6 +28,7 @@ from bench.turns import turns
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.exports import FILES, Asked, write_file
 from turnout.ingest.demo import demo_batches
+from turnout.query.dialect import DUCKDB
 from turnout.query.plan import plan
 from turnout.query.request import Scope, parse
 from turnout.reports import cursor_box
@@ -121,7 +122,7 @@ def _copy(database: Path, name: str) -> dict[str, float]:
     pairs = [("columns", ",".join(column.key for column in ATTENDANCES.columns))]
     with closing(open_store(str(database))) as store:
         request = parse(ATTENDANCES, pairs, Scope(1, _ZONE), now=0, box=cursor_box(store))
-    columns = ", ".join(plan(request, with_order_keys=False).storages)
+    columns = ", ".join(plan(request, DUCKDB, with_order_keys=False).storages)
     selected = f"SELECT {columns} FROM attendances WHERE provider_id = 1 ORDER BY event_starts_at DESC, id"
     file = database.with_suffix(".out")
     with duckdb.connect(":memory:", config={"preserve_insertion_order": False}) as connection:

@@ -27,6 +27,7 @@ from bench.say import say
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.ingest.demo import demo_batches
 from turnout.output.shape import csv_cells, csv_header, nester
+from turnout.query.dialect import DUCKDB
 from turnout.query.plan import plan
 from turnout.query.request import Scope, parse
 from turnout.query.sql import all_statement
@@ -78,7 +79,7 @@ def _make(directory: Path, rows: int, day: int) -> None:
             ("csv_escape", "false"),
         ]
         request = parse(ATTENDANCES, pairs, Scope(_PROVIDER.id, ZoneInfo(ZONE)), now=day, box=cursor_box(store))
-        the_plan = plan(request)
+        the_plan = plan(request, DUCKDB)
         nest, cells, encode = (
             nester(request, the_plan),
             csv_cells(request, the_plan),

@@ -149,7 +149,7 @@ class Answers:
         known = self._quiet.get(key)
         if known and known.version == version and known.since <= request.now < known.until:
             return known.until
-        found = snapshot.rows(next_statement(request.scope.provider_id, storage, request.now))
+        found = snapshot.rows(next_statement(request.scope.provider_id, storage, request.now, snapshot.dialect))
         until = as_integer(found[0][0]) if found and found[0][0] is not None else _FOREVER
         self._quiet[key] = _Quiet(version, request.now, until)
         return until

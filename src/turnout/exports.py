@@ -46,8 +46,8 @@ def write_file(
     written = 0
     with store.snapshot() as snapshot, file.open("wb") as out:
         on_snapshot(snapshot)
-        request = settled(request, snapshot.rows)
-        the_plan = plan(request, with_order_keys=False)
+        request = settled(request, snapshot.rows, snapshot.dialect)
+        the_plan = plan(request, snapshot.dialect, with_order_keys=False)
         count = total_statement if the_plan.grouping else extent_statement
         total = int(snapshot.rows(count(the_plan))[0][0])
         on_total(total)

@@ -123,4 +123,4 @@ def load_demo(
 
 def _has_rows(store: Store, provider_id: int) -> bool:
     with store.snapshot() as snapshot:
-        return bool(snapshot.rows(any_statement(provider_id)))
+        return bool(snapshot.rows(any_statement(provider_id, snapshot.dialect)))

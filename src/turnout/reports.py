@@ -54,8 +54,8 @@ def report_page(
     """Answer one page. Total and rows are of one snapshot; `on_snapshot` gets to see it, so that it can cancel it."""
     with store.snapshot() as snapshot:
         on_snapshot(snapshot)
-        request = settled(request, snapshot.rows)
-        the_plan = plan(request)
+        request = settled(request, snapshot.rows, snapshot.dialect)
+        the_plan = plan(request, snapshot.dialect)
         found = _read_groups(snapshot, the_plan) if the_plan.grouping else _read(snapshot, request, the_plan)
     return Page(
         body=b"".join(format_.write(request, the_plan, found.total, [found.rows])),

@@ -24,6 +24,7 @@ from oracle import calendar
 from turnout.exports import FILES, Asked, write_file
 from turnout.output import xlsx
 from turnout.output.files import Whole
+from turnout.query.dialect import DUCKDB
 from turnout.query.plan import plan
 from turnout.query.sql import all_statement
 
@@ -37,7 +38,7 @@ ASKED = (("status", "attended,no_show"), ("customers", ",".join(map(str, range(1
 
 def workbook(studio: Studio, request: ReportRequest, **limits: int) -> bytes:
     """A workbook whose sheets are full sooner."""
-    the_plan = plan(request, with_order_keys=False)
+    the_plan = plan(request, DUCKDB, with_order_keys=False)
     with studio.store.snapshot() as snapshot:
         batches = list(snapshot.columns(all_statement(the_plan), 10))
     whole = Whole(request, the_plan, sum(map(len, batches)), Asked(ASKED, str(request.reading_zone), NOW))
@@ -184,7 +185,7 @@ def test_golden_bytes(nasty: Studio) -> None:
 def test_texts_that_are_too_long_are_cut_and_told(studio: Studio) -> None:
     """Nothing is lost in silence: 32,767 UTF-16 units fit in a cell."""
     request = studio.request(0, (("columns", "id,customer.name,instructors"),))
-    the_plan = plan(request, with_order_keys=False)
+    the_plan = plan(request, DUCKDB, with_order_keys=False)
     batch = pa.record_batch(
         {
             "customer_id": [1, 2, 3],

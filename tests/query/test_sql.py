@@ -9,6 +9,7 @@ import pytest
 
 from turnout.catalog.attendances import ATTENDANCES, ATTENDANCES_GROUPED
 from turnout.query.cursor import CursorBox, Place
+from turnout.query.dialect import DUCKDB
 from turnout.query.groups import days_statement, every_group_statement, groups_statement, total_statement
 from turnout.query.pivot import with_periods
 from turnout.query.plan import plan, position
@@ -58,7 +59,7 @@ def agree(name: str, text: str) -> None:
 
 
 def spelled(request: ReportRequest) -> str:
-    the_plan = plan(request)
+    the_plan = plan(request, DUCKDB)
     statements = (extent_statement(the_plan), page_statement(the_plan))
     return "".join(f"{s.sql.replace(' AND ', chr(10) + '  AND ')}\n-- {s.values}\n\n" for s in statements)
 
@@ -77,7 +78,7 @@ def test_statements_of_a_request(name: str) -> None:
     ],
 )
 def test_statements_of_a_window(name: str, query: str, window: Window) -> None:
-    the_plan = plan(ask(query))
+    the_plan = plan(ask(query), DUCKDB)
     statements = (count_statement(the_plan, window), page_statement(the_plan, window))
     agree(name, "".join(f"{s.sql.replace(' AND ', chr(10) + '  AND ')}\n-- {s.values}\n\n" for s in statements))
 
@@ -92,7 +93,7 @@ def test_statements_of_a_window(name: str, query: str, window: Window) -> None:
 )
 def test_statements_of_spans(name: str, query: str, places: list[tuple[Any, ...]]) -> None:
     """A sample, the span before the first place, the one between the two, and the one from the second on."""
-    the_plan = plan(ask(query), with_order_keys=False)
+    the_plan = plan(ask(query), DUCKDB, with_order_keys=False)
     first, second = (position(the_plan.order, place) for place in places)
     statements = (
         marks_statement(the_plan, 1000),
@@ -122,14 +123,14 @@ def test_statements_of_a_place(name: str, query: str, place: Place) -> None:
 
 
 def test_whether_rows_follow() -> None:
-    the_plan = plan(ask("sort=customer.name"))
+    the_plan = plan(ask("sort=customer.name"), DUCKDB)
     statement = follows_statement(the_plan, position(the_plan.order, ("Zoë", 12)))
     agree("follows", f"{statement.sql}\n-- {statement.values}\n")
 
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_every_statement_names_its_provider(name: str) -> None:
-    the_plan = plan(ask(REQUESTS[name]))
+    the_plan = plan(ask(REQUESTS[name]), DUCKDB)
     window = Window(1_700_000_000_000_000, 1_700_000_000_000_009, 499_000)
     for statement in (
         extent_statement(the_plan),
@@ -164,7 +165,7 @@ def lines(sql: str) -> str:
 
 @pytest.mark.parametrize("name", GROUPED)
 def test_statements_of_a_request_for_groups(name: str) -> None:
-    the_plan = plan(ask_groups(GROUPED[name]))
+    the_plan = plan(ask_groups(GROUPED[name]), DUCKDB)
     statements = (days_statement(the_plan), groups_statement(the_plan), total_statement(the_plan))
     agree(name, "".join(f"{lines(s.sql)}\n-- {s.values}\n\n" for s in statements))
 
@@ -174,15 +175,15 @@ def test_statements_of_groups_beyond_a_cursor_and_of_all() -> None:
     query = "columns=venue.name,day_of_week,count&sort=-count&pivot=year"
     first = ask_groups(query, scope=scope)
     cursor = BOX.seal(Place(NOW, backwards=True, values=(8, "Zoë", 2)), first.belongs_to)
-    the_plan = plan(ask_groups(f"{query}&cursor={cursor}", scope=scope))
-    whole = plan(first, with_order_keys=False)
+    the_plan = plan(ask_groups(f"{query}&cursor={cursor}", scope=scope), DUCKDB)
+    whole = plan(first, DUCKDB, with_order_keys=False)
     statements = (groups_statement(the_plan), every_group_statement(whole))
     agree("groups_before_cursor", "".join(f"{lines(s.sql)}\n-- {s.values}\n\n" for s in statements))
 
 
 def test_every_statement_for_groups_names_its_provider() -> None:
     for query in GROUPED.values():
-        the_plan = plan(ask_groups(query))
+        the_plan = plan(ask_groups(query), DUCKDB)
         for statement in (days_statement, groups_statement, total_statement, every_group_statement):
             made = statement(the_plan)
             assert made.sql.count("provider_id = ?") == made.sql.count("FROM attendances")

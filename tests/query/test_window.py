@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from turnout.catalog.attendances import ATTENDANCES
 from turnout.query.cursor import CursorBox
+from turnout.query.dialect import DUCKDB
 from turnout.query.plan import Plan, plan
 from turnout.query.raw import pairs_of
 from turnout.query.request import Scope, parse
@@ -23,7 +24,7 @@ ORDERS = st.sampled_from(["sort=id", "sort=-id", "sort=event_starts_at", ""])
 
 def plan_of(query: str) -> Plan:
     request = parse(ATTENDANCES, pairs_of(query.encode()), Scope(1, ZoneInfo("UTC")), now=0, box=CursorBox(bytes(32)))
-    return plan(request)
+    return plan(request, DUCKDB)
 
 
 def steps_of(the_plan: Plan, keys: list[int]) -> list[int]:

@@ -43,6 +43,7 @@ class FakeSnapshot:
     """Waits in `rows` for as long as the store is blocked, unless it is cancelled."""
 
     store: FakeStore
+    dialect: Dialect = DUCKDB
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from turnout.catalog.types import Column
+    from turnout.query.dialect import Dialect
     from turnout.query.plan import Grouping, Plan
     from turnout.query.request import ReportRequest
 
@@ -32,16 +33,18 @@ _BESIDE: Final = 3
 
 def days_statement(plan: Plan) -> Statement:
     """The days of the oldest and the newest attendance that matches, counted from 1970; null where there is none."""
-    builder = Builder()
+    builder = Builder(plan.dialect)
     days = ", ".join(f"{end}({LOCAL_START.day}) - {_DAY_0}" for end in ("min", "max"))
     return Statement(f"SELECT {days} FROM {TABLE} WHERE {narrowing(builder, plan)}", tuple(builder.values))
 
 
-def settled(request: ReportRequest, read: Callable[[Statement], list[tuple[Any, ...]]]) -> ReportRequest:
+def settled(
+    request: ReportRequest, read: Callable[[Statement], list[tuple[Any, ...]]], dialect: Dialect
+) -> ReportRequest:
     """The request with the columns that only the data tells: the periods of its pivot, if it has one."""
     if request.pivot is None:
         return request
-    ((oldest, newest),) = read(days_statement(plan(request)))
+    ((oldest, newest),) = read(days_statement(plan(request, dialect)))
     return with_periods(request, oldest, newest)
 
 
@@ -51,7 +54,7 @@ def groups_statement(plan: Plan) -> Statement:
     Each row has the number of groups, the number of those that lie in the direction of reading, and whether a group
     follows in it, which is so in all rows but a single one without a page.
     """
-    builder = Builder()
+    builder = Builder(plan.dialect)
     groups = _groups(builder, plan)
     ahead = f" FILTER (WHERE {_beyond(builder, plan)})" if plan.position else ""
     counted = f"SELECT count(*) AS total, count(*){ahead} AS ahead FROM groups"
@@ -62,7 +65,7 @@ def groups_statement(plan: Plan) -> Statement:
     page = f"SELECT true AS there, {_values(plan)}{compared} FROM groups {where}{order}{size}"
     sql = (
         f"WITH groups AS MATERIALIZED ({groups}) SELECT total, ahead, coalesce(there, false), "
-        f"{', '.join(plan.storages)} FROM ({counted}) LEFT JOIN ({page}) ON true {order}"
+        f"{', '.join(plan.storages)} FROM ({counted}) AS counted LEFT JOIN ({page}) AS page ON true {order}"
     )
     return Statement(sql.rstrip(), tuple(builder.values))
 
@@ -75,16 +78,16 @@ def page_of(rows: list[tuple[Any, ...]]) -> tuple[int, int, list[tuple[Any, ...]
 
 def every_group_statement(plan: Plan) -> Statement:
     """Every group, in the plan's order."""
-    builder = Builder()
+    builder = Builder(plan.dialect)
     order = f" ORDER BY {order_by(plan.order, reverse=False)}" if plan.order else ""
-    sql = f"SELECT {_values(plan)} FROM ({_groups(builder, plan)}){order}"
+    sql = f"SELECT {_values(plan)} FROM ({_groups(builder, plan)}) AS groups{order}"
     return Statement(sql, tuple(builder.values))
 
 
 def total_statement(plan: Plan) -> Statement:
     """How many groups there are."""
-    builder = Builder()
-    return Statement(f"SELECT count(*) FROM ({_groups(builder, plan)})", tuple(builder.values))
+    builder = Builder(plan.dialect)
+    return Statement(f"SELECT count(*) FROM ({_groups(builder, plan)}) AS groups", tuple(builder.values))
 
 
 def _beyond(builder: Builder, plan: Plan) -> str:
@@ -103,7 +106,7 @@ def _groups(builder: Builder, plan: Plan) -> str:
         return _counted(builder, plan, unshown)
     values = [
         *(_name(column) for column in grouping.attributes),
-        *(f"first({storage}) AS {storage}" for storage in grouping.folded),
+        *(f"{plan.dialect.any_of_group(storage)} AS {storage}" for storage in grouping.folded),
         *(f"sum({storage})::BIGINT AS {storage}" for storage in ("count", *(p.storage for p in grouping.periods))),
         *unshown,
     ]
@@ -115,7 +118,7 @@ def _groups(builder: Builder, plan: Plan) -> str:
         for period, end in zip(grouping.periods, ends, strict=True)
     ]
     newer = _counted(builder, plan, split, since=first)
-    return f"SELECT {', '.join(values)} FROM ({older} UNION ALL {newer}) {_by(grouping, 'sum(count)')}"
+    return f"SELECT {', '.join(values)} FROM ({older} UNION ALL {newer}) AS parts {_by(grouping, 'sum(count)')}"
 
 
 def _counted(
@@ -125,7 +128,7 @@ def _counted(
     grouping = _grouping(plan)
     values = [
         *(_attribute(column, plan) for column in grouping.attributes),
-        *(f"first({storage}) AS {storage}" for storage in grouping.folded),
+        *(f"{plan.dialect.any_of_group(storage)} AS {storage}" for storage in grouping.folded),
         "count(*) AS count",
         *more,
     ]
@@ -154,7 +157,7 @@ def _attribute(column: Column, plan: Plan) -> str:
     """SQL for it, of an attendance."""
     if column.of == LOCAL_START.day:
         first = WEEK_DAYS.index(plan.scope.week_start)
-        return f"(isodow({column.of}) + {6 - first}) % 7 AS {_name(column)}"
+        return f"({plan.dialect.week_day(column.of)} + {6 - first}) % 7 AS {_name(column)}"
     return f"{column.of} AS {_name(column)}" if column.of else column.storage
 
 
@@ -168,9 +171,8 @@ def _text(column: Column, plan: Plan) -> str:
     """SQL for the text of a number: a day of the provider's week, or a minute of the day."""
     if column.of == LOCAL_START.day:
         first = WEEK_DAYS.index(plan.scope.week_start)
-        days = ", ".join(f"'{day}'" for day in WEEK_DAYS[first:] + WEEK_DAYS[:first])
-        return f"list_extract([{days}], {_name(column)} + 1)"
-    return f"printf('%02d:%02d', {_name(column)} // 60, {_name(column)} % 60)"
+        return plan.dialect.nth(WEEK_DAYS[first:] + WEEK_DAYS[:first], f"{_name(column)} + 1")
+    return plan.dialect.clock(_name(column))
 
 
 def _within(builder: Builder, since: int | None, before: int | None) -> str:

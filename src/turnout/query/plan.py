@@ -11,6 +11,7 @@ from turnout.catalog.types import FOLDED, Column, Kind
 from turnout.query.cursor import Place
 
 if TYPE_CHECKING:
+    from turnout.query.dialect import Dialect
     from turnout.query.request import Condition, ReportRequest, Scope
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - stores speak naive UTC
@@ -73,11 +74,15 @@ class Plan:
     offset: int
     position: tuple[Any, ...] | None
     backwards: bool
+    dialect: Dialect
     grouping: Grouping | None = None
 
 
-def plan(request: ReportRequest, *, with_order_keys: bool = True) -> Plan:
-    """The plan of a request. The order keys are read as well, for cursors, unless no page follows."""
+def plan(request: ReportRequest, dialect: Dialect, *, with_order_keys: bool = True) -> Plan:
+    """The plan of a request, for an engine that speaks `dialect`.
+
+    The order keys are read as well, for cursors, unless no page follows.
+    """
     order = _order(request)
     storages: dict[str, None] = {}
     for column in request.columns:
@@ -94,6 +99,7 @@ def plan(request: ReportRequest, *, with_order_keys: bool = True) -> Plan:
         offset=request.offset,
         position=position(order, request.place.values) if request.place else None,
         backwards=request.place is not None and request.place.backwards,
+        dialect=dialect,
         grouping=_grouping(request, order) if request.report.grouped else None,
     )
 

@@ -1,6 +1,6 @@
 """From a plan to statements. Every statement names its provider; every value is bound.
 
-The dialect is DuckDB's. A statement reads only the columns asked for: over all of them even an empty table costs
+A statement reads only the columns asked for: over all of them even an empty table costs
 1.75 ms (docs/adr/0001-duckdb.md).
 """
 
@@ -17,17 +17,17 @@ from turnout.query.window import DEEP_OFFSET, WHOLE, has_windows, step
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from turnout.query.dialect import Dialect
     from turnout.query.plan import OrderKey, Plan
     from turnout.query.request import Scope
     from turnout.query.window import Window
 
 TABLE: Final = "attendances"
-ROW: Final = "rowid"
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL with `?` placeholders, and their values in order."""
+    """SQL with placeholders, as its dialect has them, and their values in order."""
 
     sql: str
     values: tuple[Any, ...]
@@ -36,14 +36,16 @@ class Statement:
 class Builder:
     """Collects the values in the order of their placeholders."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
         self.values: list[Any] = []
 
     def bind(self, value: Any, *, instant: bool = False) -> str:
         moment = as_moment(value) if instant else None
         self.values.append(value if moment is None else moment)
+        placeholder = self.dialect.placeholder(len(self.values))
         # A function is worked out while a statement is planned, which takes about as long as the planning of a column.
-        return "make_timestamp(?)" if instant and moment is None else "?"
+        return self.dialect.moment(placeholder) if instant and moment is None else placeholder
 
 
 def page_statement(plan: Plan, window: Window = WHOLE) -> Statement:
@@ -52,7 +54,7 @@ def page_statement(plan: Plan, window: Window = WHOLE) -> Statement:
     Where many rows are passed over, choosing the rows first and then reading their wide columns is faster than carrying
     those through the sort: 213 against 500 ms at offset 500,000.
     """
-    builder = Builder()
+    builder, dialect = Builder(plan.dialect), plan.dialect
     columns = ", ".join(plan.storages)
     order = order_by(plan.order, reverse=plan.backwards)
     offset = plan.offset - window.skipped
@@ -61,14 +63,14 @@ def page_statement(plan: Plan, window: Window = WHOLE) -> Statement:
         where = _where(builder, plan, window)
         return Statement(f"SELECT {columns} FROM {TABLE} WHERE {where} ORDER BY {order} {page}", tuple(builder.values))
     provider = _provider(builder, plan.scope)
-    chosen = f"SELECT {ROW} FROM {TABLE} WHERE {_where(builder, plan, window)} ORDER BY {order} {page}"
-    sql = f"SELECT {columns} FROM {TABLE} WHERE {provider} AND {ROW} IN ({chosen}) ORDER BY {order}"
+    chosen = f"SELECT {dialect.row} FROM {TABLE} WHERE {_where(builder, plan, window)} ORDER BY {order} {page}"
+    sql = f"SELECT {columns} FROM {TABLE} WHERE {provider} AND {dialect.among(chosen)} ORDER BY {order}"
     return Statement(sql, tuple(builder.values))
 
 
 def all_statement(plan: Plan) -> Statement:
     """Every row of the plan, in its order, whatever its page."""
-    builder = Builder()
+    builder = Builder(plan.dialect)
     where = _where(builder, plan)
     order = order_by(plan.order, reverse=False)
     return Statement(
@@ -78,16 +80,16 @@ def all_statement(plan: Plan) -> Statement:
 
 def marks_statement(plan: Plan, one_in: int) -> Statement:
     """About one in so many rows of the report, picked by a hash of their ids: their places, in its order."""
-    builder = Builder()
+    builder = Builder(plan.dialect)
     keys = ", ".join(key.storage for key in plan.order if not key.storage.endswith(FOLDED))
-    where = f"{narrowing(builder, plan)} AND hash(id) % {builder.bind(one_in)} = 0"
+    where = f"{narrowing(builder, plan)} AND {plan.dialect.one_in(builder.bind(one_in))}"
     order = order_by(plan.order, reverse=False)
     return Statement(f"SELECT {keys} FROM {TABLE} WHERE {where} ORDER BY {order}", tuple(builder.values))
 
 
 def span_statement(plan: Plan, start: tuple[Any, ...] | None, end: tuple[Any, ...] | None) -> Statement:
     """The rows of the report from a place on, itself included, up to another, in its order; None is open."""
-    builder = Builder()
+    builder = Builder(plan.dialect)
     parts = [narrowing(builder, plan)]
     if start is not None:
         parts.append(beyond(builder, plan.order, start, reverse=False, itself=True))
@@ -101,7 +103,7 @@ def span_statement(plan: Plan, start: tuple[Any, ...] | None, end: tuple[Any, ..
 
 def extent_statement(plan: Plan) -> Statement:
     """How many rows match, whatever the page, and where windows can be made the ends of the first order key."""
-    builder = Builder()
+    builder = Builder(plan.dialect)
     key = plan.order[0].storage
     found = f"count(*), min({key}), max({key})" if has_windows(plan) else "count(*)"
     return Statement(f"SELECT {found} FROM {TABLE} WHERE {narrowing(builder, plan)}", tuple(builder.values))
@@ -109,33 +111,34 @@ def extent_statement(plan: Plan) -> Statement:
 
 def count_statement(plan: Plan, window: Window = WHOLE) -> Statement:
     """How many rows match and are in the window, whatever the page."""
-    builder = Builder()
+    builder = Builder(plan.dialect)
     where = f"{narrowing(builder, plan)}{_within(builder, plan, window)}"
     return Statement(f"SELECT count(*) FROM {TABLE} WHERE {where}", tuple(builder.values))
 
 
 def follows_statement(plan: Plan, position: tuple[Any, ...]) -> Statement:
     """One row where any row of the report comes after `position`, else none."""
-    builder = Builder()
+    builder = Builder(plan.dialect)
     where = narrowing(builder, plan)
     after = beyond(builder, plan.order, position, reverse=False)
     return Statement(f"SELECT 1 FROM {TABLE} WHERE {where} AND {after} LIMIT 1", tuple(builder.values))
 
 
-def any_statement(provider_id: int) -> Statement:
+def any_statement(provider_id: int, dialect: Dialect) -> Statement:
     """One row where the provider has any, else none."""
-    return Statement(f"SELECT 1 FROM {TABLE} WHERE provider_id = ? LIMIT 1", (provider_id,))
+    return Statement(f"SELECT 1 FROM {TABLE} WHERE provider_id = {dialect.placeholder(1)} LIMIT 1", (provider_id,))
 
 
-def listing_statement(provider_id: int, after: int, most: int) -> Statement:
+def listing_statement(provider_id: int, after: int, most: int, dialect: Dialect) -> Statement:
     """The ids that follow `after`, in their order, each with its `updated_at` in microseconds since 1970."""
-    listed = f"SELECT id, epoch_us(updated_at) FROM {TABLE} WHERE provider_id = ? AND id > ? ORDER BY id LIMIT ?"
-    return Statement(listed, (provider_id, after, most))
+    first, second, third = map(dialect.placeholder, (1, 2, 3))
+    listed = f"SELECT id, {dialect.micros('updated_at')} FROM {TABLE} WHERE provider_id = {first} AND id > {second}"
+    return Statement(f"{listed} ORDER BY id LIMIT {third}", (provider_id, after, most))
 
 
-def next_statement(provider_id: int, storage: str, now: int) -> Statement:
+def next_statement(provider_id: int, storage: str, now: int, dialect: Dialect) -> Statement:
     """The least value of a column of instants after `now`, over all of a provider's rows; null where there is none."""
-    builder = Builder()
+    builder = Builder(dialect)
     after = f"provider_id = {builder.bind(provider_id)} AND {storage} > {builder.bind(now, instant=True)}"
     return Statement(f"SELECT min({storage}) FROM {TABLE} WHERE {after}", tuple(builder.values))
 
@@ -178,11 +181,13 @@ def _condition(builder: Builder, condition: Condition) -> str:  # noqa: PLR0911 
         case Op.IN:
             return f"{column} IN ({_bound(builder, value)})"
         case Op.IN_OR_NULL:
-            return _or(_some(builder, f"{column} IN ({{}})", value), f"{column} IS NULL" if None in value else None)
+            present = [one for one in value if one is not None]
+            some = f"{column} IN ({_bound(builder, present)})" if present else None
+            return _or(some, f"{column} IS NULL" if None in value else None)
         case Op.ANY_OR_EMPTY:
-            # Not `= []`: that would need a cast of the empty list.
-            empty = f"len({column}) = 0" if None in value else None
-            return _or(_some(builder, f"list_has_any({column}, [{{}}]::BIGINT[])", value), empty)
+            present = [one for one in value if one is not None]
+            some = builder.dialect.has_any(column, _bound(builder, present)) if present else None
+            return _or(some, builder.dialect.is_empty(column) if None in value else None)
         case Op.GREATER:
             return f"{column} > {builder.bind(value)}"
         case Op.FROM:
@@ -200,11 +205,6 @@ def _condition(builder: Builder, condition: Condition) -> str:  # noqa: PLR0911 
 
 def _bound(builder: Builder, values: Iterable[Any]) -> str:
     return ", ".join(builder.bind(value) for value in values)
-
-
-def _some(builder: Builder, template: str, values: Iterable[Any]) -> str | None:
-    present = [value for value in values if value is not None]
-    return template.format(_bound(builder, present)) if present else None
 
 
 def _or(*alternatives: str | None) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from turnout.query.dialect import Dialect
     from turnout.query.sql import Statement
     from turnout.store.jobs import JobTable
     from turnout.store.layout import Upkeep
@@ -135,6 +136,11 @@ class Snapshot(Protocol):
     All of them raise `TurnoutError` that holds neither SQL nor values: `query_timeout` when cancelled,
     `storage_unavailable` when the database fails. One statement at a time: the next one ends a stream.
     """
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the engine's statements are written in."""
+        ...
 
     def rows(self, statement: Statement) -> list[type_row]:
         """All rows of a statement. Instants come as the statement selects them."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from turnout.errors import TurnoutError
+from turnout.query.dialect import DUCKDB
 from turnout.store.duckdb_file import EngineLost, StoreDamaged, cursor_of, engine_errors
 from turnout.store.duckdb_parsed import parsed
 
@@ -24,6 +25,8 @@ _INSIST_SECONDS: Final = 0.01
 
 class DuckSnapshot:
     """One read-only transaction; see `base.Snapshot`."""
+
+    dialect = DUCKDB
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor

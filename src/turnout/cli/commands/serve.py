@@ -118,4 +118,6 @@ def _first_with_rows(store: Store) -> int | None:
     from turnout.query.sql import any_statement  # noqa: PLC0415 - as above
 
     with store.snapshot() as snapshot:
-        return next((id_ for id_ in sorted(store.providers()) if snapshot.rows(any_statement(id_))), None)
+        return next(
+            (id_ for id_ in sorted(store.providers()) if snapshot.rows(any_statement(id_, snapshot.dialect))), None
+        )

@@ -9,15 +9,15 @@ WITH groups AS MATERIALIZED (SELECT count(*) AS count
   WHERE provider_id = ?
   AND event_starts_at <= ? HAVING count(*) > 0) SELECT total, ahead, coalesce(there, false), count
   FROM (SELECT count(*) AS total, count(*) AS ahead
-  FROM groups)
+  FROM groups) AS counted
   LEFT JOIN (SELECT true AS there, count
-  FROM groups LIMIT 51 OFFSET 0) ON true
+  FROM groups LIMIT 51 OFFSET 0) AS page ON true
 -- (7, datetime.datetime(2026, 9, 21, 14, 13, 20))
 
 SELECT count(*)
   FROM (SELECT count(*) AS count
   FROM attendances
   WHERE provider_id = ?
-  AND event_starts_at <= ? HAVING count(*) > 0)
+  AND event_starts_at <= ? HAVING count(*) > 0) AS groups
 -- (7, datetime.datetime(2026, 9, 21, 14, 13, 20))
 

@@ -14,20 +14,20 @@ WITH groups AS MATERIALIZED (SELECT venue_name, day_of_week_number, first(venue_
   AND (list_has_any(instructor_ids, [?]::BIGINT[]))
   AND event_starts_at <= ?
   AND event_day >= '1970-01-01'::DATE + ?::INTEGER
-  GROUP BY 1, 2)
+  GROUP BY 1, 2) AS parts
   GROUP BY 1, 2) SELECT total, ahead, coalesce(there, false), venue_name, day_of_week, count, year_2024, year_2025, year_2026, day_of_week_number
   FROM (SELECT count(*) AS total, count(*) FILTER (WHERE count >= ?
   AND (count > ? OR venue_name_folded < ? OR (venue_name_folded = ?
   AND (venue_name < ? OR (venue_name = ?
   AND (day_of_week_number < ?)))))) AS ahead
-  FROM groups)
+  FROM groups) AS counted
   LEFT JOIN (SELECT true AS there, venue_name, list_extract(['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'], day_of_week_number + 1) AS day_of_week, count, year_2024, year_2025, year_2026, day_of_week_number, venue_name_folded
   FROM groups
   WHERE count >= ?
   AND (count > ? OR venue_name_folded < ? OR (venue_name_folded = ?
   AND (venue_name < ? OR (venue_name = ?
   AND (day_of_week_number < ?)))))
-  ORDER BY count, venue_name_folded DESC NULLS FIRST, venue_name DESC NULLS FIRST, day_of_week_number DESC LIMIT 51 OFFSET 0) ON true
+  ORDER BY count, venue_name_folded DESC NULLS FIRST, venue_name DESC NULLS FIRST, day_of_week_number DESC LIMIT 51 OFFSET 0) AS page ON true
   ORDER BY count, venue_name_folded DESC NULLS FIRST, venue_name DESC NULLS FIRST, day_of_week_number DESC
 -- (7, 3, datetime.datetime(2026, 9, 21, 14, 13, 20), 19723, 19723, 20089, 20089, 20454, 20454, 7, 3, datetime.datetime(2026, 9, 21, 14, 13, 20), 19723, 8, 8, 'zoe', 'zoe', 'Zoë', 'Zoë', 2, 8, 8, 'zoe', 'zoe', 'Zoë', 'Zoë', 2)
 
@@ -48,8 +48,8 @@ SELECT venue_name, list_extract(['sunday', 'monday', 'tuesday', 'wednesday', 'th
   AND (list_has_any(instructor_ids, [?]::BIGINT[]))
   AND event_starts_at <= ?
   AND event_day >= '1970-01-01'::DATE + ?::INTEGER
-  GROUP BY 1, 2)
-  GROUP BY 1, 2)
+  GROUP BY 1, 2) AS parts
+  GROUP BY 1, 2) AS groups
   ORDER BY count DESC, venue_name_folded NULLS LAST, venue_name NULLS LAST, day_of_week_number
 -- (7, 3, datetime.datetime(2026, 9, 21, 14, 13, 20), 19723, 19723, 20089, 20089, 20454, 20454, 7, 3, datetime.datetime(2026, 9, 21, 14, 13, 20), 19723)
 

@@ -17,13 +17,13 @@ WITH groups AS MATERIALIZED (SELECT offering_type_name, first(offering_type_name
   WHERE provider_id = ?
   AND event_starts_at <= ?
   AND event_day >= '1970-01-01'::DATE + ?::INTEGER
-  GROUP BY 1)
+  GROUP BY 1) AS parts
   GROUP BY 1) SELECT total, ahead, coalesce(there, false), offering_type_name, count, month_24312, month_24313, month_24234
   FROM (SELECT count(*) AS total, count(*) AS ahead
-  FROM groups)
+  FROM groups) AS counted
   LEFT JOIN (SELECT true AS there, offering_type_name, count, month_24312, month_24313, month_24234, offering_type_name_folded
   FROM groups
-  ORDER BY month_24312 DESC, month_24234, offering_type_name_folded NULLS LAST, offering_type_name NULLS LAST LIMIT 51 OFFSET 0) ON true
+  ORDER BY month_24312 DESC, month_24234, offering_type_name_folded NULLS LAST, offering_type_name NULLS LAST LIMIT 51 OFFSET 0) AS page ON true
   ORDER BY month_24312 DESC, month_24234, offering_type_name_folded NULLS LAST, offering_type_name NULLS LAST
 -- (7, datetime.datetime(2026, 9, 21, 14, 13, 20), 20454, 20454, 20485, 20485, 7, datetime.datetime(2026, 9, 21, 14, 13, 20), 20454)
 
@@ -41,7 +41,7 @@ SELECT count(*)
   WHERE provider_id = ?
   AND event_starts_at <= ?
   AND event_day >= '1970-01-01'::DATE + ?::INTEGER
-  GROUP BY 1)
-  GROUP BY 1)
+  GROUP BY 1) AS parts
+  GROUP BY 1) AS groups
 -- (7, datetime.datetime(2026, 9, 21, 14, 13, 20), 20454, 20454, 20485, 20485, 7, datetime.datetime(2026, 9, 21, 14, 13, 20), 20454)
 

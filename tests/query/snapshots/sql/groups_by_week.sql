@@ -16,13 +16,13 @@ WITH groups AS MATERIALIZED (SELECT status, sum(count)::BIGINT AS count, sum(wee
   WHERE provider_id = ?
   AND event_starts_at <= ?
   AND event_day >= '1970-01-01'::DATE + ?::INTEGER
-  GROUP BY 1)
+  GROUP BY 1) AS parts
   GROUP BY 1) SELECT total, ahead, coalesce(there, false), status, count, week_2929
   FROM (SELECT count(*) AS total, count(*) AS ahead
-  FROM groups)
+  FROM groups) AS counted
   LEFT JOIN (SELECT true AS there, status, count, week_2929
   FROM groups
-  ORDER BY status LIMIT 51 OFFSET 0) ON true
+  ORDER BY status LIMIT 51 OFFSET 0) AS page ON true
   ORDER BY status
 -- (7, datetime.datetime(2026, 9, 21, 14, 13, 20), 20500, 20500, 7, datetime.datetime(2026, 9, 21, 14, 13, 20), 20500)
 
@@ -39,7 +39,7 @@ SELECT count(*)
   WHERE provider_id = ?
   AND event_starts_at <= ?
   AND event_day >= '1970-01-01'::DATE + ?::INTEGER
-  GROUP BY 1)
-  GROUP BY 1)
+  GROUP BY 1) AS parts
+  GROUP BY 1) AS groups
 -- (7, datetime.datetime(2026, 9, 21, 14, 13, 20), 20500, 20500, 7, datetime.datetime(2026, 9, 21, 14, 13, 20), 20500)
 

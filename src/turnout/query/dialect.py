@@ -1,0 +1,149 @@
+"""How the engines' SQL differs. What is not here is written the same for each of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Dialect(Protocol):
+    """Pieces of SQL. A *placeholder* stands for a bound value."""
+
+    def placeholder(self, number: int) -> str:
+        """The placeholder of the value with this number, counted from 1 in the order in which they are bound."""
+        ...
+
+    def moment(self, micros: str) -> str:
+        """The timestamp of so many microseconds since 1970."""
+        ...
+
+    def micros(self, moment: str) -> str:
+        """The other way round."""
+        ...
+
+    def is_empty(self, ids: str) -> str:
+        """Whether a list of ids has none."""
+        ...
+
+    def has_any(self, ids: str, placeholders: str) -> str:
+        """Whether a list of ids has one of those that are bound."""
+        ...
+
+    def among(self, chosen: str) -> str:
+        """Whether a row is one of those that `chosen` selects, whose `row` it selects."""
+        ...
+
+    @property
+    def row(self) -> str:
+        """What tells the rows of one provider apart, and finds them quickly."""
+        ...
+
+    def one_in(self, number: str) -> str:
+        """Whether a row belongs to a sample of about one in so many."""
+        ...
+
+    def any_of_group(self, column: str) -> str:
+        """The value of a column that is the same in the whole group."""
+        ...
+
+    def week_day(self, day: str) -> str:
+        """The day of the week of a date: Monday is 1, Sunday 7."""
+        ...
+
+    def nth(self, texts: Sequence[str], number: str) -> str:
+        """One of the texts by its number, from 1 on. None of them has a quote."""
+        ...
+
+    def clock(self, minute: str) -> str:
+        """The text HH:MM of a minute of the day."""
+        ...
+
+
+class _DuckDb:
+    """DuckDB 2.0."""
+
+    row = "rowid"
+
+    def placeholder(self, number: int) -> str:  # noqa: ARG002 - they are told apart by their order
+        return "?"
+
+    def moment(self, micros: str) -> str:
+        return f"make_timestamp({micros})"
+
+    def micros(self, moment: str) -> str:
+        return f"epoch_us({moment})"
+
+    def is_empty(self, ids: str) -> str:
+        # Not `= []`: that would need a cast of the empty list.
+        return f"len({ids}) = 0"
+
+    def has_any(self, ids: str, placeholders: str) -> str:
+        return f"list_has_any({ids}, [{placeholders}]::BIGINT[])"
+
+    def among(self, chosen: str) -> str:
+        return f"rowid IN ({chosen})"
+
+    def one_in(self, number: str) -> str:
+        return f"hash(id) % {number} = 0"
+
+    def any_of_group(self, column: str) -> str:
+        return f"first({column})"
+
+    def week_day(self, day: str) -> str:
+        return f"isodow({day})"
+
+    def nth(self, texts: Sequence[str], number: str) -> str:
+        return f"list_extract([{', '.join(map(_quoted, texts))}], {number})"
+
+    def clock(self, minute: str) -> str:
+        return f"printf('%02d:%02d', {minute} // 60, {minute} % 60)"
+
+
+class _Postgres:
+    """PostgreSQL 15 and later."""
+
+    row = "id"
+
+    def placeholder(self, number: int) -> str:
+        return f"${number}"
+
+    def moment(self, micros: str) -> str:
+        return f"('1970-01-01'::TIMESTAMP + {micros}::BIGINT * '1 microsecond'::INTERVAL)"
+
+    def micros(self, moment: str) -> str:
+        return f"(extract(epoch FROM {moment}) * 1000000)::BIGINT"
+
+    def is_empty(self, ids: str) -> str:
+        return f"cardinality({ids}) = 0"
+
+    def has_any(self, ids: str, placeholders: str) -> str:
+        return f"{ids} && ARRAY[{placeholders}]::BIGINT[]"
+
+    def among(self, chosen: str) -> str:
+        # An array: the planner then looks each row up by its key, and does not read the whole provider.
+        return f"id = ANY (ARRAY({chosen}))"
+
+    def one_in(self, number: str) -> str:
+        return f"mod(hashint8(id)::BIGINT & 2147483647, {number}) = 0"
+
+    def any_of_group(self, column: str) -> str:
+        return f"min({column})"
+
+    def week_day(self, day: str) -> str:
+        return f"extract(isodow FROM {day})::INTEGER"
+
+    def nth(self, texts: Sequence[str], number: str) -> str:
+        return f"(ARRAY[{', '.join(map(_quoted, texts))}])[{number}]"
+
+    def clock(self, minute: str) -> str:
+        return f"(lpad(({minute} / 60)::TEXT, 2, '0') || ':' || lpad(({minute} % 60)::TEXT, 2, '0'))"
+
+
+def _quoted(text: str) -> str:
+    return f"'{text}'"
+
+
+DUCKDB: Final[Dialect] = _DuckDb()
+POSTGRES: Final[Dialect] = _Postgres()
