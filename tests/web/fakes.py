@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from turnout.admin import create_token
 from turnout.catalog.attendances import ATTENDANCES
+from turnout.query.dialect import DUCKDB
 from turnout.settings import Settings
 from turnout.store.base import Provider, StoreStatus
 from turnout.store.jobs import Standing
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from turnout.query.dialect import Dialect
     from turnout.query.sql import Statement
     from turnout.store.base import Token
     from turnout.web.work import Job

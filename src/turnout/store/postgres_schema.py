@@ -1,0 +1,54 @@
+"""The tables in PostgreSQL, derived from those of the embedded store: the same names, and columns in the same order.
+
+Texts compare by their bytes, as they do there: every text column is of the collation "C".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from turnout.store.schema import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TYPES: Final = {
+    "BIGINT": "BIGINT",
+    "BIGINT[]": "BIGINT[]",
+    "BLOB": "BYTEA",
+    "BOOLEAN": "BOOLEAN",
+    "DATE": "DATE",
+    "ENUM": 'TEXT COLLATE "C"',
+    # A stamp is below 2^63 * 10^18: fewer than 39 digits.
+    "HUGEINT": "NUMERIC(38)",
+    "INTEGER": "INTEGER",
+    "TIMESTAMP": "TIMESTAMP",
+    "USMALLINT": "SMALLINT",
+    "VARCHAR": 'TEXT COLLATE "C"',
+    "VARCHAR[]": 'TEXT[] COLLATE "C"',
+}
+_TYPE: Final = re.compile(r"(?P<name>\w+(?:\[\])?)(?: \(.*\))?(?P<rest>.*)")
+
+
+def column(described: str) -> str:
+    """A column's type and constraints, of those that the embedded store has."""
+    match = _TYPE.fullmatch(described)
+    if not match:
+        raise AssertionError(described)
+    return _TYPES[match["name"]] + match["rest"]
+
+
+def definitions() -> Iterator[str]:
+    """The statements that make the tables and their indexes. Each index says which request it serves."""
+    for table, columns in tables().items():
+        described = [f"{name} {column(kind)}" for name, kind in columns.items()]
+        if "id" in columns and columns.get("provider_id") == "BIGINT":
+            described.append("PRIMARY KEY (provider_id, id)")
+        yield f"CREATE TABLE {table} ({', '.join(described)})"
+    # The default order, newest events first, and every timeframe and window in it.
+    yield "CREATE INDEX attendances_by_start ON attendances (provider_id, event_starts_at DESC, id)"
+    # Incremental reading: `updated_at_gte`, by `updated_at`.
+    yield "CREATE INDEX attendances_by_change ON attendances (provider_id, updated_at, id)"
+    # A customer's attendances, and which of them is the first.
+    yield "CREATE INDEX attendances_by_customer ON attendances (provider_id, customer_id, event_starts_at, id)"

@@ -1,0 +1,146 @@
+"""Reading PostgreSQL: each snapshot is one read-only transaction of its own connection."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from turnout.errors import TurnoutError
+from turnout.query.dialect import POSTGRES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg_pool import ConnectionPool
+
+    from turnout.query.sql import Statement
+    from turnout.store.base import Batch, type_row
+
+_BEGIN: Final = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_INSIST_SECONDS: Final = 0.05
+_CANCEL_SECONDS: Final = 5.0
+
+
+@contextmanager
+def database_errors(doing: str) -> Iterator[None]:
+    """Turn the database's errors into `TurnoutError`s that hold neither SQL nor values; see `engine_errors`."""
+    try:
+        yield
+    except psycopg.errors.QueryCanceled:
+        raise TurnoutError("query_timeout") from None
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise TurnoutError("storage_unavailable", f"{doing} failed ({type(error).__name__}).") from None
+    except psycopg.Error as error:
+        raise TurnoutError("server_error", f"{doing} failed ({type(error).__name__}).") from None
+
+
+class PostgresSnapshot:
+    """See `base.Snapshot`. Statements are planned with their values: none is prepared."""
+
+    dialect = POSTGRES
+
+    def __init__(self, connection: psycopg.Connection[type_row]) -> None:
+        self._connection = connection
+        self._lock = Lock()
+        self._idle = Event()
+        self._idle.set()
+        self._closed = False
+        self.cancelled = False
+
+    def rows(self, statement: Statement) -> list[type_row]:
+        """All rows of a statement."""
+        with self._at_work(), psycopg.RawCursor(self._connection) as cursor:
+            return cursor.execute(statement.sql, statement.values).fetchall()
+
+    def stream(self, statement: Statement, batch: int) -> Iterator[list[type_row]]:
+        """The rows of a statement in lists of at most `batch`; the server keeps the others."""
+        with self._cursor(statement) as cursor:
+            while rows := self._next(cursor, batch):
+                yield rows
+
+    def columns(self, statement: Statement, batch: int) -> Iterator[Batch]:
+        """The rows of a statement by columns, in batches of at most `batch`."""
+        from turnout.store.postgres_arrow import batch_of, schema_of  # noqa: PLC0415 - a reader of rows needs no pyarrow
+
+        with self._cursor(statement) as cursor:
+            rows = self._next(cursor, batch)
+            schema = schema_of(cursor.description or ())
+            while rows:
+                yield batch_of(rows, schema)
+                rows = self._next(cursor, batch)
+
+    def cancel(self) -> None:
+        """Stop what runs, from any thread, without waiting for it; the reader gets `query_timeout`, now and later."""
+        with self._lock:
+            if self._closed or self.cancelled:
+                return
+            self.cancelled = True
+            if self._idle.is_set():
+                return
+        Thread(target=self._insist, name="turnout-cancel", daemon=True).start()
+
+    def close(self) -> None:
+        """Nothing is cancelled from here on: the connection may serve another snapshot next."""
+        with self._lock:
+            self._closed = True
+
+    @contextmanager
+    def _cursor(self, statement: Statement) -> Iterator[psycopg.RawServerCursor[type_row]]:
+        cursor = psycopg.RawServerCursor[Any](self._connection, f"turnout_{uuid4().hex}")
+        with self._at_work():
+            cursor.execute(statement.sql, statement.values)
+        try:
+            yield cursor
+        finally:
+            if self._connection.info.transaction_status == TransactionStatus.INTRANS:
+                with self._at_work(anyway=True):
+                    cursor.close()
+
+    def _next(self, cursor: psycopg.RawServerCursor[type_row], batch: int) -> list[type_row]:
+        with self._at_work():
+            return cursor.fetchmany(batch)
+
+    def _insist(self) -> None:
+        """Cancel until it has ended: a cancellation that comes between two statements stops nothing."""
+        while not self._idle.is_set():
+            with self._lock:
+                if self._closed:
+                    return
+                try:
+                    self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
+                except psycopg.Error:
+                    return
+            self._idle.wait(_INSIST_SECONDS)
+
+    @contextmanager
+    def _at_work(self, *, anyway: bool = False) -> Iterator[None]:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("The snapshot is closed.")
+            if self.cancelled and not anyway:
+                raise TurnoutError("query_timeout")
+            self._idle.clear()
+        try:
+            with database_errors("Reading the store"):
+                yield
+        finally:
+            self._idle.set()
+
+
+@contextmanager
+def snapshot_of(pool: ConnectionPool[psycopg.Connection[type_row]]) -> Iterator[PostgresSnapshot]:
+    """A consistent view of the data, until the block ends."""
+    with database_errors("Reading the store"), pool.connection() as connection:
+        connection.execute(_BEGIN)
+        snapshot = PostgresSnapshot(connection)
+        try:
+            yield snapshot
+        finally:
+            snapshot.close()
+            if connection.info.transaction_status != TransactionStatus.UNKNOWN:
+                connection.execute("ROLLBACK")
