@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Executor, Future
 
+    from turnout.catalog.types import Thing
     from turnout.store.base import Answered, PlaceChange
 
 # So many rows or bytes make one INSERT.
@@ -108,6 +109,33 @@ class Work:
         return self.cursor.execute(parsed(self.cursor, sql), values or None)
 
 
+class Elsewhere:
+    """Where the rows and things are that a merge needs, and where what it made goes: here, so that nothing is to do.
+
+    A store that keeps them elsewhere brings them before each step, into tables of the same names; all that a step looks
+    at has to be there, and nothing else need be. A row or a thing that is there already must stay as it is.
+    """
+
+    def bring_rows(self, work: Work, ids: str) -> None:
+        """The stored versions of rows; `ids` is SQL for theirs."""
+
+    def bring_things(self, work: Work) -> None:
+        """The things that the accepted rows in `staged` name."""
+
+    def bring_others(self, work: Work, customers: str, changed: Sequence[Thing]) -> None:
+        """What the last step looks at, besides.
+
+        The rows that repeat things in the tables `changed_THING`, of the kinds that `changed`; those that are attended,
+        or are a first attendance, of their customers, and of those that the SQL selects; the things of all these rows.
+        """
+
+    def keep(self, work: Work, ids: str) -> None:
+        """Store the wide rows in `attendances` in place of all those whose ids the SQL selects; and all things."""
+
+
+HERE: Final = Elsewhere()
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The counts of a merge by input; how many wide rows were written or deleted, and how many of them deleted."""
@@ -124,6 +152,7 @@ def merge(
     dry_run: bool = False,
     remember: Callable[[Sequence[Merged]], Iterable[Answered]] = lambda _: (),
     place: PlaceChange | None = None,
+    source: Elsewhere = HERE,
 ) -> Outcome:
     """Merge what was staged in one transaction, each input as if after the one before; `dry_run` only counts.
 
@@ -134,15 +163,20 @@ def merge(
     """
     count = f"SELECT count(*) FROM attendances WHERE {schema.MINE}"
     work.run("BEGIN TRANSACTION")
+    source.bring_rows(work, "SELECT id FROM staged")
     met = hush(work, f"seq >> {_SEQ_BITS}", only_count=dry_run)
     merged = tuple(replace(one, erased=met.get(number, 0)) for number, one in enumerate(_accept(work, totals)))
     written = 0
     if not dry_run and any(one.created or one.updated for one in merged):
-        (before,) = work.one(count)
+        source.bring_things(work)
         changed = settle_things(work)
+        who = schema.FIRST_OF
+        source.bring_others(work, f"SELECT {who} FROM staged UNION SELECT {who} FROM stored", changed)
+        (before,) = work.one(count)
         written = Rows(work).write(changed)
         (after,) = work.one(count)
         _must_equal(after, before + sum(one.created for one in merged))
+        source.keep(work, "SELECT id FROM fresh")
         for table in ("staged", "stored", "fresh"):
             work.run(f"DROP TABLE {table}")  # a commit would go through their rows once more
     answers = [] if dry_run else [astuple(answered) for answered in remember(merged)]
@@ -157,7 +191,9 @@ def merge(
     return Outcome(merged, written)
 
 
-def delete(work: Work, ids: Sequence[int], updated_at: Sequence[int] | None = None) -> Outcome:
+def delete(
+    work: Work, ids: Sequence[int], updated_at: Sequence[int] | None = None, *, source: Elsewhere = HERE
+) -> Outcome:
     """Delete rows by their ids, in one transaction. What they said of things stays true (contract section 9)."""
     given = {"id": pa.array(ids, pa.int64())}
     same = "id IN (SELECT id FROM given)"
@@ -165,14 +201,17 @@ def delete(work: Work, ids: Sequence[int], updated_at: Sequence[int] | None = No
         given["updated_at"] = pa.array(updated_at, pa.int64())
         same = "(id, epoch_us(updated_at)) IN (SELECT (id, updated_at) FROM given)"
     work.cursor.register("given", pa.table(given))
+    source.bring_rows(work, "SELECT id FROM given")
     work.run(f"CREATE TEMP TABLE stored AS SELECT {Rows.OWN_LIST} FROM attendances WHERE {schema.MINE} AND {same}")
     work.cursor.unregister("given")
     (deleted,) = work.one("SELECT count(*) FROM stored")
     if not deleted:
         return Outcome((), 0)
     work.run("BEGIN TRANSACTION")
+    source.bring_others(work, f"SELECT {schema.FIRST_OF} FROM stored", ())
     work.run(f"DELETE FROM attendances WHERE {schema.MINE} AND id IN (SELECT id FROM stored)")
     written = Rows(work).write_after_deletion()
+    source.keep(work, "SELECT id FROM stored UNION SELECT id FROM fresh")
     work.run("COMMIT")
     return Outcome((), written + deleted, deleted)
 

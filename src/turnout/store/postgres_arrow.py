@@ -18,6 +18,7 @@ _ARROW: Final = {
     types["int8"].oid: pa.int64(),
     types["int4"].oid: pa.int32(),
     types["int2"].oid: pa.int16(),
+    types["numeric"].oid: pa.decimal128(38, 0),
     types["bool"].oid: pa.bool_(),
     types["date"].oid: pa.date32(),
     types["text"].oid: pa.string(),

@@ -1,0 +1,157 @@
+"""Merging into PostgreSQL: what a merge looks at is brought here, merged as in the embedded store, and taken back.
+
+So there is one set of rules, and one SQL for them. What is brought is small: the stored versions of the rows, the
+things that they name, and the rows that may change with those. PostgreSQL sees short statements of one provider, by
+keys, inside one transaction; a lock keeps those who change the same provider apart, whatever process they are in.
+"""
+# ruff: noqa: S608 - the names in the SQL come from the catalogue
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+import psycopg
+
+from turnout.catalog.attendances import THINGS
+from turnout.store import schema
+from turnout.store.merge import Elsewhere, Work
+from turnout.store.postgres_arrow import batch_of, schema_of
+from turnout.store.schema import LISTED, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from turnout.catalog.types import Thing
+    from turnout.store.base import Provider
+
+_AT_ONCE: Final = 20_000
+"""So many ids are asked for with one statement, and so many rows are brought or taken at once."""
+_LOCK: Final = 0x7475726E
+"""Tells the locks of merges from others, of 32 bits."""
+_BROUGHT: Final = "brought_"
+
+
+def lock(connection: psycopg.Connection[Any], provider: int) -> None:
+    """Wait until nobody else changes the provider's attendances, and keep it so until the transaction ends."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s, hashint8(%s))", (_LOCK, provider))
+
+
+@contextmanager
+def desk(provider: Provider, spilled: Path, *, memory_limit: str | None = None) -> Iterator[Work]:
+    """What a merge works with: empty tables in memory. What it does not hold goes to the directory `spilled`."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "allow_community_extensions": False,
+        "preserve_insertion_order": False,  # see `merge._must_equal`
+        "temp_directory": str(spilled),
+    }
+    if memory_limit:
+        config["memory_limit"] = memory_limit
+    with duckdb.connect(":memory:", config=config) as connection, ThreadPoolExecutor(1, "turnout-merge") as thread:
+        for table, columns in tables().items():
+            connection.execute(
+                f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
+            )
+        for thing in THINGS:
+            connection.execute(f"CREATE TABLE {_BROUGHT}{thing.name} AS SELECT * FROM {thing.name}")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        yield Work(connection, provider.id, thread, provider.timezone)
+
+
+class Postgres(Elsewhere):
+    """The rows and things of a provider, in the open transaction of `connection`."""
+
+    def __init__(self, connection: psycopg.Connection[Any], provider: int) -> None:
+        self._connection = connection
+        self._provider = provider
+        self._has_named = False
+
+    def bring_rows(self, work: Work, ids: str) -> None:
+        """The stored versions of rows, and what is to be forgotten of persons."""
+        for table in ("erased", "retention"):
+            self._bring(work, table, table, "true")
+        self._bring_rows(work, "id = ANY ($2)", _ids(work, ids))
+
+    def bring_things(self, work: Work) -> None:
+        """See `Elsewhere`."""
+        self._bring_things(work, "staged")
+
+    def bring_others(self, work: Work, customers: str, changed: Sequence[Thing]) -> None:
+        """See `Elsewhere`."""
+        who = schema.FIRST_OF
+        for thing in changed:
+            same = f"{thing.reference} && $2" if thing.reference in LISTED else f"{thing.reference} = ANY ($2)"
+            self._bring_rows(work, same, _ids(work, f"SELECT id FROM changed_{thing.name}"))
+        may_be_first = f"{who} = ANY ($2) AND (status = '{schema.FIRST_STATUS}' OR {schema.FIRST})"
+        self._bring_rows(work, may_be_first, _ids(work, f"{customers} UNION SELECT {who} FROM attendances"))
+        self._bring_things(work, "attendances")
+
+    def keep(self, work: Work, ids: str) -> None:
+        """See `Elsewhere`."""
+        self._replace(work, "attendances", _ids(work, ids), f"SELECT * FROM attendances WHERE id IN ({ids})")
+        for thing in THINGS:
+            new = f"SELECT * FROM {thing.name} EXCEPT SELECT * FROM {_BROUGHT}{thing.name}"
+            self._replace(work, thing.name, _ids(work, f"SELECT id FROM ({new})"), new)
+
+    def _bring_rows(self, work: Work, condition: str, ids: Sequence[int]) -> None:
+        for part in _parts(ids):
+            self._bring(work, "attendances", "attendances", condition, part, new_only=True)
+
+    def _bring_things(self, work: Work, named_in: str) -> None:
+        """The things that a table names and that are not there yet.
+
+        Of the kinds that may come with a name alone, all: their names are compared, and a studio has few of them.
+        """
+        for thing in THINGS:
+            brought, there = _BROUGHT + thing.name, f"SELECT id FROM {thing.name}"
+            if not thing.by_name:
+                wanted = f"SELECT {thing.reference} AS id FROM {named_in}"
+                for part in _parts(_ids(work, f"SELECT id FROM ({wanted}) WHERE id NOT IN ({there})")):
+                    self._bring(work, thing.name, brought, "id = ANY ($2)", part)
+            elif not self._has_named:
+                self._bring(work, thing.name, brought, "true")
+            work.run(f"INSERT INTO {thing.name} SELECT * FROM {brought} WHERE id NOT IN ({there})")
+        self._has_named = True
+
+    def _bring(self, work: Work, table: str, target: str, condition: str, *values: Any, new_only: bool = False) -> None:
+        """Copy the provider's rows of a table that meet a condition; `new_only` those whose id is not there."""
+        columns = ", ".join(tables()[table])
+        where = f"WHERE id NOT IN (SELECT id FROM {target})" if new_only else ""
+        with psycopg.RawCursor(self._connection) as cursor:
+            cursor.execute(
+                f"SELECT {columns} FROM {table} WHERE provider_id = $1 AND {condition}", (self._provider, *values)
+            )
+            arrow = schema_of(cursor.description or ())
+            while rows := cursor.fetchmany(_AT_ONCE):
+                work.cursor.register("chunk", batch_of(rows, arrow))
+                work.run(f"INSERT INTO {target} SELECT * FROM chunk {where}")
+                work.cursor.unregister("chunk")
+
+    def _replace(self, work: Work, table: str, ids: Sequence[int], rows: str) -> None:
+        """Let a table have these rows in place of those with the ids."""
+        if not ids:
+            return
+        for part in _parts(ids):
+            with psycopg.RawCursor(self._connection) as cursor:
+                cursor.execute(f"DELETE FROM {table} WHERE provider_id = $1 AND id = ANY ($2)", (self._provider, part))
+        columns = ", ".join(tables()[table])
+        found = work.cursor.execute(rows)
+        with self._connection.cursor().copy(f"COPY {table} ({columns}) FROM STDIN") as target:
+            while some := found.fetchmany(_AT_ONCE):
+                for row in some:
+                    target.write_row(row)
+
+
+def _ids(work: Work, sql: str) -> list[int]:
+    """The distinct ids that the SQL selects, in their order."""
+    return [id_ for (id_,) in work.rows(f"SELECT DISTINCT * FROM ({sql}) AS ids(id) WHERE id IS NOT NULL ORDER BY id")]
+
+
+def _parts(ids: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
