@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import psycopg
 
@@ -51,6 +52,14 @@ def cluster() -> Iterator[str]:
         finally:
             server.terminate()
             server.wait(PATIENCE)
+
+
+def new_database(address: str) -> str:
+    """The address of a new, empty database beside the one that `address` names."""
+    name = f"turnout_{uuid4().hex}"
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return address.replace("@/postgres?", f"@/{name}?")
 
 
 def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cluster import cluster
+from cluster import new_database
 from store.look import ask
 from store.rows import Row, batches, many
 from store.test_merge_model import rows
@@ -82,10 +82,10 @@ def _plain(value: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+def both(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Both]:
     directory = tmp_path_factory.mktemp("both")
-    with closing(DuckStore(directory / "turnout.duckdb", threads=1)) as store, cluster() as address:
-        made = Both(store, address, directory / "spilled")
+    with closing(DuckStore(directory / "turnout.duckdb", threads=1)) as store:
+        made = Both(store, new_database(postgres), directory / "spilled")
         with closing(made.connection):
             for definition in definitions():
                 made.connection.execute(definition)

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg_pool import ConnectionPool
 
-from cluster import cluster
+from cluster import new_database
 from inside import add_provider, load, new_store
 from oracle import calendar
 from oracle.data import make
@@ -109,10 +109,11 @@ def copy(store: Store, connection: psycopg.Connection[Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+def both(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Both]:
+    address = new_database(postgres)
     today = date.fromtimestamp(calendar.now_micros() / 1_000_000)
     imports = [make(number + 1, number, size, today) for number, size in enumerate(SIZES)]
-    with closing(new_store(tmp_path_factory.mktemp("both"))) as store, cluster() as address:
+    with closing(new_store(tmp_path_factory.mktemp("both"))) as store:
         for one in imports:
             load(store, one)
         large = Tenant(LARGE + 1, "America/New_York", "sunday")
@@ -135,7 +136,7 @@ def group_sorts() -> st.SearchStrategy[tuple[tuple[str, bool], ...]]:
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_page(both: Both, number: int, data: st.DataObject) -> None:
     """Bytes, totals, and links with their cursors."""
@@ -144,7 +145,7 @@ def test_any_page(both: Both, number: int, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_groups(both: Both, number: int, data: st.DataObject) -> None:
     one, other = both.answers(data.draw(group_cases(both.data[number])).query, number, grouped=True)

@@ -1,0 +1,103 @@
+"""Snapshots of PostgreSQL: one view of the data, read-only, streamed, and stopped from outside."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg_pool import ConnectionPool
+
+from cluster import new_database
+from turnout.errors import TurnoutError
+from turnout.query.sql import Statement
+from turnout.store.postgres_snapshot import snapshot_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COUNT = Statement("SELECT count(*) FROM numbers", ())
+LONG = Statement("SELECT pg_sleep(600)", ())
+ALL = Statement("SELECT n, n::TEXT AS text FROM numbers WHERE n > $1 ORDER BY n", (0,))
+ROWS = 10_000
+SOON = 30.0
+
+
+@pytest.fixture
+def address(postgres: str) -> str:
+    made = new_database(postgres)
+    with psycopg.connect(made, autocommit=True) as connection:
+        connection.execute(f"CREATE TABLE numbers AS SELECT generate_series(1, {ROWS})::BIGINT AS n")
+    return made
+
+
+@pytest.fixture
+def pool(address: str) -> Iterator[ConnectionPool[Any]]:
+    with ConnectionPool(address, min_size=1, max_size=2, kwargs={"autocommit": True}, open=True) as made:
+        yield made
+
+
+def test_all_statements_see_the_same(pool: ConnectionPool[Any], address: str) -> None:
+    with snapshot_of(pool) as snapshot:
+        before = snapshot.rows(COUNT)
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("DELETE FROM numbers")
+        assert snapshot.rows(COUNT) == before == [(ROWS,)]
+    with snapshot_of(pool) as snapshot:
+        assert snapshot.rows(COUNT) == [(0,)]
+
+
+def test_nothing_is_written(pool: ConnectionPool[Any]) -> None:
+    with snapshot_of(pool) as snapshot:
+        with pytest.raises(TurnoutError) as raised:
+            snapshot.rows(Statement("DELETE FROM numbers", ()))
+        assert raised.value.code == "server_error"
+    with snapshot_of(pool) as snapshot:
+        assert snapshot.rows(COUNT) == [(ROWS,)]
+
+
+def test_streams_may_be_left_early(pool: ConnectionPool[Any]) -> None:
+    with snapshot_of(pool) as snapshot:
+        batches = list(snapshot.stream(ALL, 3_000))
+        assert [len(batch) for batch in batches] == [3_000, 3_000, 3_000, 1_000]
+        assert [n for batch in batches for n, _ in batch] == list(range(1, ROWS + 1))
+        stream = snapshot.stream(ALL, 10)
+        assert next(stream)[0] == (1, "1")
+        stream.close()
+        assert snapshot.rows(COUNT) == [(ROWS,)]
+        assert next(snapshot.columns(ALL, 2)).to_pydict() == {"n": [1, 2], "text": ["1", "2"]}
+    with snapshot_of(pool) as snapshot:
+        assert snapshot.rows(COUNT) == [(ROWS,)]
+
+
+def test_one_that_runs_is_stopped_and_stays_so(pool: ConnectionPool[Any]) -> None:
+    with snapshot_of(pool) as snapshot:
+        threading.Timer(0.2, snapshot.cancel).start()
+        began = time.monotonic()
+        for statement in (LONG, COUNT):
+            with pytest.raises(TurnoutError) as raised:
+                snapshot.rows(statement)
+            assert raised.value.code == "query_timeout"
+        assert time.monotonic() - began < SOON
+    with snapshot_of(pool) as snapshot:
+        snapshot.cancel()
+        with pytest.raises(TurnoutError):
+            snapshot.rows(COUNT)
+    # What is cancelled too late stops nothing of the next one, which has the same connection.
+    snapshot.cancel()
+    with snapshot_of(pool) as another:
+        assert another.rows(COUNT) == [(ROWS,)]
+
+
+def test_a_connection_that_is_lost(pool: ConnectionPool[Any], address: str) -> None:
+    with snapshot_of(pool) as snapshot:
+        ((process,),) = snapshot.rows(Statement("SELECT pg_backend_pid()", ()))
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("SELECT pg_terminate_backend(%s)", (process,))
+        with pytest.raises(TurnoutError) as raised:
+            snapshot.rows(COUNT)
+    assert raised.value.code == "storage_unavailable"
+    with snapshot_of(pool) as snapshot:
+        assert snapshot.rows(COUNT) == [(ROWS,)]
