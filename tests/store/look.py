@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from contextlib import suppress
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from store.rows import EPOCH, Row
-from turnout.catalog.attendances import THINGS
+from turnout.catalog.attendances import LOCAL_START, THINGS
 from turnout.query.sql import Statement
 from turnout.store.base import Provider
 from turnout.store.schema import wide_columns
@@ -26,7 +27,11 @@ _BLOCK = 262_144
 
 
 def ask(store: Store, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """The rows of a query, with `?` for each value."""
     with store.snapshot() as snapshot:
+        pieces = sql.split("?")
+        numbers = map(snapshot.dialect.placeholder, range(1, len(pieces)))
+        sql = "".join(piece for pair in zip(pieces, (*numbers, ""), strict=True) for piece in pair)
         return snapshot.rows(Statement(sql, values))
 
 
@@ -34,9 +39,18 @@ def wide(store: Store, provider: Provider = STUDIO) -> dict[int, Row]:
     """The complete wide rows of a provider, by id."""
     columns = [column for column in wide_columns() if column != "provider_id"]
     found = ask(store, f"SELECT {', '.join(columns)} FROM attendances WHERE provider_id = ?", provider.id)
-    rows = [dict(zip(columns, values, strict=True)) for values in found]
+    rows = [dict(zip(columns, map(_days_apart, columns, values), strict=True)) for values in found]
     assert len({row["id"] for row in rows}) == len(rows), "a row is there twice"
     return {row["id"]: row for row in rows}
+
+
+def _days_apart(column: str, value: Any) -> Any:
+    """A day that is stored as its number, as a date where there is one."""
+    if column != LOCAL_START.day or not isinstance(value, int):
+        return value
+    with suppress(OverflowError):
+        return date(1970, 1, 1) + timedelta(days=value)
+    return value
 
 
 def facts(store: Store, provider: Provider = STUDIO) -> dict[tuple[str, int, str], tuple[int, int, Any]]:
@@ -49,7 +63,7 @@ def facts(store: Store, provider: Provider = STUDIO) -> dict[tuple[str, int, str
             m = member.storage
             sql = f"SELECT id, {m}_stamp, {m} FROM {thing.name} WHERE provider_id = ? AND {m}_stamp IS NOT NULL"
             for id_, stamp, value in ask(store, sql, provider.id):
-                known[thing.name, id_, m] = (*divmod(stamp, 2**63), _plain(value))
+                known[thing.name, id_, m] = (*divmod(int(stamp), 2**63), _plain(value))
     return known
 
 

@@ -7,26 +7,59 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
+from psycopg_pool import ConnectionPool
 
+from cluster import new_database
 from store.look import OTHER, STUDIO
 from store.rows import batches, row
 from turnout.errors import TurnoutError
 from turnout.store.base import Answered
 from turnout.store.duckdb import DuckStore
 from turnout.store.jobs import Job, Standing, Status
+from turnout.store.postgres_jobs import PostgresJobs
+from turnout.store.postgres_schema import definitions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 NEW = Job(0, 1, None, "attendances", "csv", "[]", created_at=5)
 
 
-def add(store: DuckStore, job: Job = NEW, *, most: int = 100, most_of_provider: int = 50) -> Job | None:
+class Postgres:
+    """PostgreSQL's jobs, as those of a store."""
+
+    def __init__(self, address: str) -> None:
+        with psycopg.connect(address, autocommit=True) as connection:
+            for definition in definitions():
+                connection.execute(definition)
+        self.pool = ConnectionPool(address, min_size=1, max_size=5, open=True)
+        self.jobs = PostgresJobs(self.pool.connection)
+
+    def close(self) -> None:
+        self.pool.close()
+
+
+Store = DuckStore | Postgres
+
+
+@pytest.fixture(params=["embedded", "postgres"])
+def store(request: pytest.FixtureRequest, path: Path) -> Iterator[Store]:
+    if request.param == "embedded":
+        with closing(DuckStore(path, threads=2)) as opened:
+            yield opened
+    else:
+        with closing(Postgres(new_database(request.getfixturevalue("postgres")))) as found:
+            yield found
+
+
+def add(store: Store, job: Job = NEW, *, most: int = 100, most_of_provider: int = 50) -> Job | None:
     return store.jobs.add(job, most=most, most_of_provider=most_of_provider, remember=lambda _: None)
 
 
-def added(store: DuckStore, job: Job = NEW) -> Job:
+def added(store: Store, job: Job = NEW) -> Job:
     found = add(store, job)
     assert found
     return found
@@ -65,7 +98,7 @@ def test_a_job_and_what_is_remembered_of_it_are_there_together(path: Path) -> No
         assert store.answered("key") == answer(1)
 
 
-def test_no_more_wait_than_may(store: DuckStore) -> None:
+def test_no_more_wait_than_may(store: Store) -> None:
     other = replace(NEW, provider_id=2)
     assert add(store, most=3, most_of_provider=2)
     assert add(store, most=3, most_of_provider=2)
@@ -77,7 +110,7 @@ def test_no_more_wait_than_may(store: DuckStore) -> None:
     assert store.jobs.standing() == Standing(3, 1, 5, 0)
 
 
-def test_each_job_is_claimed_once(store: DuckStore) -> None:
+def test_each_job_is_claimed_once(store: Store) -> None:
     numbers = {added(store).id for _ in range(20)}
     claimed: list[int] = []
 
@@ -94,14 +127,14 @@ def test_each_job_is_claimed_once(store: DuckStore) -> None:
     assert store.jobs.claim(1) is None
 
 
-def test_who_has_the_fewest_running_comes_first_and_then_the_oldest(store: DuckStore) -> None:
+def test_who_has_the_fewest_running_comes_first_and_then_the_oldest(store: Store) -> None:
     for provider in (1, 1, 1, 2, 2):
         added(store, replace(NEW, provider_id=provider))
     claimed = [store.jobs.claim(1) for _ in range(5)]
     assert [job and job.id for job in claimed] == [1, 4, 2, 5, 3]
 
 
-def test_of_two_who_change_a_job_the_first_does(store: DuckStore) -> None:
+def test_of_two_who_change_a_job_the_first_does(store: Store) -> None:
     job = added(store)
     cancelled = replace(job, status=Status.CANCELLED)
     assert store.jobs.change(job, cancelled)
@@ -119,7 +152,7 @@ def test_of_two_who_change_a_job_the_first_does(store: DuckStore) -> None:
     assert store.jobs.get(1, begun.id) == second
 
 
-def test_the_list_of_a_provider_and_of_an_instructor(store: DuckStore) -> None:
+def test_the_list_of_a_provider_and_of_an_instructor(store: Store) -> None:
     for provider, instructor in ((1, None), (2, None), (1, 7), (1, 8), (1, 7)):
         added(store, replace(NEW, provider_id=provider, instructor_id=instructor))
 
@@ -135,7 +168,7 @@ def test_the_list_of_a_provider_and_of_an_instructor(store: DuckStore) -> None:
     assert listed(3, None) == (0, [])
 
 
-def test_what_is_old_is_forgotten_unless_something_is_to_come(store: DuckStore) -> None:
+def test_what_is_old_is_forgotten_unless_something_is_to_come(store: Store) -> None:
     for status in Status:
         job = added(store)
         store.jobs.change(job, replace(job, status=status))
@@ -146,7 +179,12 @@ def test_what_is_old_is_forgotten_unless_something_is_to_come(store: DuckStore) 
     assert kept == {Status.QUEUED, Status.RUNNING, Status.COMPLETE}
 
 
-def test_an_erasure_lets_the_provider_s_files_expire(store: DuckStore) -> None:
+def test_an_erasure_lets_the_provider_s_files_expire(path: Path) -> None:
+    with closing(DuckStore(path, threads=2)) as store:
+        _erase_and_look(store)
+
+
+def _erase_and_look(store: DuckStore) -> None:
     for provider in (STUDIO, OTHER):
         store.put_provider(provider)
         store.merge(provider, batches([row(1, 10)]))

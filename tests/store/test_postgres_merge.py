@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster import new_database
-from store.look import ask
+from store.look import ask, wide
 from store.rows import Row, batches, many
 from store.test_merge_model import rows
 from turnout.catalog.attendances import THINGS
+from turnout.query.dialect import DUCKDB, POSTGRES
 from turnout.store.base import Merged, Provider
 from turnout.store.duckdb import DuckStore
 from turnout.store.merge import Outcome, delete, merge, stage
-from turnout.store.postgres_merge import Postgres, desk, lock
+from turnout.store.postgres import PostgresStore
+from turnout.store.postgres_merge import Postgres, columns_of, desk, lock
 from turnout.store.postgres_schema import definitions
-from turnout.store.schema import tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,16 +68,17 @@ class Both:
     def there(self, provider: Provider, step: Callable[[Work, Postgres], Outcome]) -> Outcome:
         with self.connection.transaction():
             lock(self.connection, provider.id)
-            with desk(provider, self._spilled) as work:
-                return step(work, Postgres(self.connection, provider.id))
+            with desk(provider.id, self._spilled) as work:
+                return step(replace(work, zone=provider.timezone), Postgres(self.connection, provider.id))
 
     def check(self, provider: Provider) -> None:
         for table in ("attendances", *(thing.name for thing in THINGS)):
-            columns = tables()[table]
-            names = ", ".join(columns)
-            sql = f"SELECT {names} FROM {table} WHERE provider_id = {provider.id} ORDER BY id"
-            there = [tuple(map(_plain, row)) for row in self.connection.execute(sql).fetchall()]
-            assert there == ask(self.store, sql), table
+            sql = "SELECT {} FROM {} WHERE provider_id = {} ORDER BY id"
+            here, there = (
+                sql.format(columns_of(table, dialect.day_number), table, provider.id) for dialect in (DUCKDB, POSTGRES)
+            )
+            found = [tuple(map(_plain, row)) for row in self.connection.execute(there).fetchall()]
+            assert found == ask(self.store, here), table
 
 
 def _plain(value: Any) -> Any:
@@ -116,3 +120,47 @@ def test_a_large_merge_and_a_changed_name(both: Both) -> None:
     for called, updated_at in (("Ann", 1), ("Bea", 2)):
         both.merge_large(provider, list(many(50_000, updated_at=updated_at, customers=300, called=called)))
         both.check(provider)
+
+
+def test_those_who_change_one_provider_wait_for_each_other(postgres: str, tmp_path: Path) -> None:
+    """Two processes, as far as the database can tell: every row is there once, and every change is counted."""
+    address = new_database(postgres)
+    stores = [PostgresStore(address, spilled=tmp_path / str(number)) for number in range(2)]
+    provider = Provider(1, "Studio", "Europe/Berlin")
+
+    def merge_some(number: int) -> None:
+        for part in range(5):
+            first_id = 1 + 50 * (2 * part + number)
+            made = list(many(50, first_id=first_id, customers=7, called=f"Name {number}-{part}", updated_at=part))
+            assert stores[number].merge(provider, made).created == 50
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(merge_some, range(2)))
+    assert sorted(wide(stores[0], provider)) == list(range(1, 501))
+    assert len({(values["customer_id"], values["customer_name"]) for values in wide(stores[1], provider).values()}) == 7
+    assert [store.version(1) for store in stores] == [10, 10]
+    for store in stores:
+        store.close()
+
+
+def test_a_provider_that_moves_to_another_zone(both: Both, postgres: str, tmp_path: Path) -> None:
+    provider = Provider(next(NUMBERS), "Studio", "Europe/Berlin")
+    moved = replace(provider, timezone="America/New_York")
+    with closing(PostgresStore(new_database(postgres), spilled=tmp_path)) as there:
+        for store in (there, both.store):
+            store.put_provider(provider)
+            store.merge(provider, many(3_000))
+            store.put_provider(moved)
+        assert wide(there, provider) == wide(both.store, provider)
+        assert there.providers() == {provider.id: moved}
+        assert there.version(provider.id) == 2
+
+
+def test_a_merge_that_fails_leaves_nothing(postgres: str, tmp_path: Path) -> None:
+    provider = Provider(1, "Studio", "Europe/Berlin")
+    with closing(PostgresStore(new_database(postgres), spilled=tmp_path)) as store:
+        store.merge(provider, many(10))
+        before = wide(store, provider)
+        with pytest.raises(ZeroDivisionError):
+            store.merge_together(provider, [many(100, called="Bea", updated_at=2)], lambda _: [1 // 0])  # type: ignore[list-item]
+        assert (wide(store, provider), store.version(1)) == (before, 1)

@@ -34,6 +34,7 @@ from turnout.query.dialect import DUCKDB, POSTGRES
 from turnout.query.request import Scope, parse
 from turnout.query.sql import Statement, any_statement, listing_statement, next_statement
 from turnout.reports import cursor_box, report_page
+from turnout.store.postgres_merge import columns_of
 from turnout.store.postgres_schema import definitions
 from turnout.store.postgres_snapshot import snapshot_of
 from turnout.store.schema import tables
@@ -102,7 +103,7 @@ def copy(store: Store, connection: psycopg.Connection[Any]) -> None:
     with store.snapshot() as snapshot:
         for table, columns in tables().items():
             names = ", ".join(columns)
-            rows = snapshot.rows(Statement(f"SELECT {names} FROM {table}", ()))
+            rows = snapshot.rows(Statement(f"SELECT {columns_of(table, DUCKDB.day_number)} FROM {table}", ()))
             with connection.cursor().copy(f"COPY {table} ({names}) FROM STDIN") as target:
                 for row in rows:
                     target.write_row(row)

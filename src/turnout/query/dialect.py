@@ -48,8 +48,16 @@ class Dialect(Protocol):
         """The value of a column that is the same in the whole group."""
         ...
 
+    def day_number(self, day: str) -> str:
+        """A stored day, counted from 1970-01-01."""
+        ...
+
+    def day(self, number: str) -> str:
+        """The other way round."""
+        ...
+
     def week_day(self, day: str) -> str:
-        """The day of the week of a date: Monday is 1, Sunday 7."""
+        """The day of the week of a stored day: Monday is 1, Sunday 7."""
         ...
 
     def nth(self, texts: Sequence[str], number: str) -> str:
@@ -59,6 +67,9 @@ class Dialect(Protocol):
     def clock(self, minute: str) -> str:
         """The text HH:MM of a minute of the day."""
         ...
+
+
+_DAY_0: Final = "'1970-01-01'::DATE"
 
 
 class _DuckDb:
@@ -90,6 +101,12 @@ class _DuckDb:
 
     def any_of_group(self, column: str) -> str:
         return f"first({column})"
+
+    def day_number(self, day: str) -> str:
+        return f"{day} - {_DAY_0}"
+
+    def day(self, number: str) -> str:
+        return f"{_DAY_0} + {number}::INTEGER"
 
     def week_day(self, day: str) -> str:
         return f"isodow({day})"
@@ -131,8 +148,15 @@ class _Postgres:
     def any_of_group(self, column: str) -> str:
         return f"min({column})"
 
+    # Days are stored as their numbers: drivers know no date of the years before 1 or after 9999.
+    def day_number(self, day: str) -> str:
+        return day
+
+    def day(self, number: str) -> str:
+        return f"{number}::INTEGER"
+
     def week_day(self, day: str) -> str:
-        return f"extract(isodow FROM {day})::INTEGER"
+        return f"((({day} + 3) % 7 + 7) % 7 + 1)"
 
     def nth(self, texts: Sequence[str], number: str) -> str:
         return f"(ARRAY[{', '.join(map(_quoted, texts))}])[{number}]"

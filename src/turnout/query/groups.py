@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from turnout.query.plan import Grouping, Plan
     from turnout.query.request import ReportRequest
 
-_DAY_0: Final = "'1970-01-01'::DATE"
 _MOST: Final = 1 << 62
 """More groups than this are nowhere, and an engine can count no further."""
 _BESIDE: Final = 3
@@ -34,7 +33,7 @@ _BESIDE: Final = 3
 def days_statement(plan: Plan) -> Statement:
     """The days of the oldest and the newest attendance that matches, counted from 1970; null where there is none."""
     builder = Builder(plan.dialect)
-    days = ", ".join(f"{end}({LOCAL_START.day}) - {_DAY_0}" for end in ("min", "max"))
+    days = ", ".join(plan.dialect.day_number(f"{end}({LOCAL_START.day})") for end in ("min", "max"))
     return Statement(f"SELECT {days} FROM {TABLE} WHERE {narrowing(builder, plan)}", tuple(builder.values))
 
 
@@ -178,4 +177,4 @@ def _text(column: Column, plan: Plan) -> str:
 def _within(builder: Builder, since: int | None, before: int | None) -> str:
     """SQL for whether an attendance is of a day from `since` to before `before`."""
     bounds = ((sign, day) for sign, day in ((">=", since), ("<", before)) if day is not None)
-    return " AND ".join(f"{LOCAL_START.day} {sign} {_DAY_0} + {builder.bind(day)}::INTEGER" for sign, day in bounds)
+    return " AND ".join(f"{LOCAL_START.day} {sign} {builder.dialect.day(builder.bind(day))}" for sign, day in bounds)

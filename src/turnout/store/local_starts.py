@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OWN: Final = ""
 """Stands for the provider's own zone."""
-_EVENT, _PLACE = (
+EVENT, PLACE = (
     next(thing for thing in THINGS for member in thing.members if member.storage == storage)
     for storage in (LOCAL_START.of, LOCAL_START.zone)
 )
@@ -32,10 +32,10 @@ _EVENT, _PLACE = (
 def find_starts(work: Work, events: str) -> None:
     """Make `starts` (id, and the columns of `schema.LOCAL`) of the provider's events whose ids `events` selects."""
     work.run(
-        f"CREATE OR REPLACE TEMP TABLE zoned AS SELECT {_EVENT.name}.id, {LOCAL_START.of} AS moment, "
-        f"coalesce({LOCAL_START.zone}, '{OWN}') AS zone FROM {_EVENT.name} LEFT JOIN {_PLACE.name} "
-        f"ON {_PLACE.name}.{MINE} AND {_PLACE.name}.id = {_EVENT.name}.{_PLACE.reference} "
-        f"WHERE {_EVENT.name}.{MINE} AND {_EVENT.name}.id IN ({events})"
+        f"CREATE OR REPLACE TEMP TABLE zoned AS SELECT {EVENT.name}.id, {LOCAL_START.of} AS moment, "
+        f"coalesce({LOCAL_START.zone}, '{OWN}') AS zone FROM {EVENT.name} LEFT JOIN {PLACE.name} "
+        f"ON {PLACE.name}.{MINE} AND {PLACE.name}.id = {EVENT.name}.{PLACE.reference} "
+        f"WHERE {EVENT.name}.{MINE} AND {EVENT.name}.id IN ({events})"
     )
     needed = work.rows("SELECT DISTINCT zone, year(moment) FROM zoned")
     work.cursor.register("offsets", offsets(needed, work.zone))
@@ -49,11 +49,11 @@ def find_starts(work: Work, events: str) -> None:
 
 def move_starts(work: Work) -> int:
     """Correct the wide rows whose local start is another one in the provider's zone; return how many."""
-    find_starts(work, f"SELECT id FROM {_EVENT.name} WHERE {MINE}")
+    find_starts(work, f"SELECT id FROM {EVENT.name} WHERE {MINE}")
     settings = ", ".join(f"{column} = starts.{column}" for column in LOCAL)
     differ = " OR ".join(f"attendances.{column} <> starts.{column}" for column in LOCAL)
     (moved,) = work.one(
-        f"UPDATE attendances SET {settings} FROM starts WHERE {MINE} AND starts.id = {_EVENT.reference} AND ({differ})"
+        f"UPDATE attendances SET {settings} FROM starts WHERE {MINE} AND starts.id = {EVENT.reference} AND ({differ})"
     )
     return int(moved)
 

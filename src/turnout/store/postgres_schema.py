@@ -18,7 +18,8 @@ _TYPES: Final = {
     "BIGINT[]": "BIGINT[]",
     "BLOB": "BYTEA",
     "BOOLEAN": "BOOLEAN",
-    "DATE": "DATE",
+    # Its number, counted from 1970-01-01; see `dialect.POSTGRES`.
+    "DATE": "INTEGER",
     "ENUM": 'TEXT COLLATE "C"',
     # A stamp is below 2^63 * 10^18: fewer than 39 digits.
     "HUGEINT": "NUMERIC(38)",
@@ -46,6 +47,8 @@ def definitions() -> Iterator[str]:
         if "id" in columns and columns.get("provider_id") == "BIGINT":
             described.append("PRIMARY KEY (provider_id, id)")
         yield f"CREATE TABLE {table} ({', '.join(described)})"
+    # How often the attendances of a provider have changed; see `base.Store.version`.
+    yield "CREATE TABLE change (provider_id BIGINT PRIMARY KEY, version BIGINT NOT NULL)"
     # The default order, newest events first, and every timeframe and window in it.
     yield "CREATE INDEX attendances_by_start ON attendances (provider_id, event_starts_at DESC, id)"
     # Incremental reading: `updated_at_gte`, by `updated_at`.

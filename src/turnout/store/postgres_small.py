@@ -1,0 +1,104 @@
+"""The small tables in PostgreSQL: providers, tokens, secrets, places of syncs, and what was answered.
+
+Other processes change them too, so they are asked each time: what one revokes, no other accepts.
+"""
+# ruff: noqa: S608 - the names in the SQL are those of members, and its values are bound
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import astuple, fields, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from turnout.errors import TurnoutError
+from turnout.store.base import Answered, Provider, StoredPlace, Token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    import psycopg
+
+    Transaction = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
+
+_SECRET_BYTES: Final = 32
+REMEMBER: Final = (
+    "INSERT INTO answered VALUES (%s, %s, %s, %s, %s) ON CONFLICT (key) DO UPDATE SET (request, status, body, "
+    "answered_at) = (EXCLUDED.request, EXCLUDED.status, EXCLUDED.body, EXCLUDED.answered_at)"
+)
+"""Remembers an `Answered`."""
+
+
+class PostgresTables:
+    """The part of `base.Store` that is about them. `transaction` gives the connection for each access."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    def providers(self) -> dict[int, Provider]:
+        """All providers by id, in the order of their ids."""
+        return {row[0]: Provider(*row) for row in self._rows(f"SELECT {_names(Provider)} FROM provider ORDER BY id")}
+
+    def tokens(self) -> Sequence[Token]:
+        """All tokens, by id."""
+        return [_token(row) for row in self._rows(f"SELECT {_names(Token)} FROM token ORDER BY id")]
+
+    def token(self, sha256: str) -> Token | None:
+        """The token with this hash, revoked and expired ones included."""
+        found = self._rows(f"SELECT {_names(Token)} FROM token WHERE sha256 = %s", sha256)
+        return _token(found[0]) if found else None
+
+    def add_token(self, token: Token) -> Token:
+        """Add a token; return it with the id that it was given. A known hash is a `conflict`."""
+        with self._transaction() as connection:
+            connection.execute("LOCK TABLE token IN SHARE ROW EXCLUSIVE MODE")
+            if connection.execute("SELECT 1 FROM token WHERE sha256 = %s", (token.sha256,)).fetchall():
+                raise TurnoutError("conflict", "This token is there already.")
+            ((number,),) = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM token").fetchall()
+            added = replace(token, id=number)
+            values = [list(value) if isinstance(value, tuple) else value for value in astuple(added)]
+            places = ", ".join(["%s"] * len(values))
+            connection.execute(f"INSERT INTO token ({_names(Token)}) VALUES ({places})", values)
+        return added
+
+    def revoke_token(self, token_id: int, now: int) -> bool:
+        """Revoke a token from `now` on; False where it is unknown or revoked already."""
+        with self._transaction() as connection:
+            revoke = "UPDATE token SET revoked_at = %s WHERE id = %s AND revoked_at IS NULL"
+            return connection.execute(revoke, (now, token_id)).rowcount > 0
+
+    def secret(self, name: str) -> bytes:
+        """32 random bytes, made at the first call for a name, by whichever process, the same ever after."""
+        with self._transaction() as connection:
+            made = (name, secrets.token_bytes(_SECRET_BYTES))
+            connection.execute("INSERT INTO secret VALUES (%s, %s) ON CONFLICT (name) DO NOTHING", made)
+            ((value,),) = connection.execute("SELECT value FROM secret WHERE name = %s", (name,)).fetchall()
+        return bytes(value)
+
+    def place(self, provider_id: int) -> StoredPlace | None:
+        """How far the sync of a provider has come."""
+        found = self._rows("SELECT mark, as_of, document FROM sync WHERE provider_id = %s", provider_id)
+        return StoredPlace(*found[0]) if found else None
+
+    def answered(self, key: str) -> Answered | None:
+        """What was remembered under a key."""
+        found = self._rows(f"SELECT {_names(Answered)} FROM answered WHERE key = %s", key)
+        return Answered(*found[0]) if found else None
+
+    def forget_answered(self, before: int) -> None:
+        """Forget what was answered before an instant."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM answered WHERE answered_at < %s", (before,))
+
+    def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._transaction() as connection:
+            return connection.execute(sql, values).fetchall()
+
+
+def _names(record: type[Provider | Token | Answered]) -> str:
+    return ", ".join(field.name for field in fields(record))
+
+
+def _token(row: tuple[Any, ...]) -> Token:
+    token = Token(*row)
+    return replace(token, providers=tuple(token.providers))
