@@ -27,7 +27,7 @@ def _program(name: str) -> str:
     """A program of the newest PostgreSQL that is installed."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     program = str(found[-1]) if found else shutil.which(name)
-    assert program, f"PostgreSQL's {name} is not installed"
+    assert program, "PostgreSQL is needed; on Debian: apt-get install postgresql"
     return program
 
 

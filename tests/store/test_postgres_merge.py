@@ -23,8 +23,9 @@ from turnout.store.base import Merged, Provider
 from turnout.store.duckdb import DuckStore
 from turnout.store.merge import Outcome, delete, merge, stage
 from turnout.store.postgres import PostgresStore
-from turnout.store.postgres_merge import Postgres, columns_of, desk, lock
+from turnout.store.postgres_merge import Postgres, columns_of, desk
 from turnout.store.postgres_schema import definitions
+from turnout.store.postgres_small import lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

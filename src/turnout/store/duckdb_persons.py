@@ -6,10 +6,9 @@ from contextlib import nullcontext
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from turnout.catalog.types import MAX_ID
 from turnout.query.sql import Statement
 from turnout.store.overwrite import DUE
-from turnout.store.persons import Erasure, Fact, Retention
+from turnout.store.persons import Erasure, Fact, Retention, fact_of
 from turnout.store.schema import PERSON, STAMP
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class DuckPersons:
             return None
         values = iter(found[0])
         return [
-            Fact(member, value, *_stamp(stamp))
+            fact_of(member, value, stamp)
             for member, (value, stamp) in zip(members, zip(values, values, strict=True), strict=True)
         ]
 
@@ -148,8 +147,3 @@ class DuckPersons:
 
         self._change(provider, lambda _: run, changes=False)
         return told[0]
-
-
-def _stamp(stamp: int | None) -> tuple[int | None, int | None]:
-    """A stamp's instant and row: see `schema.stamp`."""
-    return (None, None) if stamp is None else divmod(stamp, MAX_ID + 1)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from turnout.store.merge import Work
 
 _WHO: Final = PERSON.reference
-_SHOWN: Final = tuple(filter(is_shown, PERSONAL))
+SHOWN: Final = tuple(filter(is_shown, PERSONAL))
+"""The personal members that wide rows repeat."""
 _MOST_NAMED: Final = 10
 AT_ONCE: Final = 100_000
 """So many old rows are changed in one transaction."""
@@ -51,7 +52,7 @@ def erase(
         f"SELECT id FROM given WHERE id NOT IN (SELECT id FROM {PERSON.name} WHERE {mine}) ORDER BY id"
     ).fetchall()
     if unknown:
-        raise TurnoutError("not_found", _unknown([id_ for (id_,) in unknown]))
+        raise TurnoutError("not_found", unknown_persons([id_ for (id_,) in unknown]))
     work.run(f"DELETE FROM given WHERE id IN (SELECT {_WHO} FROM erased WHERE {mine})")
     work.cursor.execute(
         f"INSERT INTO erased SELECT {work.provider}, given.id, ?, ?, count(attendances.id) FROM given "
@@ -61,8 +62,10 @@ def erase(
     (new, rows) = work.one(f"SELECT (SELECT count(*) FROM given), (SELECT count(*) FROM attendances WHERE {chosen})")
     changes = bool(new) and not dry_run
     if changes:
-        shown = [setting for member in _SHOWN for setting in _erased(member)]
-        known = [setting for member in PERSONAL for setting in (*_erased(member), f"{member.storage}{STAMP} = NULL")]
+        shown = [setting for member in SHOWN for setting in erased_settings(member)]
+        known = [
+            setting for member in PERSONAL for setting in (*erased_settings(member), f"{member.storage}{STAMP} = NULL")
+        ]
         work.run(f"UPDATE attendances SET {', '.join(shown)} WHERE {chosen}")
         work.run(f"UPDATE {PERSON.name} SET {', '.join(known)} WHERE {mine} AND id IN (SELECT id FROM given)")
         _forget_quotes(work)
@@ -101,7 +104,7 @@ def set_mark(work: Work, before: int | None) -> Outcome:
         )
     changed = 0
     if known is not None and (before is None or before < known):
-        columns = [column for member in _SHOWN for column in _columns(member)]
+        columns = [column for member in SHOWN for column in columns_of(member)]
         shown = ", ".join(f"{column} = {PERSON.name}.{column}" for column in columns)
         differ = " OR ".join(f"attendances.{column} IS DISTINCT FROM {PERSON.name}.{column}" for column in columns)
         still = "" if before is None else f"AND NOT {is_old('attendances', before)}"
@@ -123,7 +126,7 @@ def forget_old(work: Work) -> Outcome:
     if before is None:
         return Outcome((), 0)
     mine = f"attendances.provider_id = {work.provider}"
-    said = {member: f"{PERSON.name}.{member.storage}{STAMP} IS NOT NULL" for member in _SHOWN}
+    said = {member: f"{PERSON.name}.{member.storage}{STAMP} IS NOT NULL" for member in SHOWN}
     some = " OR ".join(f"(attendances.{member.storage} IS NOT NULL AND {is_}) " for member, is_ in said.items())
     listed = ", ".join(f"{is_} AS {member.storage}_said" for member, is_ in said.items())
     work.run("BEGIN TRANSACTION")
@@ -136,8 +139,8 @@ def forget_old(work: Work) -> Outcome:
     if found:
         kept = [
             f"{column} = CASE WHEN NOT old.{member.storage}_said THEN attendances.{column} END"
-            for member in _SHOWN
-            for column in _columns(member)
+            for member in SHOWN
+            for column in columns_of(member)
         ]
         work.run(f"UPDATE attendances SET {', '.join(kept)} FROM old WHERE {mine} AND attendances.rowid = old.at")
         make_due(work)
@@ -161,7 +164,7 @@ def forget_persons(work: Work, at: int) -> int:
     kept = [
         f"{column} = CASE WHEN {member.storage}{STAMP} IS NULL THEN {column} END"
         for member in PERSONAL
-        for column in _columns(member)
+        for column in columns_of(member)
     ]
     work.run("BEGIN TRANSACTION")
     (found,) = work.one(f"SELECT count(*) FROM {PERSON.name} WHERE {gone}")
@@ -182,16 +185,17 @@ def _give(work: Work, persons: Sequence[int]) -> None:
     work.cursor.unregister("chosen")
 
 
-def _columns(member: Member) -> Iterator[str]:
+def columns_of(member: Member) -> Iterator[str]:
+    """The columns of a member: its own, and that of its folded form where it has one."""
     yield member.storage
     if is_folded(member):
         yield member.storage + FOLDED
 
 
-def _erased(member: Member) -> Iterator[str]:
+def erased_settings(member: Member) -> Iterator[str]:
     """SQL that sets a member's columns to what is shown of an erased person."""
     text = member.erased_as
-    for column in _columns(member):
+    for column in columns_of(member):
         shown = None if text is None else fold(text) if column.endswith(FOLDED) else text
         quoted = "NULL" if shown is None else "'" + shown.replace("'", "''") + "'"
         yield f"{column} = {quoted}"
@@ -220,6 +224,7 @@ def _told(work: Work, persons: Sequence[int]) -> tuple[Erasure, ...]:
     return tuple(found[person] for person in dict.fromkeys(persons))
 
 
-def _unknown(ids: Sequence[int]) -> str:
+def unknown_persons(ids: Sequence[int]) -> str:
+    """What is said of those whom nobody knows."""
     listed = ", ".join(map(str, ids[:_MOST_NAMED])) + (", ..." if len(ids) > _MOST_NAMED else "")
     return f"There is no {PERSON.name} {listed}; nobody was erased."

@@ -6,6 +6,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from turnout.catalog.types import MAX_ID
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
@@ -41,6 +43,12 @@ class Fact:
     value: str | None
     said_at: int | None
     said_by: int | None
+
+
+def fact_of(member: str, value: str | None, stamp: int | None) -> Fact:
+    """A fact from what is stored: a value and its stamp; see `schema.stamp`."""
+    said_at, said_by = (None, None) if stamp is None else divmod(stamp, MAX_ID + 1)
+    return Fact(member, value, said_at, said_by)
 
 
 @dataclass(frozen=True, slots=True)

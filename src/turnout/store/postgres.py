@@ -13,8 +13,9 @@ from psycopg_pool import ConnectionPool
 
 from turnout.errors import TurnoutError
 from turnout.store.postgres_jobs import PostgresJobs
+from turnout.store.postgres_persons import Changing, PostgresPersons
 from turnout.store.postgres_schema import definitions
-from turnout.store.postgres_small import REMEMBER, PostgresTables
+from turnout.store.postgres_small import REMEMBER, PostgresTables, lock
 from turnout.store.postgres_snapshot import database_errors, snapshot_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 _CONNECTIONS: Final = 16
 _SETTINGS: Final = "-c TimeZone=UTC -c jit=off -c application_name=turnout"
+_CHANGED: Final = (
+    "INSERT INTO change VALUES (%s, 1) ON CONFLICT (provider_id) DO UPDATE SET version = change.version + 1"
+)
 _MAKING: Final = 0x74756D6B
 """Tells the lock of who makes the tables from others."""
 
@@ -52,6 +56,7 @@ class PostgresStore(PostgresTables):
         )
         super().__init__(self._transaction)
         self.jobs = PostgresJobs(self._transaction)
+        self.persons = PostgresPersons(self._changing, self._transaction, self._alone)
         with self._transaction() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
             if connection.execute("SELECT to_regclass('attendances')").fetchall() == [(None,)]:
@@ -144,7 +149,7 @@ class PostgresStore(PostgresTables):
 
         `prepared` does what needs no database, and returns the step that is run in the transaction.
         """
-        from turnout.store.postgres_merge import Postgres, desk, lock  # noqa: PLC0415 - a reader needs no engine
+        from turnout.store.postgres_merge import Postgres, desk  # noqa: PLC0415 - a reader needs no engine
 
         with desk(provider.id, self._spilled, memory_limit=self._memory_limit) as work:
             step = prepared(work)
@@ -154,12 +159,24 @@ class PostgresStore(PostgresTables):
                 own = zone or (found[0][0] if found else provider.timezone)
                 outcome = step(replace(work, zone=own), Postgres(connection, provider.id))
                 if outcome.written:
-                    connection.execute(
-                        "INSERT INTO change VALUES (%s, 1) ON CONFLICT (provider_id) "
-                        "DO UPDATE SET version = change.version + 1",
-                        (provider.id,),
-                    )
+                    connection.execute(_CHANGED, (provider.id,))
         return outcome
+
+    @contextmanager
+    def _changing(self, provider_id: int) -> Iterator[Changing]:
+        """A transaction in which nobody else changes the provider's attendances; with a new version where they do."""
+        with self._transaction() as connection:
+            lock(connection, provider_id)
+            change = Changing(connection, provider_id)
+            yield change
+            if change.rows:
+                connection.execute(_CHANGED, (provider_id,))
+
+    @contextmanager
+    def _alone(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection for what is no part of a transaction."""
+        with database_errors("Using the database"), self._pool.connection() as connection:
+            yield connection
 
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection[Any]]:

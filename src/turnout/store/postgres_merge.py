@@ -33,14 +33,7 @@ T = TypeVar("T")
 
 _AT_ONCE: Final = 20_000
 """So many ids are asked for with one statement, and so many rows are brought or taken at once."""
-_LOCK: Final = 0x7475726E
-"""Tells the locks of merges from others, of 32 bits."""
 _BROUGHT: Final = "brought_"
-
-
-def lock(connection: psycopg.Connection[Any], provider: int) -> None:
-    """Wait until nobody else changes the provider's attendances, and keep it so until the transaction ends."""
-    connection.execute("SELECT pg_advisory_xact_lock(%s, hashint8(%s))", (_LOCK, provider))
 
 
 @contextmanager

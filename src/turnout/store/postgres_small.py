@@ -22,11 +22,18 @@ if TYPE_CHECKING:
     Transaction = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
 
 _SECRET_BYTES: Final = 32
+_LOCK: Final = 0x7475726E
+"""Tells the locks of merges from others, of 32 bits."""
 REMEMBER: Final = (
     "INSERT INTO answered VALUES (%s, %s, %s, %s, %s) ON CONFLICT (key) DO UPDATE SET (request, status, body, "
     "answered_at) = (EXCLUDED.request, EXCLUDED.status, EXCLUDED.body, EXCLUDED.answered_at)"
 )
 """Remembers an `Answered`."""
+
+
+def lock(connection: psycopg.Connection[Any], provider: int) -> None:
+    """Wait until nobody else changes the provider's attendances, and keep it so until the transaction ends."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s, hashint8(%s))", (_LOCK, provider))
 
 
 class PostgresTables:
