@@ -140,7 +140,8 @@ class Postgres(Elsewhere):
         """Copy the provider's rows of a table that meet a condition; `new_only` those whose id is not there."""
         columns = ", ".join(tables()[table])
         where = f"WHERE id NOT IN (SELECT id FROM {target})" if new_only else ""
-        with psycopg.RawCursor(self.connection) as cursor:
+        # At the server: a thing that gets another name brings all its rows.
+        with psycopg.RawServerCursor(self.connection, "turnout_brought") as cursor:
             cursor.execute(
                 f"SELECT {columns} FROM {table} WHERE provider_id = $1 AND {condition}", (self._provider, *values)
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from turnout.store.schema import tables
+from turnout.store.schema import FIRST_BY, FIRST_OF, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,8 +50,8 @@ def definitions() -> Iterator[str]:
     # How often the attendances of a provider have changed; see `base.Store.version`.
     yield "CREATE TABLE change (provider_id BIGINT PRIMARY KEY, version BIGINT NOT NULL)"
     # The default order, newest events first, and every timeframe and window in it.
-    yield "CREATE INDEX attendances_by_start ON attendances (provider_id, event_starts_at DESC, id)"
+    yield f"CREATE INDEX attendances_by_start ON attendances (provider_id, {FIRST_BY} DESC, id)"
     # Incremental reading: `updated_at_gte`, by `updated_at`.
     yield "CREATE INDEX attendances_by_change ON attendances (provider_id, updated_at, id)"
     # A customer's attendances, and which of them is the first.
-    yield "CREATE INDEX attendances_by_customer ON attendances (provider_id, customer_id, event_starts_at, id)"
+    yield f"CREATE INDEX attendances_by_customer ON attendances (provider_id, {FIRST_OF}, {FIRST_BY}, id)"
