@@ -170,6 +170,11 @@ class Store(Protocol):
     """
 
     @property
+    def shared(self) -> bool:
+        """Whether other processes change it as well. Then nothing of it can be kept in memory, and asking takes time."""
+        ...
+
+    @property
     def persons(self) -> Persons:
         """What forgets customers."""
         ...

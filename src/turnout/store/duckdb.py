@@ -18,6 +18,7 @@ from turnout.store.duckdb_file import attach
 from turnout.store.duckdb_jobs import DuckJobs
 from turnout.store.duckdb_persons import DuckPersons
 from turnout.store.duckdb_upkeep import DuckUpkeep
+from turnout.store.persons import looked_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -39,6 +40,8 @@ _LARGE_MERGE: Final = 100_000
 
 class DuckStore:
     """A `Store` in one file. Safe for use by several threads."""
+
+    shared = False
 
     def __init__(
         self,
@@ -257,9 +260,8 @@ class DuckStore:
 
     def status(self) -> StoreStatus:
         """What the store is and holds, and what is wrong with it."""
-        return self.upkeep.status(
-            len(self._providers), self.persons.retained_at(), holds_forgotten=self.persons.unfinished()
-        )
+        retained_at = looked_through(self.persons.retention())
+        return self.upkeep.status(len(self._providers), retained_at, holds_forgotten=self.persons.unfinished())
 
     def close(self) -> None:
         """Stop what runs, undo a merge that has not ended, and give the file free. Harmless when done twice.

@@ -114,12 +114,6 @@ class DuckPersons:
             for row in self._rows("SELECT provider_id, before, ran_at FROM retention ORDER BY provider_id")
         ]
 
-    def retained_at(self) -> int | None:
-        """When every provider's old attendances had last been looked through; None where one's never were."""
-        ran = [one.ran_at for one in self.retention()]
-        known = [at for at in ran if at is not None]
-        return min(known) if known and len(known) == len(ran) else None
-
     def unfinished(self) -> bool:
         """Whether the files still hold what was forgotten."""
         return bool(self._rows("SELECT 1 FROM meta WHERE name = ?", DUE))

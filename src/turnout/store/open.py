@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from platformdirs import user_data_path
 
 from turnout.errors import TurnoutError
 from turnout.store.duckdb import DuckStore
@@ -14,37 +17,80 @@ from turnout.store.owner import StoreOwned
 if TYPE_CHECKING:
     from turnout.store.base import Store
 
-__all__ = ["StoreOwned", "open_store", "store_path"]
+__all__ = ["StoreOwned", "is_file", "kept_beside", "open_store", "store_path"]
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+CONNECTIONS: Final = 8
+"""So many are enough for one command."""
+_SERVERS: Final = frozenset({"postgresql", "postgres"})
 
 
 def open_store(
-    url: str, *, memory_limit: str | None = None, threads: int | None = None, temp_directory: str | None = None
+    url: str,
+    *,
+    create: bool = True,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+    temp_directory: str | None = None,
+    connections: int = CONNECTIONS,
 ) -> Store:
-    """Open the store at `url`: a file's path, or `duckdb:///PATH`, is the embedded store; it is made if missing.
+    """Open the store at `url`: a file's path, or `duckdb:///PATH`, is the embedded store, `postgresql://` a database.
 
-    `memory_limit` (such as `1GB`) and `threads` bound what its engine takes; what does not fit in memory goes to
-    `temp_directory`, by default `PATH.tmp`. Raises `TurnoutError` `storage_unavailable`, of which `StoreOwned` names
-    the process that has the file open.
+    With `create` it is made where there is none. `memory_limit` (such as `1GB`) and `threads` bound what the engine of
+    this process takes; what does not fit in memory goes to `temp_directory`, by default what `kept_beside` says. To a
+    database there are at most so many `connections`. Raises `TurnoutError` `storage_unavailable`, of which `StoreOwned`
+    names the process that has the file open, and `not_found`.
     """
-    return DuckStore(
-        store_path(url),
+    spilled = Path(temp_directory) if temp_directory else None
+    if is_file(url):
+        return DuckStore(store_path(url), memory_limit=memory_limit, threads=threads, temp_directory=spilled)
+    from turnout.store.postgres import PostgresStore  # noqa: PLC0415 - the embedded store needs no driver
+
+    return PostgresStore(
+        url,
+        spilled=spilled or kept_beside(url, "tmp"),
+        create=create,
         memory_limit=memory_limit,
-        threads=threads,
-        temp_directory=Path(temp_directory) if temp_directory else None,
+        connections=connections,
+    )
+
+
+def is_file(url: str) -> bool:
+    """Whether the store at `url` is an embedded one. Raises `storage_unavailable` where no store has such an address."""
+    match = _SCHEME.match(url)
+    if match is None:
+        return True
+    if match[1] in _SERVERS:
+        return False
+    parts = urlsplit(url)
+    if match[1] == "duckdb" and not parts.netloc and len(parts.path) > 1:
+        return True
+    raise TurnoutError(
+        "storage_unavailable",
+        f"There is no store for '{match[1]}://' addresses; give the path of a file, or postgresql://HOST/DATABASE.",
     )
 
 
 def store_path(url: str) -> Path:
-    """The absolute path of the embedded store's file."""
-    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", url):
-        return _absolute(url)
+    """The absolute path of an embedded store's file."""
+    if not is_file(url):
+        raise TurnoutError("storage_unavailable", "This store is a database, and no file.")
+    return _absolute(unquote(urlsplit(url).path) if _SCHEME.match(url) else url)
+
+
+def kept_beside(url: str, what: str, directory: str | None = None) -> Path:
+    """Where those who use a store keep files of a kind: beside an embedded store's file; a database's in `directory`.
+
+    Without one, that is a directory of the database's own in the user's data directory.
+    """
+    if is_file(url):
+        file = store_path(url)
+        return file.with_name(f"{file.name}.{what}")
+    if directory:
+        return _absolute(directory) / what
     parts = urlsplit(url)
-    if parts.scheme == "duckdb" and not parts.netloc and len(parts.path) > 1:
-        return _absolute(unquote(parts.path))
-    raise TurnoutError(
-        "storage_unavailable",
-        f"There is no store for '{parts.scheme}://' addresses; give the path of a file, or duckdb:///PATH.",
-    )
+    whose = (parts.netloc.rpartition("@")[2], parts.path, *sorted(parse_qs(parts.query).get("host", ())))
+    return user_data_path("turnout") / f"postgresql-{sha256(repr(whose).encode()).hexdigest()[:12]}" / what
 
 
 def _absolute(path: str) -> Path:

@@ -63,6 +63,12 @@ class Retention:
     ran_at: int | None
 
 
+def looked_through(retention: Sequence[Retention]) -> int | None:
+    """When every provider's old attendances had last been looked through; None where one's never were."""
+    known = [one.ran_at for one in retention if one.ran_at is not None]
+    return min(known) if known and len(known) == len(retention) else None
+
+
 class Persons(Protocol):
     """Forgetting who the customers of a store are (contract sections 5, 6 and 9). Attendances and counts stay."""
 

@@ -9,59 +9,86 @@ from contextlib import contextmanager
 from dataclasses import astuple, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
 from psycopg_pool import ConnectionPool
 
 from turnout.errors import TurnoutError
+from turnout.store.persons import looked_through
 from turnout.store.postgres_jobs import PostgresJobs
 from turnout.store.postgres_persons import Changing, PostgresPersons
 from turnout.store.postgres_schema import definitions
-from turnout.store.postgres_small import REMEMBER, PostgresTables, lock
+from turnout.store.postgres_small import REMEMBER, PostgresTables, lock, put_provider
 from turnout.store.postgres_snapshot import database_errors, snapshot_of
+from turnout.store.postgres_upkeep import PostgresUpkeep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    import psycopg
     import pyarrow as pa
 
-    from turnout.store.base import Answered, Merged, PlaceChange, Provider, Snapshot, type_row
+    from turnout.store.base import Answered, Merged, PlaceChange, Provider, Snapshot, StoreStatus, type_row
     from turnout.store.merge import Outcome, Work
     from turnout.store.postgres_merge import Postgres
 
     Step = Callable[[Work, Postgres], Outcome]
 
-_CONNECTIONS: Final = 16
-_SETTINGS: Final = "-c TimeZone=UTC -c jit=off -c application_name=turnout"
+_SETTINGS: Final = "-c TimeZone=UTC -c jit=off -c client_connection_check_interval=2s"
+_PATIENCE: Final[dict[str, Any]] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""How long, in seconds and milliseconds, a machine that says nothing is taken for one that is there."""
+_WAIT: Final = 3.0
+"""So many seconds a free connection is waited for."""
 _CHANGED: Final = (
-    "INSERT INTO change VALUES (%s, 1) ON CONFLICT (provider_id) DO UPDATE SET version = change.version + 1"
+    "INSERT INTO change VALUES (%s, 1, %s) ON CONFLICT (provider_id) "
+    "DO UPDATE SET version = change.version + 1, attendances = change.attendances + EXCLUDED.attendances"
 )
 _MAKING: Final = 0x74756D6B
 """Tells the lock of who makes the tables from others."""
 
 
 class PostgresStore(PostgresTables):
-    """What is built of a `Store` in a PostgreSQL database, whose tables are made where there are none."""
+    """A `Store` in a PostgreSQL database. With `create`, its tables are made where there are none.
 
-    def __init__(self, address: str, *, spilled: Path, memory_limit: str | None = None) -> None:
+    There are at most so many `connections`. A merge that needs more memory than `memory_limit` writes to the directory
+    `spilled`. Raises `storage_unavailable` where the database is not reached, and `not_found` where it has no tables.
+    """
+
+    shared = True
+
+    def __init__(
+        self, address: str, *, spilled: Path, create: bool = True, memory_limit: str | None = None, connections: int = 8
+    ) -> None:
         self._spilled = spilled
         self._memory_limit = memory_limit
         self._pool: ConnectionPool[psycopg.Connection[type_row]] = ConnectionPool(
             address,
+            kwargs={**_PATIENCE, "autocommit": True, "prepare_threshold": None, "options": _SETTINGS},
             min_size=1,
-            max_size=_CONNECTIONS,
-            kwargs={"autocommit": True, "prepare_threshold": None, "options": _SETTINGS},
-            open=True,
+            max_size=connections,
+            timeout=_WAIT,
+            # Whoever comes next tries anew, at once: a pool that tries by itself waits longer each time.
+            reconnect_timeout=0,
+            open=False,
         )
-        super().__init__(self._transaction)
+        super().__init__(self._transaction, self._alone)
         self.jobs = PostgresJobs(self._transaction)
         self.persons = PostgresPersons(self._changing, self._transaction, self._alone)
-        with self._transaction() as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
-            if connection.execute("SELECT to_regclass('attendances')").fetchall() == [(None,)]:
-                for definition in definitions():
-                    connection.execute(definition)
+        self.upkeep = PostgresUpkeep(self._alone)
+        _reach(address)
+        self._pool.open()
+        try:
+            with self._transaction() as connection:
+                _make(connection, create=create)
+        except BaseException:
+            self._pool.close()
+            raise
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """A consistent view; see `base.Snapshot`."""
@@ -70,18 +97,13 @@ class PostgresStore(PostgresTables):
     def put_provider(self, provider: Provider) -> None:
         """Add a provider, or replace the one with its id; with another zone, its rows get other local starts."""
         known = self.providers().get(provider.id)
-        values = ", ".join(["%s"] * len(astuple(provider)))
-        put = (
-            f"INSERT INTO provider (id, name, timezone, week_start) VALUES ({values}) ON CONFLICT (id) DO UPDATE SET "  # noqa: S608 - only placeholders
-            "(name, timezone, week_start) = (EXCLUDED.name, EXCLUDED.timezone, EXCLUDED.week_start)"
-        )
         if not known or known.timezone == provider.timezone:
             with self._transaction() as connection:
-                connection.execute(put, astuple(provider))
+                put_provider(connection, provider)
             return
 
         def move(work: Work, source: Postgres) -> Outcome:
-            source.connection.execute(put, astuple(provider))
+            put_provider(source.connection, provider)
             return source.move_starts(work)
 
         self._change(provider, lambda _: move, zone=provider.timezone)
@@ -140,6 +162,11 @@ class PostgresStore(PostgresTables):
         found = self._rows("SELECT version FROM change WHERE provider_id = %s", provider_id)
         return int(found[0][0]) if found else 0
 
+    def status(self) -> StoreStatus:
+        """What the store is and holds, and what is wrong with it."""
+        retained_at = looked_through(self.persons.retention())
+        return self.upkeep.status(retained_at, holds_forgotten=self.persons.unfinished())
+
     def close(self) -> None:
         """Let go of the database. Harmless when done twice."""
         self._pool.close()
@@ -159,7 +186,8 @@ class PostgresStore(PostgresTables):
                 own = zone or (found[0][0] if found else provider.timezone)
                 outcome = step(replace(work, zone=own), Postgres(connection, provider.id))
                 if outcome.written:
-                    connection.execute(_CHANGED, (provider.id,))
+                    more = sum(merged.created for merged in outcome.merged) - outcome.deleted
+                    connection.execute(_CHANGED, (provider.id, more))
         return outcome
 
     @contextmanager
@@ -170,7 +198,7 @@ class PostgresStore(PostgresTables):
             change = Changing(connection, provider_id)
             yield change
             if change.rows:
-                connection.execute(_CHANGED, (provider_id,))
+                connection.execute(_CHANGED, (provider_id, 0))
 
     @contextmanager
     def _alone(self) -> Iterator[psycopg.Connection[Any]]:
@@ -186,6 +214,30 @@ class PostgresStore(PostgresTables):
             connection.transaction(),
         ):
             yield connection
+
+
+def _reach(address: str) -> None:
+    """Raise `storage_unavailable` where the database is not reached, with the reason, which holds no password."""
+    try:
+        psycopg.connect(address, **_PATIENCE).close()
+    except psycopg.ProgrammingError:
+        raise TurnoutError(
+            "storage_unavailable", "This is not an address of a database: postgresql://USER@HOST:PORT/DATABASE."
+        ) from None
+    except psycopg.OperationalError as error:
+        reason = " ".join(str(error).split())
+        raise TurnoutError("storage_unavailable", f"The database cannot be reached: {reason}") from None
+
+
+def _make(connection: psycopg.Connection[Any], *, create: bool) -> None:
+    """Make the tables where there are none."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
+    if connection.execute("SELECT to_regclass('attendances')").fetchall() != [(None,)]:
+        return
+    if not create:
+        raise TurnoutError("not_found", f"There is no store in the database {connection.info.dbname} yet.")
+    for definition in definitions():
+        connection.execute(definition)
 
 
 def _put_place(connection: psycopg.Connection[Any], change: PlaceChange) -> None:

@@ -47,8 +47,8 @@ def definitions() -> Iterator[str]:
         if "id" in columns and columns.get("provider_id") == "BIGINT":
             described.append("PRIMARY KEY (provider_id, id)")
         yield f"CREATE TABLE {table} ({', '.join(described)})"
-    # How often the attendances of a provider have changed; see `base.Store.version`.
-    yield "CREATE TABLE change (provider_id BIGINT PRIMARY KEY, version BIGINT NOT NULL)"
+    # How often the attendances of a provider have changed, and how many there are; see `base.Store.version`.
+    yield "CREATE TABLE change (provider_id BIGINT PRIMARY KEY, version BIGINT NOT NULL, attendances BIGINT NOT NULL)"
     # The default order, newest events first, and every timeframe and window in it.
     yield f"CREATE INDEX attendances_by_start ON attendances (provider_id, {FIRST_BY} DESC, id)"
     # Incremental reading: `updated_at_gte`, by `updated_at`.

@@ -1,6 +1,7 @@
 """The small tables in PostgreSQL: providers, tokens, secrets, places of syncs, and what was answered.
 
-Other processes change them too, so they are asked each time: what one revokes, no other accepts.
+Other processes change them too, so they are asked each time: what one revokes, no other accepts. Of providers, of which
+there may be thousands, it is asked whether they have changed.
 """
 # ruff: noqa: S608 - the names in the SQL are those of members, and its values are bound
 
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 _SECRET_BYTES: Final = 32
 _LOCK: Final = 0x7475726E
 """Tells the locks of merges from others, of 32 bits."""
+_PROVIDERS: Final = "providers"
+"""The name in `meta` of how often the providers have changed."""
+_CHANGED: Final = (
+    "INSERT INTO meta VALUES (%s, '1') ON CONFLICT (name) DO UPDATE SET value = (meta.value::BIGINT + 1)::TEXT"
+)
 REMEMBER: Final = (
     "INSERT INTO answered VALUES (%s, %s, %s, %s, %s) ON CONFLICT (key) DO UPDATE SET (request, status, body, "
     "answered_at) = (EXCLUDED.request, EXCLUDED.status, EXCLUDED.body, EXCLUDED.answered_at)"
@@ -36,15 +42,45 @@ def lock(connection: psycopg.Connection[Any], provider: int) -> None:
     connection.execute("SELECT pg_advisory_xact_lock(%s, hashint8(%s))", (_LOCK, provider))
 
 
-class PostgresTables:
-    """The part of `base.Store` that is about them. `transaction` gives the connection for each access."""
+def put_provider(connection: psycopg.Connection[Any], provider: Provider) -> None:
+    """Add a provider, or replace the one with its id."""
+    columns = _names(Provider)
+    places = ", ".join(["%s"] * len(fields(Provider)))
+    values = ", ".join(f"EXCLUDED.{field.name}" for field in fields(Provider))
+    connection.execute(
+        f"INSERT INTO provider ({columns}) VALUES ({places}) ON CONFLICT (id) DO UPDATE SET ({columns}) = ({values})",
+        astuple(provider),
+    )
+    connection.execute(_CHANGED, (_PROVIDERS,))
 
-    def __init__(self, transaction: Transaction) -> None:
+
+class PostgresTables:
+    """The part of `base.Store` that is about them. `transaction` gives the connection for what changes something.
+
+    `alone` gives one for a single statement.
+    """
+
+    def __init__(self, transaction: Transaction, alone: Transaction) -> None:
         self._transaction = transaction
+        self._alone = alone
+        self._secrets: dict[str, bytes] = {}
+        self._known: tuple[str, dict[int, Provider]] = ("", {})
 
     def providers(self) -> dict[int, Provider]:
-        """All providers by id, in the order of their ids."""
-        return {row[0]: Provider(*row) for row in self._rows(f"SELECT {_names(Provider)} FROM provider ORDER BY id")}
+        """All providers by id, in the order of their ids; the caller's own copy."""
+        asked = f"SELECT value FROM meta WHERE name = '{_PROVIDERS}'"
+        found = self._rows(asked)
+        if not found:
+            return {}
+        version, known = self._known
+        if found[0][0] != version:
+            with self._transaction() as connection:
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                ((version,),) = connection.execute(asked).fetchall()
+                rows = connection.execute(f"SELECT {_names(Provider)} FROM provider ORDER BY id").fetchall()
+            known = {row[0]: Provider(*row) for row in rows}
+            self._known = version, known
+        return dict(known)
 
     def tokens(self) -> Sequence[Token]:
         """All tokens, by id."""
@@ -76,11 +112,13 @@ class PostgresTables:
 
     def secret(self, name: str) -> bytes:
         """32 random bytes, made at the first call for a name, by whichever process, the same ever after."""
+        if name in self._secrets:
+            return self._secrets[name]
         with self._transaction() as connection:
             made = (name, secrets.token_bytes(_SECRET_BYTES))
             connection.execute("INSERT INTO secret VALUES (%s, %s) ON CONFLICT (name) DO NOTHING", made)
             ((value,),) = connection.execute("SELECT value FROM secret WHERE name = %s", (name,)).fetchall()
-        return bytes(value)
+        return self._secrets.setdefault(name, bytes(value))
 
     def place(self, provider_id: int) -> StoredPlace | None:
         """How far the sync of a provider has come."""
@@ -98,7 +136,7 @@ class PostgresTables:
             connection.execute("DELETE FROM answered WHERE answered_at < %s", (before,))
 
     def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._transaction() as connection:
+        with self._alone() as connection:
             return connection.execute(sql, values).fetchall()
 
 
