@@ -184,7 +184,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    database: str = _setting(lambda: str(user_data_path("turnout") / "turnout.duckdb"), "a file's path", "The store: the path of its file.", default_text="turnout.duckdb in the user's data directory", min_length=1)
+    database: str = _setting(lambda: str(user_data_path("turnout") / "turnout.duckdb"), "a file's path, or an address such as postgresql://turnout@db.example.com/turnout", "The store: the path of its file, or the address of a PostgreSQL database.", default_text="turnout.duckdb in the user's data directory", min_length=1)
+    data_directory: str | None = _setting(None, "a directory's path", "Where servers on a database keep their files: uploads, exports, what a large merge writes; those on several machines share one. A directory of the user's own unless set; an embedded store keeps them beside its file.", min_length=1)
     host: str = _setting("127.0.0.1", "an address or a host name", "The address to listen on.", min_length=1)
     port: int = _setting(8000, "a port from 0 to 65535", "The port to listen on; 0 takes a free one.", ge=0, le=65535)
     public_url: Annotated[str | None, BeforeValidator(_address)] = _setting(None, "an address such as https://reports.example.com", "The server's address as clients see it, for links; without it, links use the address that was asked.")
@@ -299,8 +300,8 @@ def _public(value: object) -> object:
     if isinstance(value, SecretStr):
         return "(set)"
     if isinstance(value, str):
-        # Addresses may carry a password: scheme://user:password@host.
-        return re.sub(r"(?<=://)[^/@\s]*@", "***@", value)
+        # Addresses may carry a password: scheme://user:password@host, or among the parameters.
+        return re.sub(r"((?:password|passfile|sslpassword)=)[^&\s]*", r"\1***", re.sub(r"(?<=://)[^/@\s]*@", "***@", value))
     if isinstance(value, tuple):
         return [str(one) for one in value]
     if isinstance(value, int) and not isinstance(value, bool):

@@ -122,8 +122,9 @@ def _where_options(*, local: bool) -> list[click.Parameter]:
     return [
         option(
             "database",
-            "The store's file; turnout.duckdb in your data directory unless set. (TURNOUT_DATABASE)",
-            metavar="FILE",
+            "The store: a file, turnout.duckdb in your data directory unless set, or postgresql://HOST/DATABASE. "
+            "(TURNOUT_DATABASE)",
+            metavar="URL",
         ),
         option("config", "The file of settings; ./turnout.toml unless set. (TURNOUT_CONFIG)", click.Path(), "FILE"),
         option("server", "A server, instead of a store here. (TURNOUT_SERVER)", ServerUrl(), "URL", hidden=local),

@@ -10,6 +10,8 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -18,14 +20,14 @@ import rich_click as click
 from turnout.cli.api import LOCAL_HOST, Unreachable, call_json
 from turnout.cli.problems import Failure
 from turnout.cli.render import print_table, say, write_json
-from turnout.store.open import store_path
+from turnout.errors import TurnoutError
+from turnout.store.open import is_file, store_path
 from turnout.store.owner import StoreOwned
 from turnout.web.opening import PATIENCE, PAUSE, open_own
 from turnout.web.unix import check_owner, short_path, socket_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from turnout.cli.base import Where
     from turnout.settings import Settings
@@ -60,11 +62,12 @@ def connect(where: Where, *, create: bool = False) -> Iterator[httpx.Client]:
     settings = where.settings()
     if not create:
         must_exist(settings)
+    carrier = _Owner(settings) if is_file(settings.database) else _Own(settings, create=create)
     with httpx.Client(
         base_url=f"http://{LOCAL_HOST}",
         # What stays on this machine is not worth compressing.
         headers={"Accept-Encoding": "identity"},
-        transport=_Owner(settings),
+        transport=carrier,
         timeout=_TIMEOUT,
     ) as client:
         yield client
@@ -84,9 +87,9 @@ def print_list(
 def _list_from(where: Where, path: str) -> list[dict[str, Any]]:
     """The list that the server has; of a store that is not there yet, an empty one, and a word about it."""
     if not where.remote():
-        file = store_path(where.settings().database)
-        if not file.exists():
-            say(f"There is no store {file} yet. {HOW_TO_BEGIN}")
+        database = where.settings().database
+        if is_file(database) and not store_path(database).exists():
+            say(f"There is no store {store_path(database)} yet. {HOW_TO_BEGIN}")
             return []
     with connect(where) as client:
         found: list[dict[str, Any]] = call_json(client, "GET", path)
@@ -99,7 +102,7 @@ def open_here(settings: Settings, doing: str, *, create: bool = False) -> Iterat
     if not create:
         must_exist(settings)
     try:
-        store = open_own(settings)
+        store = opened(settings, create=create)
     except StoreOwned as owned:
         raise Failure(f"{owned.message} Stop that process, then run 'turnout {doing}' again.") from owned
     try:
@@ -108,12 +111,56 @@ def open_here(settings: Settings, doing: str, *, create: bool = False) -> Iterat
         store.close()
 
 
-def must_exist(settings: Settings) -> Path:
-    """The path of the store; a `Failure` where there is none."""
+def must_exist(settings: Settings) -> Path | None:
+    """The path of an embedded store; a `Failure` where there is none. None for a database: opening it tells."""
+    if not is_file(settings.database):
+        return None
     path = store_path(settings.database)
     if not path.exists():
         raise Failure(f"There is no store {path}. {HOW_TO_BEGIN}")
     return path
+
+
+def opened(settings: Settings, *, create: bool) -> Store:
+    """The store, opened in this process. Raises `StoreOwned`, and `Failure` where there is none to be made."""
+    try:
+        return open_own(settings, create=create)
+    except TurnoutError as error:
+        if error.code == "not_found":
+            raise Failure(f"{error.message} {HOW_TO_BEGIN}") from error
+        raise
+
+
+class _Own(httpx.BaseTransport):
+    """Carries requests to a server of this process, on a database that anybody may use at the same time."""
+
+    def __init__(self, settings: Settings, *, create: bool) -> None:
+        self._settings = settings
+        self._create = create
+        self._stack = ExitStack()
+        self._inner: httpx.BaseTransport | None = None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if self._inner is None:
+            store = opened(self._settings, create=self._create)
+            directory = self._stack.enter_context(TemporaryDirectory(prefix="turnout-"))
+            self._inner = _serve_here(self._stack, store, self._settings, Path(directory) / "own.sock")
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        self._inner = None
+        self._stack.close()
+
+
+def _serve_here(stack: ExitStack, store: Store, settings: Settings, path: Path) -> httpx.BaseTransport:
+    """Serve the store on the socket `path`, until the stack is left; what carries requests there."""
+    from turnout.web.server import owner  # noqa: PLC0415 - where there is an owner, no server is needed here
+
+    stack.callback(store.close)
+    context = click.get_current_context(silent=True)
+    command = " ".join(["turnout", *context.command_path.split()[1:2]]) if context else "turnout"
+    stack.enter_context(owner(store, settings, path, command=command))
+    return stack.enter_context(_over(stack.enter_context(short_path(path))))
 
 
 class _Owner(httpx.BaseTransport):
@@ -171,16 +218,11 @@ class _Owner(httpx.BaseTransport):
         return self._stack.enter_context(_over(path))
 
     def _become(self) -> httpx.BaseTransport:
-        # Before the store is opened, so that others do not find it owned and nobody listening for longer than need be.
-        from turnout.web.server import owner  # noqa: PLC0415 - where there is an owner, no server is needed here
+        # Loaded first, so that others do not find the store owned and nobody listening for longer than need be.
+        import turnout.web.server  # noqa: F401, PLC0415 - as in `_serve_here`
 
         store = open_own(self._settings, patience=0)
-        self._stack.callback(store.close)
-        context = click.get_current_context(silent=True)
-        command = " ".join(["turnout", *context.command_path.split()[1:2]]) if context else "turnout"
-        path = self._stack.enter_context(owner(store, self._settings, command=command))
-        short = self._stack.enter_context(short_path(path))
-        return self._stack.enter_context(_over(short))
+        return _serve_here(self._stack, store, self._settings, socket_of(self._settings.database))
 
 
 def _over(path: str) -> httpx.HTTPTransport:

@@ -16,7 +16,7 @@ from turnout.cli.connect import HOW_TO_BEGIN, connect
 from turnout.cli.problems import Failure, failure_of
 from turnout.errors import TurnoutError
 from turnout.settings import CONFIG_VARIABLE, ENVIRONMENT_PREFIX, FILE_NAME
-from turnout.store.open import store_path
+from turnout.store.open import is_file, store_path
 from turnout.web.opening import SERVER
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def examine(where: Where) -> Findings:
         return findings
     try:
         settings = where.settings()
-        path = store_path(settings.database)
+        path = store_path(settings.database) if is_file(settings.database) else None
     except Failure as failure:
         for line in failure.lines()[1:] or failure.lines():
             findings.wrong(line.strip())
@@ -77,11 +77,12 @@ def examine(where: Where) -> Findings:
         findings.wrong(error.message)
         return findings
     findings.settings = _with_sources(settings, where)
-    findings.store = {"location": str(path)}
-    if path.exists():
-        _ask(where, findings)
-    else:
+    if path:
+        findings.store = {"location": str(path)}
+    if path and not path.exists():
         findings.wrong(f"There is no store {path}.", HOW_TO_BEGIN)
+    else:
+        _ask(where, findings)
     return findings
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from turnout.store.open import store_path
+from turnout.store.open import kept_beside, store_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,8 +28,7 @@ def directory_of(settings: Settings) -> Path:
     """Where the files of a server's jobs are kept."""
     if settings.export_directory:
         return store_path(settings.export_directory)
-    file = store_path(settings.database)
-    return file.with_name(file.name + ".exports")
+    return kept_beside(settings.database, "exports", settings.data_directory)
 
 
 class Files:

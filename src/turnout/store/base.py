@@ -171,7 +171,7 @@ class Store(Protocol):
 
     @property
     def shared(self) -> bool:
-        """Whether other processes change it as well. Then nothing of it can be kept in memory, and asking takes time."""
+        """Whether other processes change it as well: then little of it is known by heart, and asking takes time."""
         ...
 
     @property

@@ -56,7 +56,7 @@ def open_store(
 
 
 def is_file(url: str) -> bool:
-    """Whether the store at `url` is an embedded one. Raises `storage_unavailable` where no store has such an address."""
+    """Whether the store at `url` is an embedded one. Raises `storage_unavailable` where none has such an address."""
     match = _SCHEME.match(url)
     if match is None:
         return True
@@ -74,7 +74,10 @@ def is_file(url: str) -> bool:
 def store_path(url: str) -> Path:
     """The absolute path of an embedded store's file."""
     if not is_file(url):
-        raise TurnoutError("storage_unavailable", "This store is a database, and no file.")
+        raise TurnoutError(
+            "storage_unavailable",
+            "This store is a database and no file: it has its own tools for backups, and 'turnout move' fills it.",
+        )
     return _absolute(unquote(urlsplit(url).path) if _SCHEME.match(url) else url)
 
 

@@ -35,7 +35,7 @@ _MOST_BODY: Final = 256 * 1024
 async def list_providers(request: Request) -> Response:
     """`GET /admin/v1/providers`: a list."""
     services, credential = await _administer(request)
-    found = admin.list_providers(services.store, credential.reach)
+    found = await _in_thread(lambda: admin.list_providers(services.store, credential.reach))
     return json_response([admin.provider_document(provider) for provider in found])
 
 
@@ -66,7 +66,7 @@ async def set_provider(request: Request) -> Response:
 async def list_tokens(request: Request) -> Response:
     """`GET /admin/v1/tokens`: a list, without the tokens themselves."""
     services, credential = await _administer(request)
-    found = admin.list_tokens(services.store, credential.reach)
+    found = await _in_thread(lambda: admin.list_tokens(services.store, credential.reach))
     return json_response([admin.token_document(token) for token in found])
 
 
@@ -129,7 +129,7 @@ async def _administer(request: Request) -> tuple[Services, Credential]:
 
 
 async def _in_thread(work: Callable[[], Any]) -> Any:
-    """Run a change of the store beside the loop; not among the queries, whose queue may be full."""
+    """Do what needs the store beside the loop; not among the queries, whose queue may be full."""
     return await asyncio.to_thread(work)
 
 

@@ -19,7 +19,7 @@ from turnout.catalog.attendances import REPORTS
 from turnout.errors import NON_FIELD, TurnoutError
 from turnout.jobs import Jobs, Links
 from turnout.reports import cursor_box
-from turnout.store.open import store_path
+from turnout.store.open import kept_beside
 from turnout.upkeep import Caretaker
 from turnout.web import admin, operate
 from turnout.web.auth import Authenticator
@@ -199,10 +199,9 @@ def _services(
     cursors = cursor_box(store)
     answers = Answers(store, cursors, settings.answer_cache)
     jobs = Jobs(store, settings, clock.now, counts.exported if counts else lambda _: None)
-    file = store_path(settings.database)
     writing = Writing()
     repeats = Repeats(store)
-    uploads = Uploads(file.with_name(file.name + ".uploads"))
+    uploads = Uploads(kept_beside(settings.database, "uploads", settings.data_directory))
     return Services(
         store=store,
         settings=settings,

@@ -11,7 +11,7 @@ from turnout.admin import INSTRUCTOR, ROLES, SUPER_ADMIN, TOKEN_PREFIX, hash_of
 from turnout.catalog.types import MAX_ID
 from turnout.errors import TurnoutError, did_you_mean, shown
 from turnout.query.request import Scope
-from turnout.web.context import context_of, is_trusted
+from turnout.web.context import ask, context_of, is_trusted
 from turnout.web.limits import Limiter, client_key
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from turnout.admin import Reach
     from turnout.settings import Settings
-    from turnout.store.base import Provider, Store
+    from turnout.store.base import Provider, Store, Token
     from turnout.web.context import Clock
     from turnout.web.jwks import KeySource
 
@@ -103,7 +103,7 @@ class Authenticator:
         """
         credential = await self.authenticate(request)
         _check_mode(request)
-        provider = _choose_provider(request, credential, self._store.providers())
+        provider = _choose_provider(request, credential, await self._providers())
         context_of(request).provider_id = provider.id
         if credential.role not in ROLES:
             raise TurnoutError("permission_denied", f"The role {shown(credential.role)} may not read reports.")
@@ -121,7 +121,7 @@ class Authenticator:
         """
         credential = await self.authenticate(request)
         _check_mode(request)
-        provider = _choose_provider(request, credential, self._store.providers())
+        provider = _choose_provider(request, credential, await self._providers())
         context_of(request).provider_id = provider.id
         _check_role(credential, doing)
         return credential, provider
@@ -150,13 +150,15 @@ class Authenticator:
 
     async def _verify(self, text: str) -> Credential:
         if text.startswith(TOKEN_PREFIX):
-            return self._opaque(text)
+            return self._opaque(await ask(self._store, self._store.token, hash_of(text)))
         if self._verifier is None:
             raise TurnoutError("authentication_failed")
         return _signed(text, await self._verifier.claims(text))
 
-    def _opaque(self, text: str) -> Credential:
-        token = self._store.token(hash_of(text))
+    async def _providers(self) -> dict[int, Provider]:
+        return await ask(self._store, self._store.providers)
+
+    def _opaque(self, token: Token | None) -> Credential:
         if token is None:
             raise TurnoutError("authentication_failed")
         if token.revoked_at is not None:

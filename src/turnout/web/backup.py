@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from starlette.responses import Response, StreamingResponse
 
 from turnout.errors import TurnoutError
-from turnout.web.context import context_of
+from turnout.web.context import ask, context_of
 from turnout.web.respond import API_HEADERS
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ async def backup(request: Request) -> Response:
     context = context_of(request)
     services = context.services
     credential = await services.auth.administrator(request)
-    if credential.reach is not None and not credential.reach.issuperset(services.store.providers()):
+    if credential.reach is not None and not credential.reach.issuperset(
+        await ask(services.store, services.store.providers)
+    ):
         raise TurnoutError(
             "permission_denied", "A backup holds every provider's data; the token does not cover them all."
         )

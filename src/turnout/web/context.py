@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from turnout.web.uploads import Uploads
     from turnout.web.work import Workers
     from turnout.web.writing import Writing
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SCOPE_KEY: Final = "turnout"
 _CHECKED_AT_ONCE: Final = 2
@@ -119,6 +122,11 @@ class Context:
         now = time.perf_counter()
         self.phases[phase] = round(self.phases.get(phase, 0.0) + (now - self._mark) * 1000, 3)
         self._mark = now
+
+
+async def ask(store: Store, question: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+    """Ask a store something small: at once where it knows it by heart, else beside the loop."""
+    return await asyncio.to_thread(question, *args, **named) if store.shared else question(*args, **named)
 
 
 def context_of(request: Request) -> Context:

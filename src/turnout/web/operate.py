@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from turnout.errors import TurnoutError
 from turnout.query.sql import Statement
-from turnout.web.context import context_of
+from turnout.web.context import ask, context_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,8 @@ async def metrics(request: Request) -> Response:
     services.metrics.store(await _within(services.store.status))
     if standing := await _within(services.jobs.standing):
         services.metrics.exports(standing, services.clock.now())
-    return Response(services.metrics.text(), headers={**_NOT_STORED, "Content-Type": services.metrics.content_type})
+    text = await ask(services.store, services.metrics.text)
+    return Response(text, headers={**_NOT_STORED, "Content-Type": services.metrics.content_type})
 
 
 async def _within(ask: Callable[[], T]) -> T | None:

@@ -10,7 +10,7 @@ from turnout.query.instants import format_utc
 from turnout.query.raw import Pairs, pairs_of
 from turnout.query.request import parse
 from turnout.web.accept import handling_of, preferred_format
-from turnout.web.context import base_url, context_of
+from turnout.web.context import ask, base_url, context_of
 from turnout.web.respond import finish
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from turnout.catalog.types import Report
     from turnout.reports import Page
+    from turnout.store.base import StoredPlace
     from turnout.web.work import Job
 
 # Clients and proxies bound a header; of three links that repeat a very long request, only the needed one is sent.
@@ -42,14 +43,16 @@ async def answer_report(report: Report, request: Request) -> Response:
         lenient=handling.lenient,
     )
     format_ = FORMATS[asked.format] if asked.format else preferred_format(request.headers.getlist("Accept"), _OFFERED)
-    # Before the rows are read: what comes meanwhile makes them fresher than this says, never older.
-    place = services.store.place(caller.provider.id)
     context.mark("read")
+
+    def look() -> tuple[StoredPlace | None, Page | None]:
+        # Before the rows are read: what comes meanwhile makes them fresher than the place says, never older.
+        return services.store.place(caller.provider.id), services.answers.kept(asked, format_)
 
     def answer(job: Job) -> Page:
         return services.answers.answer(asked, format_, on_snapshot=job.attach)
 
-    page = services.answers.kept(asked, format_)
+    place, page = await ask(services.store, look)
     if services.metrics:
         services.metrics.answer(kept=page is not None)
     if page is None:

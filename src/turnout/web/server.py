@@ -137,7 +137,7 @@ def serve(
         stack.callback(application.services.close)
         for background in application.services.background:
             stack.callback(background.close)
-        owned = _bind_owner(application)
+        owned = None if store.shared else _bind_owner(application)
         if owned:
             # At the latest; see `_serve`.
             stack.callback(owned.remove)
@@ -198,20 +198,20 @@ async def _finish(application: Application, listeners: Sequence[Listener], patie
 
 
 @contextmanager
-def owner(store: Store, settings: Settings, *, command: str) -> Iterator[Path]:
-    """Serve the owner's socket from a thread of its own, while the block lasts; the path of the socket.
+def owner(store: Store, settings: Settings, path: Path, *, command: str) -> Iterator[None]:
+    """Serve the owner's socket at `path` from a thread of its own, while the block lasts.
 
     So a command that owns the store answers the commands that run meanwhile, and asks itself the way it would ask a
     server. `command` is what it calls itself: `turnout import`. Raises `storage_unavailable` where there is no socket.
     """
-    owned = bind_socket(socket_of(settings.database))
+    owned = bind_socket(path)
     # Commands that come from here on wait to be let in, instead of being told that the store is taken.
     owned.socket.listen(_BACKLOG)
     try:
         application = create_app(store, settings, command=command, metrics=False, pages=[])
         with in_thread(application, application.trusted, [owned.socket]):
             try:
-                yield owned.path
+                yield
             finally:
                 # Before the last ones are let in, so that nobody comes after them.
                 owned.remove()

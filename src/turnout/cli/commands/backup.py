@@ -84,13 +84,18 @@ def _receive(target: BinaryIO) -> None:
 def _check(file: Path, place: Where, *, force: bool) -> None:
     """Refuse a name whose file is to be kept."""
     from turnout.store.backup import log_of  # noqa: PLC0415 - as above
-    from turnout.store.open import store_path  # noqa: PLC0415 - as above
 
     if not file.is_file():
         pass  # what is none is refused where it would be written
-    elif not place.remote() and (store := store_path(place.settings().database)).exists() and file.samefile(store):
+    elif not place.remote() and _is_the_store(file, place.settings().database):
         raise click.UsageError("FILE is the store itself; give the copy another name.")
     elif not force:
         raise Failure(f"{file} is there already; --force replaces it.")
     if log_of(file).exists():
         raise Failure(f"{log_of(file)} belongs to a store that is, or was, in use as {file}; choose another name.")
+
+
+def _is_the_store(file: Path, database: str) -> bool:
+    from turnout.store.open import is_file, store_path  # noqa: PLC0415 - as above
+
+    return is_file(database) and (store := store_path(database)).exists() and file.samefile(store)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from turnout.imports import ImportResult
+    from turnout.settings import Settings
 
 STDIN: Final = "-"
 _MANY: Final = 100_000
@@ -55,13 +56,12 @@ def command(*, file: str, provider: int, rejects: str | None, dry_run: bool, as_
     file for the bad ones. Where a server has the store, the rows go through it; to a server elsewhere a large file goes
     in parts, and one that was interrupted goes on when the command is run again.
     """
-    from turnout.cli.connect import must_exist  # noqa: PLC0415 - the help needs no store
     from turnout.cli.render import progress  # noqa: PLC0415 - as above
 
     remote = where().remote()
     began = time.monotonic()
     with ExitStack() as stack:
-        beside = None if remote else must_exist(where().settings()).parent
+        beside = None if remote else _beside(where().settings())
         source = stack.enter_context(_source(file, beside))
         rejected = stack.enter_context(_rejects(rejects, file)) if rejects else None
         work = _through_a_server if remote else _here
@@ -70,6 +70,14 @@ def command(*, file: str, provider: int, rejects: str | None, dry_run: bool, as_
     _tell(result, file, rejects, seconds=time.monotonic() - began, dry_run=dry_run, as_json=as_json)
     if result.rejected_count:
         raise Exit(EXIT_FAILED)
+
+
+def _beside(settings: Settings) -> Path | None:
+    """The directory of an embedded store, which must be there."""
+    from turnout.cli.connect import must_exist  # noqa: PLC0415 - as above
+
+    path = must_exist(settings)
+    return path.parent if path else None
 
 
 def _here(
@@ -82,15 +90,15 @@ def _here(
     report: Callable[[int], None],
 ) -> ImportResult:
     """Import into the store of this machine: as its owner, or through the server that has it."""
+    from turnout.cli.connect import opened  # noqa: PLC0415 - as above
     from turnout.imports import import_rows  # noqa: PLC0415 - as above
     from turnout.settings import cores  # noqa: PLC0415 - as above
     from turnout.store.owner import StoreOwned  # noqa: PLC0415 - as above
     from turnout.upkeep import tend  # noqa: PLC0415 - as above
-    from turnout.web.opening import open_own  # noqa: PLC0415 - as above
 
     settings = where().settings()
     try:
-        store = open_own(settings)
+        store = opened(settings, create=False)
     except StoreOwned:
         return _through_a_server(source, name, provider, rejects, dry_run=dry_run, report=report)
     with closing(store):
