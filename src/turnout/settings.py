@@ -217,6 +217,7 @@ class Settings(BaseSettings):
     export_queue: int = _setting(100, "a whole number of 2 or more", "How many exports may wait for their turn; one provider's are at most half of them.", ge=2, le=1_000_000)
     export_life: Annotated[Interval, NoDecode, BeforeValidator(_interval)] = _setting(Interval(604_800), "a time such as 12h, 7d or 2w", "How long the file of an export is kept.")
     export_directory: str | None = _setting(None, "a directory's path", "Where the files of exports are kept; beside the store unless set.", min_length=1)
+    workers: int = _setting(1, "a whole number from 1 to 256", "How many processes serve; several need a database. What is said of one server, such as how many queries run at once, holds for each.", ge=1, le=256)
     shutdown_timeout: float = _setting(7.0, "a number of seconds from 0 to 8", "How long running requests may take to finish after SIGTERM, before they are cancelled.", ge=0, le=8, allow_inf_nan=False)
     log_format: Literal["json", "text"] = _setting("json", "'json' or 'text'", "The form of log lines.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "'debug', 'info', 'warning' or 'error'", "The least important log lines that are written; requests are 'info'.")

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from turnout.settings import Settings
     from turnout.store.base import Store
     from turnout.web.metrics import Metrics
+    from turnout.web.workers import Worker
 
     Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -168,15 +169,16 @@ def create_app(
     report: Endpoint | None = None,
     pages: Sequence[BaseRoute] | None = None,
     read_keys: Callable[[str], bytes] | None = None,
+    worker: Worker | None = None,
 ) -> Application:
     """Make the application for an open store.
 
     `report` and `pages` stand in for the reports' endpoints and the documentation, `read_keys` for what reads the JSON
-    Web Key Set, in tests. `command` is what owns the store, for people. Without `metrics`, or with the setting off,
-    nothing is counted.
+    Web Key Set, in tests. `command` is what owns the store, for people; `worker` says which of several processes
+    this is. Without `metrics`, or with the setting off, nothing is counted.
     """
     counts = _metrics() if metrics and settings.metrics else None
-    services = _services(store, settings, clock or Clock(), counts, command=command, read_keys=read_keys)
+    services = _services(store, settings, clock or Clock(), counts, command=command, read_keys=read_keys, worker=worker)
     if counts:
         counts.show_workers(services.workers)
         counts.show_answers(services.answers)
@@ -195,6 +197,7 @@ def _services(
     *,
     command: str,
     read_keys: Callable[[str], bytes] | None,
+    worker: Worker | None,
 ) -> Services:
     cursors = cursor_box(store)
     answers = Answers(store, cursors, settings.answer_cache)
@@ -228,6 +231,7 @@ def _services(
         jobs=jobs,
         links=Links(store),
         command=command,
+        worker=worker,
         started=clock.monotonic(),
     )
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from turnout.web.syncing import Syncing
     from turnout.web.uploads import Uploads
     from turnout.web.work import Workers
+    from turnout.web.workers import Worker
     from turnout.web.writing import Writing
 
 P = ParamSpec("P")
@@ -77,6 +78,8 @@ class Services:
     sweeping: Sweeping
     jobs: Jobs
     links: Links
+    worker: Worker | None
+    """Which of several processes that serve one address this is."""
     command: str
     """What owns the store, for people: `turnout serve`."""
     started: float

@@ -113,10 +113,21 @@ class BackgroundHandler(logging.Handler):
 def configure_logging(settings: Settings) -> BackgroundHandler:
     """Send the log of this process to standard error as the settings say. Close the handler at the end."""
     handler = BackgroundHandler(sys.stderr)
+    _configure(handler, settings)
+    return handler
+
+
+def plain_logging(settings: Settings) -> None:
+    """The same for a process that may have no threads."""
+    _configure(logging.StreamHandler(sys.stderr), settings)
+
+
+def _configure(handler: logging.Handler, settings: Settings) -> None:
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("turnout").setLevel(settings.log_level.upper())
+    # Whoever cannot be answered because the database is away logs that; how often it is looked for is no news.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
-    return handler

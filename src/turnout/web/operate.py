@@ -9,7 +9,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from turnout.errors import TurnoutError
 from turnout.query.sql import Statement
-from turnout.web.context import ask, context_of
+from turnout.web.context import ask, context_of, is_trusted
+from turnout.web.siblings import gathered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +63,8 @@ async def metrics(request: Request) -> Response:
     if standing := await _within(services.jobs.standing):
         services.metrics.exports(standing, services.clock.now())
     text = await ask(services.store, services.metrics.text)
+    if services.worker and not is_trusted(request.scope):
+        text = await asyncio.to_thread(gathered, text, services.worker)
     return Response(text, headers={**_NOT_STORED, "Content-Type": services.metrics.content_type})
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from turnout.errors import TurnoutError
+from turnout.store.open import is_file
 from turnout.web.app import Application, create_app
 from turnout.web.interpreter import settle
 from turnout.web.logs import configure_logging
@@ -22,6 +23,7 @@ from turnout.web.opening import open_own
 from turnout.web.protocol import protocol_for
 from turnout.web.shutdown import Ending
 from turnout.web.unix import OwnerSocket, bind_socket, short_path, socket_of
+from turnout.web.workers import divide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -124,25 +126,32 @@ def serve(
     `prepare` gets the open store before anyone else. `announce` gets the server's address when it accepts requests;
     by default it is printed. Raises `TurnoutError` where the address is taken, or the store cannot be opened.
     """
+    if settings.workers > 1 and is_file(settings.database):
+        message = "The embedded store is one process's; several workers need a database: --database postgresql://..."
+        raise TurnoutError("conflict", message)
+    sockets = _bind(settings.host, settings.port)
+    worker = divide(settings) if settings.workers > 1 else None
+    announce = announce or _print
+    if worker:
+        prepare, announce = worker.part(prepare, announce)
     log = configure_logging(settings)
     with Ending(lambda: log.close(_LAST_LINES_WITHIN)) as ending, ExitStack() as stack:
-        sockets = _bind(settings.host, settings.port)
         # Left last: it waits for threads that work for requests, which end with the store.
         runner = stack.enter_context(asyncio.Runner(loop_factory=_loop_factory()))
         store = open_own(settings)
         stack.callback(store.close)
         if prepare:
             prepare(store)
-        application = create_app(store, settings)
+        application = create_app(store, settings, worker=worker)
         stack.callback(application.services.close)
         for background in application.services.background:
             stack.callback(background.close)
-        owned = None if store.shared else _bind_owner(application)
+        owned = bind_socket(worker.socket) if worker else None if store.shared else _bind_owner(application)
         if owned:
             # At the latest; see `_serve`.
             stack.callback(owned.remove)
         stack.callback(settle())
-        runner.run(_serve(application, sockets, owned, ending, announce or _print))
+        runner.run(_serve(application, sockets, owned, ending, announce))
     log.close()
 
 
