@@ -65,6 +65,9 @@ class FakeSnapshot:
 class FakeStore:
     """A `Store` in memory. `reading` counts started reads, `stopped` cancelled ones; they wait until `free` is set."""
 
+    shared = False
+    together = None
+
     def __init__(self, *providers: int) -> None:
         self._providers = {id_: Provider(id_, f"Provider {id_}", "Europe/Berlin") for id_ in providers}
         self._tokens: dict[int, Token] = {}

@@ -8,7 +8,7 @@ can know that nobody else writes them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from turnout.store.jobs import JobTable
     from turnout.store.layout import Upkeep
     from turnout.store.persons import Persons
+    from turnout.store.together import Together
 
 type_row = tuple[Any, ...]
 
@@ -58,6 +59,10 @@ class Merged:
     updated: int
     unchanged: int
     erased: int = 0
+
+
+KEPT: Final = 86_400 * 1_000_000
+"""For so many microseconds an answer is kept for who asks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,11 @@ class Store(Protocol):
     @property
     def shared(self) -> bool:
         """Whether other processes change it as well: then little of it is known by heart, and asking takes time."""
+        ...
+
+    @property
+    def together(self) -> Together | None:
+        """What those processes agree on, where it is shared."""
         ...
 
     @property

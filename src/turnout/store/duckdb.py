@@ -42,6 +42,7 @@ class DuckStore:
     """A `Store` in one file. Safe for use by several threads."""
 
     shared = False
+    together = None
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ A change of a provider's attendances is one transaction, which also gives them a
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import astuple, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -17,8 +17,10 @@ from turnout.store.persons import looked_through
 from turnout.store.postgres_jobs import PostgresJobs
 from turnout.store.postgres_persons import Changing, PostgresPersons
 from turnout.store.postgres_schema import definitions
-from turnout.store.postgres_small import REMEMBER, PostgresTables, lock, put_provider
+from turnout.store.postgres_small import PostgresTables, lock, put_provider
+from turnout.store.postgres_small import remember as remember_in
 from turnout.store.postgres_snapshot import database_errors, snapshot_of
+from turnout.store.postgres_together import PostgresTogether
 from turnout.store.postgres_upkeep import PostgresUpkeep
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ class PostgresStore(PostgresTables):
         self.jobs = PostgresJobs(self._transaction)
         self.persons = PostgresPersons(self._changing, self._transaction, self._alone)
         self.upkeep = PostgresUpkeep(self._alone)
+        self.together = PostgresTogether(self._alone)
         _reach(address)
         self._pool.open()
         try:
@@ -138,7 +141,7 @@ class PostgresStore(PostgresTables):
             def step(work: Work, source: Postgres) -> Outcome:
                 outcome = merge(work, totals, source=source)
                 for answered in remember(outcome.merged):
-                    source.connection.execute(REMEMBER, astuple(answered))
+                    remember_in(source.connection, answered)
                 if place:
                     _put_place(source.connection, place)
                 return outcome

@@ -7,7 +7,7 @@ from dataclasses import astuple, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.store.jobs import UNFINISHED, Job, Standing, Status
-from turnout.store.postgres_small import REMEMBER
+from turnout.store.postgres_small import remember as remember_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ class PostgresJobs:
             values = astuple(added)
             connection.execute(f"INSERT INTO job ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(values))})", values)
             if answered := remember(added.id):
-                connection.execute(REMEMBER, astuple(answered))
+                remember_in(connection, answered)
         return added
 
     def get(self, provider_id: int, id_: int) -> Job | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from turnout.store import postgres_together
 from turnout.store.schema import FIRST_BY, FIRST_OF, tables
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def definitions() -> Iterator[str]:
         yield f"CREATE TABLE {table} ({', '.join(described)})"
     # How often the attendances of a provider have changed, and how many there are; see `base.Store.version`.
     yield "CREATE TABLE change (provider_id BIGINT PRIMARY KEY, version BIGINT NOT NULL, attendances BIGINT NOT NULL)"
+    yield from postgres_together.definitions()
     # The default order, newest events first, and every timeframe and window in it.
     yield f"CREATE INDEX attendances_by_start ON attendances (provider_id, {FIRST_BY} DESC, id)"
     # Incremental reading: `updated_at_gte`, by `updated_at`.

@@ -12,7 +12,7 @@ from dataclasses import astuple, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.errors import TurnoutError
-from turnout.store.base import Answered, Provider, StoredPlace, Token
+from turnout.store.base import KEPT, Answered, Provider, StoredPlace, Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,11 +30,11 @@ _PROVIDERS: Final = "providers"
 _CHANGED: Final = (
     "INSERT INTO meta VALUES (%s, '1') ON CONFLICT (name) DO UPDATE SET value = (meta.value::BIGINT + 1)::TEXT"
 )
-REMEMBER: Final = (
+_REMEMBER: Final = (
     "INSERT INTO answered VALUES (%s, %s, %s, %s, %s) ON CONFLICT (key) DO UPDATE SET (request, status, body, "
-    "answered_at) = (EXCLUDED.request, EXCLUDED.status, EXCLUDED.body, EXCLUDED.answered_at)"
+    "answered_at) = (EXCLUDED.request, EXCLUDED.status, EXCLUDED.body, EXCLUDED.answered_at) "
+    "WHERE answered.answered_at < EXCLUDED.answered_at - %s"
 )
-"""Remembers an `Answered`."""
 
 
 def lock(connection: psycopg.Connection[Any], provider: int) -> None:
@@ -52,6 +52,16 @@ def put_provider(connection: psycopg.Connection[Any], provider: Provider) -> Non
         astuple(provider),
     )
     connection.execute(_CHANGED, (_PROVIDERS,))
+
+
+def remember(connection: psycopg.Connection[Any], answered: Answered) -> None:
+    """Remember an answer. Raises `conflict` where another process has answered under the same key meanwhile.
+
+    That one's transaction is waited for, and this one's undone: what was asked for twice is done once.
+    """
+    if not connection.execute(_REMEMBER, (*astuple(answered), KEPT)).rowcount:
+        message = "A request with this Idempotency-Key is still being answered."
+        raise TurnoutError("conflict", message, retry_after=1)
 
 
 class PostgresTables:

@@ -204,7 +204,9 @@ def _services(
     jobs = Jobs(store, settings, clock.now, counts.exported if counts else lambda _: None)
     writing = Writing()
     repeats = Repeats(store)
+    together = store.together
     uploads = Uploads(kept_beside(settings.database, "uploads", settings.data_directory))
+    sweep = [repeats.expire, uploads.expire, *([together.expire] if together else [])]
     return Services(
         store=store,
         settings=settings,
@@ -227,7 +229,7 @@ def _services(
         syncing=Syncing(store, settings, clock, counts),
         caretaker=Caretaker(store, clock.now),
         retaining=Retaining(store, settings, clock, answers, jobs.aside),
-        sweeping=Sweeping(clock, repeats.expire, uploads.expire),
+        sweeping=Sweeping(clock, *sweep),
         jobs=jobs,
         links=Links(store),
         command=command,

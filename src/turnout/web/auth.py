@@ -12,7 +12,7 @@ from turnout.catalog.types import MAX_ID
 from turnout.errors import TurnoutError, did_you_mean, shown
 from turnout.query.request import Scope
 from turnout.web.context import ask, context_of, is_trusted
-from turnout.web.limits import Limiter, client_key
+from turnout.web.limits import client_key, limiter_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from turnout.store.base import Provider, Store, Token
     from turnout.web.context import Clock
     from turnout.web.jwks import KeySource
+    from turnout.web.limits import Limiter, SharedLimiter
 
 INGESTING: Final = "Ingest"
 """What needs the role `super_admin`, for people."""
@@ -88,8 +89,8 @@ class Authenticator:
             from turnout.web.jwts import Verifier  # noqa: PLC0415 - cryptography is slow to import
 
             self._verifier = Verifier(settings, clock.monotonic, read_keys)
-        self._failures = Limiter(settings.auth_failures, clock.monotonic) if settings.auth_failures else None
-        self._rates = Limiter(settings.token_rate, clock.monotonic) if settings.token_rate else None
+        self._failures = limiter_of(settings.auth_failures, store, "failures", clock.monotonic)
+        self._rates = limiter_of(settings.token_rate, store, "requests", clock.monotonic)
 
     @property
     def key_source(self) -> KeySource | None:
@@ -140,12 +141,12 @@ class Authenticator:
             credential = await self._verify(_credential_of(request))
         except TurnoutError as error:
             if error.code == "authentication_failed":
-                self._count_failure(request, error)
+                await self._count_failure(request, error)
             raise
         context = context_of(request)
         context.token_id = credential.token_id
         if self._rates:
-            self._spend(request, credential, self._rates)
+            await self._spend(request, credential, self._rates)
         return credential
 
     async def _verify(self, text: str) -> Credential:
@@ -167,22 +168,22 @@ class Authenticator:
             raise TurnoutError("authentication_failed", "The token has expired.")
         return Credential(token.providers, token.role, token.instructor_id, token.id, f"token {token.id}")
 
-    def _count_failure(self, request: Request, error: TurnoutError) -> None:
+    async def _count_failure(self, request: Request, error: TurnoutError) -> None:
         """Count a failed authentication; 429 instead of the error where its address has had too many.
 
         A good credential is never refused for the failures of others behind the same address.
         """
         if self._failures is None:
             return
-        allowance = self._failures.spend(client_key(request.scope))
+        allowance = await ask(self._store, self._failures.spend, client_key(request.scope))
         if not allowance.allowed:
             _note_throttled(request, "address")
             message = "Too many failed authentications from this address."
             raise TurnoutError("throttled", message, retry_after=allowance.retry_after) from error
 
-    def _spend(self, request: Request, credential: Credential, rates: Limiter) -> None:
+    async def _spend(self, request: Request, credential: Credential, rates: Limiter | SharedLimiter) -> None:
         """Count a request of a token, and tell what it has left (draft-ietf-httpapi-ratelimit-headers, -03)."""
-        allowance = rates.spend(credential.subject)
+        allowance = await ask(self._store, rates.spend, credential.subject)
         context_of(request).headers += [
             (b"ratelimit-limit", str(rates.rate.count).encode()),
             (b"ratelimit-remaining", str(allowance.remaining).encode()),

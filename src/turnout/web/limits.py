@@ -6,6 +6,7 @@ from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network, ip_address
+from math import ceil, floor
 from typing import TYPE_CHECKING, Final
 
 from turnout.errors import TurnoutError
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from turnout.settings import Rate
+    from turnout.store.base import Store
+    from turnout.store.together import Together
 
 _TICKS: Final = 1_000_000
 _MOST_KEYS: Final = 10_000
+_SLACK: Final = 1e-6
+"""So much of one a rounded number may be away from a whole one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,38 @@ class Limiter:
 
     def _seconds(self, ticks: int) -> int:
         return -(-ticks // (_TICKS * self.rate.count))
+
+
+class SharedLimiter:
+    """The same for all processes that share a database: it is the store that counts, under keys that begin with `name`.
+
+    Asking it takes time.
+    """
+
+    def __init__(self, rate: Rate, together: Together, name: str) -> None:
+        self.rate = rate
+        self._together = together
+        self._name = name
+
+    def spend(self, key: str) -> Allowance:
+        """Take one from what `key` has left, if it has any."""
+        rate = self.rate
+        spent = self._together.spend(f"{self._name} {key}", rate.count, rate.seconds)
+        each = rate.seconds / rate.count
+        left = floor((rate.seconds - spent.full_in) / each + _SLACK)
+        late = ceil(spent.full_in + each - rate.seconds)
+        return Allowance(
+            spent.allowed, left if spent.allowed else 0, ceil(spent.full_in), 0 if spent.allowed else max(1, late)
+        )
+
+
+def limiter_of(
+    rate: Rate | None, store: Store, name: str, monotonic: Callable[[], float]
+) -> Limiter | SharedLimiter | None:
+    """What limits to a rate, for all who use the store; None where there is no rate."""
+    if rate is None:
+        return None
+    return SharedLimiter(rate, store.together, name) if store.together else Limiter(rate, monotonic)
 
 
 def client_key(scope: Scope) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import Response
 
 from turnout.errors import TurnoutError
-from turnout.store.base import Answered
+from turnout.store.base import KEPT, Answered
 from turnout.web.respond import API_HEADERS
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _HEADER: Final = "Idempotency-Key"
 _LONGEST: Final = 255
-_DAY: Final = 86_400 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +84,14 @@ class Repeats:
 
     def expire(self, now: int) -> None:
         """Forget what was answered more than a day ago."""
-        self._store.forget_answered(now - _DAY)
+        self._store.forget_answered(now - KEPT)
 
     async def known(self, repeat: Repeatable | None, now: int) -> Response | None:
         """What was answered within a day to the same request; `conflict` where the key was another request's."""
         if repeat is None:
             return None
         found = await asyncio.to_thread(self._store.answered, repeat.key)
-        if found is None or found.answered_at < now - _DAY:
+        if found is None or found.answered_at < now - KEPT:
             return None
         if found.request != repeat.request:
             raise TurnoutError("conflict", "This Idempotency-Key was used for another request.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from turnout.background import Background
 from turnout.errors import TurnoutError
 from turnout.persons import retain
+from turnout.web.lead import Lead
 
 if TYPE_CHECKING:
     from turnout.answers import Answers
@@ -39,6 +40,7 @@ class Retaining:
         self._answers = answers
         self._aside = aside
         self.background = Background("retention", self._work)
+        self._leads = Lead(store, "retention")
         self.fault: str | None = None
         """Why the last run failed, for `turnout doctor`."""
 
@@ -61,7 +63,8 @@ class Retaining:
         self.background.pause(_AT_FIRST)
         while True:
             try:
-                self.once()
+                if self._leads():
+                    self.once()
                 self.fault = None
             except Exception as error:  # noqa: BLE001 - it is told, and tried again later
                 self.background.check()  # the store may have been closed under it

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from turnout.background import Background, Stopped
 from turnout.errors import TurnoutError
 from turnout.query.instants import format_utc
+from turnout.web.lead import LEAD_SECONDS, Lead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,6 +57,8 @@ class Syncing:
         self._metrics = metrics
         self._run = run or _copy
         self.background = Background("sync", self._work)
+        self.leads = Lead(store, "sync")
+        """Whether it is this process that copies; asked again and again while it does."""
         self._standings = {synced.here: Standing(synced.here) for synced in settings.sync_providers}
 
     @property
@@ -89,8 +92,26 @@ class Syncing:
         while self.configured:
             for synced in self.settings.sync_providers:
                 self.background.check()
-                self._once(synced)
-            self.background.pause(self.settings.sync_every.seconds)
+                if self._leads():
+                    self._once(synced)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Wait for the next turn, and keep the lead meanwhile; whoever has not got it takes it when it is free."""
+        led = self._leads()
+        end = self.clock.monotonic() + self.settings.sync_every.seconds
+        while (left := end - self.clock.monotonic()) > 0:
+            self.background.pause(min(left, LEAD_SECONDS / 3))
+            if self._leads() and not led:
+                return
+
+    def _leads(self) -> bool:
+        try:
+            return self.leads()
+        except TurnoutError as error:
+            self.background.check()  # the store may have been closed under it
+            _log.warning("nothing is synced now", extra={"fields": {"reason": error.message}})
+            return False
 
     def _once(self, synced: Synced) -> None:
         """Copy one provider; a failure is told, and the next provider comes."""
@@ -138,7 +159,13 @@ def _copy(syncing: Syncing, synced: Synced) -> tuple[Copied, int]:
     patience = Patience(sleep=syncing.background.pause, now=syncing.clock.now, on_wait=told)
     target = target_of(syncing.store, synced.here, max_text=settings.max_text)
     token = settings.sync_token.get_secret_value()
+
+    def go_on(_done: int, _total: int) -> None:
+        syncing.background.check()
+        if not syncing.leads():
+            raise TurnoutError("conflict", "Another process has taken the sync over.")
+
     with Source(settings.sync_from, token, synced.there, patience=patience) as source:
-        copy = Copy(source, target, progress=lambda _done, _total: syncing.background.check())
+        copy = Copy(source, target, progress=go_on)
         place = copy.run()
     return copy.copied, len(place.refused)
