@@ -99,9 +99,11 @@ class Syncing:
     def _rest(self) -> None:
         """Wait for the next turn, and keep the lead meanwhile; whoever has not got it takes it when it is free."""
         led = self._leads()
-        end = self.clock.monotonic() + self.settings.sync_every.seconds
-        while (left := end - self.clock.monotonic()) > 0:
-            self.background.pause(min(left, LEAD_SECONDS / 3))
+        left = float(self.settings.sync_every.seconds)
+        while left > 0:
+            piece = min(left, LEAD_SECONDS / 3)
+            self.background.pause(piece)
+            left -= piece
             if self._leads() and not led:
                 return
 
