@@ -59,6 +59,11 @@ def new_database(address: str) -> str:
     name = f"turnout_{uuid4().hex}"
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
+    return beside(address, name)
+
+
+def beside(address: str, name: str) -> str:
+    """The address of another database of the same server."""
     return address.replace("@/postgres?", f"@/{name}?")
 
 

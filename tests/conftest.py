@@ -27,6 +27,33 @@ settings.register_profile("explore", settings.get_profile("repeatable"), derando
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store", choices=["embedded", "postgresql"], default="embedded", help="Which store the tests are run on."
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _databases(request: pytest.FixtureRequest) -> Iterator[None]:
+    import databases
+
+    if request.config.getoption("--store") == databases.EMBEDDED:
+        yield
+        return
+    databases.server = request.getfixturevalue("postgres")
+    yield
+    databases.server = None
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a server of PostgreSQL of this run's own."""
+    from cluster import cluster
+
+    with cluster() as address:
+        yield address
+
+
 # The program is imported when a fixture needs it, so that a fault in one part of it leaves the other tests alone.
 
 

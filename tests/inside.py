@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from databases import address_of
 from live import Answer, Asking, identity, joined
 from turnout.admin import create_token
 from turnout.imports import import_rows
@@ -95,4 +96,4 @@ class _Someone(Asking):
 
 
 def new_store(directory: Path) -> Store:
-    return open_store(str(directory / "turnout.duckdb"))
+    return open_store(address_of(directory / "turnout.duckdb"))

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from databases import settings_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -37,11 +39,11 @@ def turnout(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run one command to its end."""
     done = subprocess.run(
-        [TURNOUT, *arguments, "--database", str(database)],
+        [TURNOUT, *arguments],
         input=stdin,
         capture_output=True,
         timeout=PATIENCE * 4,
-        env=environment(),
+        env=environment(**settings_of(database)),
         cwd=database.parent,
     )
     if check and done.returncode:
@@ -194,11 +196,11 @@ class Server:
         self.log = database.with_suffix(".log")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*program, "serve", "--port", "0", "--database", str(database)],
+                [*program, "serve", "--port", "0"],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                env=environment(**settings),
+                env=environment(**settings_of(database), **settings),
                 cwd=database.parent,
             )
         self.url = self._read_url()

@@ -1,4 +1,4 @@
-"""A store in a temporary directory, and a server of PostgreSQL."""
+"""A store in a temporary directory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster import cluster
 from turnout.store.duckdb import DuckStore
 
 if TYPE_CHECKING:
@@ -24,10 +23,3 @@ def path(tmp_path: Path) -> Path:
 def store(path: Path) -> Iterator[DuckStore]:
     with closing(DuckStore(path, threads=2)) as opened:
         yield opened
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The address of a server of this run's own."""
-    with cluster() as address:
-        yield address
