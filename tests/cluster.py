@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -16,7 +17,7 @@ from uuid import uuid4
 import psycopg
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 PATIENCE = 60.0
 # What is quick and unsafe: nothing of it is needed after the tests.
@@ -31,27 +32,81 @@ def _program(name: str) -> str:
     return program
 
 
+class Cluster:
+    """A server in a directory. It can be killed, and started again on the same data."""
+
+    def __init__(self, directory: Path, *, settings: Sequence[str] = SETTINGS) -> None:
+        self.directory = directory
+        self.address = f"postgresql://turnout@/postgres?host={directory}"
+        self._user = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None  # it refuses to run as root
+        if self._user:
+            shutil.chown(directory, self._user)
+        make = [_program("initdb"), "-D", self._data, "-A", "trust", "-U", "turnout"]
+        self._run([*make, "-E", "UTF8", "--locale=C", "--no-sync"])
+        self._settings = [word for one in (*settings, f"unix_socket_directories={directory}") for word in ("-c", one)]
+        self.start()
+
+    @property
+    def _data(self) -> Path:
+        return self.directory / "data"
+
+    def start(self) -> None:
+        with (self.directory / "log").open("ab") as log:
+            command = [_program("postgres"), "-D", self._data, *self._settings]
+            self._server = subprocess.Popen(command, stderr=log, user=self._user, cwd="/")
+        _wait(self.address, self._server, self.directory / "log")
+
+    def kill(self) -> None:
+        """As a machine does that loses its power: all of its processes are gone at once."""
+        family = self._signal(signal.SIGKILL)
+        self._server.wait(PATIENCE)
+        end = time.monotonic() + PATIENCE
+        while any(Path(f"/proc/{one}").exists() for one in family):
+            assert time.monotonic() < end, family
+            time.sleep(0.01)
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """As a machine that cannot be reached: connections are there, and nothing comes."""
+        self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> list[int]:
+        pid = self._server.pid
+        family = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        for one in family:
+            with suppress(ProcessLookupError):
+                os.kill(one, number)
+        return family
+
+    def stop(self) -> None:
+        self._server.send_signal(signal.SIGINT)  # connections are closed, and it ends
+        self._server.wait(PATIENCE)
+
+    def _run(self, command: Sequence[str | Path]) -> None:
+        subprocess.run(command, check=True, capture_output=True, user=self._user, cwd="/")
+
+
 @contextmanager
 def cluster() -> Iterator[str]:
     """The address of a server without any table, which ends with the block."""
-    user = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None  # it refuses to run as root
+    with cluster_of_its_own() as made:
+        yield made.address
+
+
+@contextmanager
+def cluster_of_its_own(settings: Sequence[str] = SETTINGS) -> Iterator[Cluster]:
+    """A server without any table, which ends with the block."""
     with tempfile.TemporaryDirectory(prefix="turnout-pg-") as name:
-        directory = Path(name)
-        if user:
-            shutil.chown(directory, user)
-        data = directory / "data"
-        make = [_program("initdb"), "-D", data, "-A", "trust", "-U", "turnout", "-E", "UTF8", "--locale=C", "--no-sync"]
-        subprocess.run(make, check=True, capture_output=True, user=user, cwd="/")
-        settings = [word for setting in (*SETTINGS, f"unix_socket_directories={directory}") for word in ("-c", setting)]
-        with (directory / "log").open("wb") as log:
-            server = subprocess.Popen([_program("postgres"), "-D", data, *settings], stderr=log, user=user, cwd="/")
+        made = Cluster(Path(name), settings=settings)
         try:
-            address = f"postgresql://turnout@/postgres?host={directory}"
-            _wait(address, server, directory / "log")
-            yield address
+            yield made
         finally:
-            server.terminate()
-            server.wait(PATIENCE)
+            made.stop()
 
 
 def new_database(address: str) -> str:
