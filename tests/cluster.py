@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0
 # What is quick and unsafe: nothing of it is needed after the tests.
+DURABLE = ("listen_addresses=", "fsync=off", "max_connections=50")
+"""What is committed outlives every death but the machine's own."""
 SETTINGS = ("listen_addresses=", "fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=50")
 
 

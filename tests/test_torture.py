@@ -12,13 +12,19 @@ import http.client
 import json
 import os
 import random
+import signal
 import threading
 import time
+from contextlib import closing
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import databases
 import hurried
+from cluster import DURABLE, cluster_of_its_own
 from inside import add_provider, new_store, token
 from lanes import BATCH, COUNTERS, CUSTOMERS, NOBODY, SPACE, Known, Lane
 from live import REPORT, Client, Server, until
@@ -26,7 +32,8 @@ from oracle.report import Tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from cluster import Cluster
 
 KILLS = int(os.environ.get("TORTURE_KILLS", "4"))
 SEED = int(os.environ.get("TORTURE_SEED", "1"))
@@ -52,9 +59,26 @@ class World:
         self.copy: tuple[bytes, list[Known]] | None = None
         """The last backup, and what is certain of it."""
 
-    @staticmethod
-    def serve(database: Path) -> Server:
+    @property
+    def works(self) -> list[Callable[[], None]]:
+        """What is done all the time beside writing."""
+        return [*(partial(self.look, number) for number in range(READERS)), self.erase, self.copies]
+
+    def serve(self, database: Path) -> Server:
         return Server(database, program=hurried.PROGRAM)
+
+    def strike(self, _chance: random.Random) -> None:
+        """Kill what can be killed, and have it come back."""
+        self.server.kill()
+        self.server = self.serve(self.database)
+
+    def has_done_everything(self) -> bool:
+        """Whether each kind of work was done, so that it may be over."""
+        return bool(self.read and any(lane.erased for lane in self.lanes) and self.copy and self.was_put_in_order())
+
+    def files(self) -> list[Path]:
+        """Where the data is, when the server has ended."""
+        return [self.database, self.database.with_name(f"{self.database.name}.wal")]
 
     def client(self) -> Client:
         return Client(self.server.url, self.text, 1)
@@ -200,8 +224,7 @@ def must_hold(world: World, server: Server, known: list[Known]) -> None:
 
 def holds_nobody(world: World) -> None:
     """Nothing of those who were erased is in the files of a server that has ended."""
-    files = [world.database, world.database.with_name(f"{world.database.name}.wal")]
-    content = b"\0".join(file.read_bytes() for file in files if file.exists())
+    content = b"\0".join(file.read_bytes() for file in world.files() if file.exists())
     for lane in world.lanes:
         for customer in lane.erased:
             assert f" of {customer}".encode() not in content
@@ -211,8 +234,7 @@ def struggle(world: World) -> None:
     """Everybody works, and the server is killed again and again."""
     chance = random.Random(SEED)
     threads = [threading.Thread(target=world.write, args=(lane,)) for lane in world.lanes]
-    threads += [threading.Thread(target=world.look, args=(number,)) for number in range(READERS)]
-    threads += [threading.Thread(target=world.erase), threading.Thread(target=world.copies)]
+    threads += [threading.Thread(target=work) for work in world.works]
     for thread in threads:
         thread.start()
     try:
@@ -223,11 +245,10 @@ def struggle(world: World) -> None:
                 if sum(lane.acknowledged for lane in world.lanes) >= more:
                     break
             time.sleep(chance.random() * 0.3)
-            world.server.kill()
-            world.server = world.serve(world.database)
+            world.strike(chance)
             assert not world.faults
         for _ in until(120):
-            if world.read and world.copy and any(lane.erased for lane in world.lanes) and world.was_put_in_order():
+            if world.has_done_everything():
                 break
     finally:
         world.over.set()
@@ -248,12 +269,51 @@ def erase_the_rest(world: World) -> None:
         lane.erased |= lane.perhaps_erased
 
 
-def test_whatever_happens(tmp_path: Path) -> None:
-    store = new_store(tmp_path)
-    add_provider(store, Tenant(1, "Europe/Berlin", "monday"))
-    text = token(store, 1, role="super_admin")
-    store.close()
-    world = World(tmp_path / "turnout.duckdb", text)
+class Cities(World):
+    """The same on a database, with several workers: of them, of their parent, and of the database, one is killed."""
+
+    def __init__(self, database: Path, text: str, machine: Cluster) -> None:
+        self.machine = machine
+        super().__init__(database, text)
+
+    @property
+    def works(self) -> list[Callable[[], None]]:
+        return [*(partial(self.look, number) for number in range(READERS)), self.erase]
+
+    def serve(self, database: Path) -> Server:
+        return Server(database, workers=2)
+
+    def strike(self, chance: random.Random) -> None:
+        victim = chance.choice(["worker", "worker", "server", "database"])
+        if victim == "server":
+            super().strike(chance)
+        elif victim == "database":
+            self.machine.kill()
+            time.sleep(chance.random())
+            self.machine.start()
+        else:
+            pid = self.server.process.pid
+            workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            os.kill(int(chance.choice(workers)), signal.SIGKILL)
+
+    def has_done_everything(self) -> bool:
+        return bool(self.read and any(lane.erased for lane in self.lanes))
+
+    def files(self) -> list[Path]:
+        """What it keeps for its own recovery, the write-ahead log, is its administrator's."""
+        self.machine.stop()
+        return [file for file in (self.machine.directory / "data" / "base").rglob("*") if file.is_file()]
+
+
+def prepared(directory: Path) -> str:
+    """A store with a provider, and the token of who does everything."""
+    with closing(new_store(directory)) as store:
+        add_provider(store, Tenant(1, "Europe/Berlin", "monday"))
+        return token(store, 1, role="super_admin")
+
+
+def survive(world: World) -> None:
+    """Whatever happens, what has to hold holds."""
     try:
         struggle(world)
         must_hold(world, world.server, world.known())
@@ -263,6 +323,18 @@ def test_whatever_happens(tmp_path: Path) -> None:
         if world.server.process.poll() is None:
             assert world.server.stop() == 0
     holds_nobody(world)
+
+
+def test_whatever_happens_to_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with cluster_of_its_own(DURABLE) as machine:
+        monkeypatch.setattr(databases, "server", machine.address)
+        world = Cities(tmp_path / "turnout.duckdb", prepared(tmp_path), machine)
+        survive(world)
+
+
+def test_whatever_happens(tmp_path: Path) -> None:
+    world = World(tmp_path / "turnout.duckdb", prepared(tmp_path))
+    survive(world)
     assert world.copy
     content, known = world.copy
     copy = tmp_path / "copy.duckdb"
