@@ -87,24 +87,24 @@ def test_a_part_that_is_received_is_never_too_old(studio: Studio) -> None:
     add(studio.one, "abcdefgh")
     uploads = studio.app.services.uploads
     (path,) = studio.directory.iterdir()
-    uploads._in_use.add(path.name)
-    uploads.expire(NOW + 9 * DAY)
-    assert path.exists()
-    uploads._in_use.clear()
+    with uploads.in_use(Upload(1, path, 5)):
+        uploads.expire(NOW + 9 * DAY)
+        assert path.exists()
     uploads.expire(NOW + 9 * DAY)
     assert not path.exists()
 
 
 def test_what_is_being_received_or_merged_is_nobody_else_s(studio: Studio) -> None:
+    """In whatever process: the file is locked."""
     add(studio.one, "abcdefgh")
     (path,) = studio.directory.iterdir()
     uploads = studio.app.services.uploads
-    uploads._in_use.add(path.name)
-    for method in ("PATCH", "POST", "DELETE"):
-        answer = studio.one.send(method, f"{PATH}/abcdefgh", {"Upload-Offset": "5"} if method == "PATCH" else {}, b"")
-        assert answer.error()[:2] == (409, "conflict"), method
-        assert int(answer.headers["retry-after"]) > 0
-    uploads._in_use.clear()
+    with uploads.in_use(Upload(1, path, 5)):
+        for method in ("PATCH", "POST", "DELETE"):
+            said = {"Upload-Offset": "5"} if method == "PATCH" else {}
+            answer = studio.one.send(method, f"{PATH}/abcdefgh", said, b"")
+            assert answer.error()[:2] == (409, "conflict"), method
+            assert int(answer.headers["retry-after"]) > 0
     assert there(studio.one, "abcdefgh") == 5
 
 

@@ -8,13 +8,14 @@ store, for its user alone, since they hold the same data.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import re
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from starlette.requests import ClientDisconnect
 
@@ -49,14 +50,13 @@ class Upload:
 
 
 class Uploads:
-    """The uploads of one server, in `directory`. Instants are microseconds since 1970.
+    """The uploads of one store, in `directory`, which its processes share. Instants are microseconds since 1970.
 
-    Receive from one event loop; `forget` and `expire` may be called from any thread.
+    Who has an upload in use has its file locked, so that all of them know.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._in_use: set[str] = set()
 
     def find(self, credential: Credential, provider_id: int, name: str, now: int) -> Upload:
         """What is there of the upload that a token calls `name`; `not_found` where that is no name of an upload."""
@@ -78,9 +78,11 @@ class Uploads:
         self.check_free(upload)
         if offset != upload.received:
             raise TurnoutError("conflict", f"The next part begins at {upload.received}, and not at {offset}.")
-        with self.in_use(upload), kept_on_disk():
+        with kept_on_disk():
             self._make_room(upload, most, now)
-            await self._receive(upload, request, most)
+            upload.path.touch(mode=0o600)
+            with self.in_use(upload):
+                await self._receive(upload, request, most)
             try:
                 os.utime(upload.path, ns=(now * 1_000, now * 1_000))
                 received = upload.path.stat().st_size
@@ -91,12 +93,17 @@ class Uploads:
     @contextmanager
     def in_use(self, upload: Upload) -> Iterator[None]:
         """While it lasts, everybody else who wants the upload gets a `conflict`, as one does who comes too late."""
-        self.check_free(upload)
-        self._in_use.add(upload.path.name)
         try:
+            file = upload.path.open("rb")
+        except FileNotFoundError:
+            raise _forgotten() from None
+        with file:
+            if not _lock(file):
+                message = "A part of this upload is being received, or it is being merged."
+                raise TurnoutError("conflict", message, retry_after=5)
+            if not os.fstat(file.fileno()).st_nlink:
+                raise _forgotten()
             yield
-        finally:
-            self._in_use.discard(upload.path.name)
 
     async def _receive(self, upload: Upload, request: Request, most: int) -> None:
         with upload.path.open("ab") as file:
@@ -113,9 +120,9 @@ class Uploads:
 
     def check_free(self, upload: Upload) -> None:
         """Raise `conflict` while a part of the upload is being received, or it is being merged."""
-        if upload.path.name in self._in_use:
-            message = "A part of this upload is being received, or it is being merged."
-            raise TurnoutError("conflict", message, retry_after=5)
+        if upload.path.exists():
+            with self.in_use(upload):
+                return
 
     def remove(self, upload: Upload) -> None:
         """Forget an upload."""
@@ -133,8 +140,11 @@ class Uploads:
 
     def _expire(self, path: Path, now: int) -> None:
         with suppress(FileNotFoundError, NotADirectoryError):
-            if path.name not in self._in_use and path.stat().st_mtime_ns // 1_000 < now - _DAY:
-                path.unlink()
+            if path.stat().st_mtime_ns // 1_000 >= now - _DAY:
+                return
+            with path.open("rb") as file:
+                if _lock(file):
+                    path.unlink()
 
     def _make_room(self, upload: Upload, most: int, now: int) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -144,6 +154,15 @@ class Uploads:
             raise TurnoutError("overloaded", "Too many files are being uploaded.", retry_after=60)
         if shutil.disk_usage(self._directory).free < _SPARE_BYTES + most:
             raise TurnoutError("storage_unavailable", "The disk has no room for an upload.")
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Lock a file until it is closed; False where somebody has."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _forgotten() -> TurnoutError:
