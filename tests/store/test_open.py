@@ -20,7 +20,7 @@ from turnout.errors import TurnoutError
 from turnout.query.sql import Statement
 from turnout.store.duckdb import DuckStore
 from turnout.store.duckdb_file import engine_errors
-from turnout.store.open import StoreOwned, open_store, store_path
+from turnout.store.open import StoreOwned, kept_beside, open_store, store_path
 from turnout.store.owner import command_of, shown_command
 from turnout.store.schema import SCHEMA_VERSION
 
@@ -300,3 +300,33 @@ def test_a_closed_store_says_so(path: Path) -> None:
         pytest.fail("a snapshot of a closed store")
     with pytest.raises(TurnoutError):
         store.merge(STUDIO, [])
+
+
+def test_a_database_without_its_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    for name in [name for name in sys.modules if name.startswith("turnout.store.postgres")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(TurnoutError, match=r"pip install 'turnout\[postgresql\]'") as caught:
+        open_store("postgresql://turnout@127.0.0.1/turnout")
+    assert caught.value.code == "storage_unavailable"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [("mysql://a:b@c/d", "There is no store for 'mysql://' addresses"), ("duckdb://x/y", "'duckdb://' addresses")],
+)
+def test_an_address_of_no_store_is_refused(address: str, shown: str) -> None:
+    with pytest.raises(TurnoutError, match=shown):
+        open_store(address)
+
+
+def test_where_files_are_kept(tmp_path: Path) -> None:
+    """Beside a file; those of a database in a directory that is its own, whoever asks and with whatever password."""
+    assert kept_beside(str(tmp_path / "a.duckdb"), "exports", "/elsewhere") == tmp_path / "a.duckdb.exports"
+    assert kept_beside("postgresql://db/turnout", "exports", str(tmp_path)) == tmp_path / "exports"
+    one, same, other = (
+        kept_beside(address, "uploads")
+        for address in ("postgresql://a:secret@db/one", "postgresql://b@db/one", "postgresql://b@db/other")
+    )
+    assert one == same != other
+    assert "secret" not in str(one)

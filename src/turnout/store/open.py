@@ -44,7 +44,11 @@ def open_store(
     spilled = Path(temp_directory) if temp_directory else None
     if is_file(url):
         return DuckStore(store_path(url), memory_limit=memory_limit, threads=threads, temp_directory=spilled)
-    from turnout.store.postgres import PostgresStore  # noqa: PLC0415 - the embedded store needs no driver
+    try:
+        from turnout.store.postgres import PostgresStore  # noqa: PLC0415 - the embedded store needs no driver
+    except ModuleNotFoundError as error:
+        message = f"The driver of PostgreSQL is not installed ({error.name}): pip install 'turnout[postgresql]'."
+        raise TurnoutError("storage_unavailable", message) from error
 
     return PostgresStore(
         url,
