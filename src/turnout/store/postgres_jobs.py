@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from turnout.store.jobs import UNFINISHED, Job, Standing, Status
 from turnout.store.postgres_small import remember as remember_in
+from turnout.store.postgres_walls import EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
 
     import psycopg
 
     from turnout.store.base import Answered
+    from turnout.store.postgres_small import Transaction
+    from turnout.store.postgres_walls import Scope
 
 _NAMES: Final = [field.name for field in fields(Job)]
 _COLUMNS: Final = ", ".join(_NAMES)
@@ -23,15 +25,15 @@ _LAST: Final = "last_job"
 """The name in `meta` of the greatest id that a job ever had."""
 _SAME: Final = "provider_id = %s AND id = %s AND status = %s AND run = %s"
 _NEXT_ID: Final = (
-    "INSERT INTO meta VALUES (%s, '1') ON CONFLICT (name) DO UPDATE SET value = (meta.value::BIGINT + 1)::TEXT "
-    "RETURNING value::BIGINT"
+    "INSERT INTO meta (name, value) VALUES (%s, '1') ON CONFLICT (name) "
+    "DO UPDATE SET value = (meta.value::BIGINT + 1)::TEXT RETURNING value::BIGINT"
 )
 
 
 class PostgresJobs:
-    """See `jobs.JobTable`. `transaction` gives the connection for each access, in a transaction of its own."""
+    """See `jobs.JobTable`. Each access is a transaction of its own; see `postgres_small.Transaction`."""
 
-    def __init__(self, transaction: Callable[[], AbstractContextManager[psycopg.Connection[Any]]]) -> None:
+    def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
     def add(
@@ -41,7 +43,7 @@ class PostgresJobs:
 
         Who takes the next id holds its row until the end: jobs are added one after the other, and counted rightly.
         """
-        with self._transaction() as connection:
+        with self._transaction(EVERY) as connection:
             ((number,),) = connection.execute(_NEXT_ID, (_LAST,)).fetchall()
             queued = (
                 f"SELECT count(*), count(*) FILTER (WHERE provider_id = %s) FROM job WHERE status = '{Status.QUEUED}'"
@@ -58,14 +60,14 @@ class PostgresJobs:
 
     def get(self, provider_id: int, id_: int) -> Job | None:
         """One job of a provider."""
-        found = self._select("WHERE provider_id = %s AND id = %s", provider_id, id_)
+        found = self._select(provider_id, "WHERE provider_id = %s AND id = %s", provider_id, id_)
         return found[0] if found else None
 
     def page(self, provider_id: int, instructor_id: int | None, limit: int, offset: int) -> tuple[int, Sequence[Job]]:
         """How many jobs there are, and some of them, the newest first."""
         where = "WHERE provider_id = %s AND (%s::BIGINT IS NULL OR instructor_id = %s)"
         whose = (provider_id, instructor_id, instructor_id)
-        with self._transaction() as connection:
+        with self._transaction(provider_id) as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             ((total,),) = connection.execute(f"SELECT count(*) FROM job {where}", whose).fetchall()
             if offset >= total:
@@ -75,11 +77,11 @@ class PostgresJobs:
 
     def of_status(self, *statuses: Status) -> Sequence[Job]:
         """All jobs of these statuses, by id."""
-        return self._select("WHERE status = ANY (%s) ORDER BY id", list(map(str, statuses)))
+        return self._select(EVERY, "WHERE status = ANY (%s) ORDER BY id", list(map(str, statuses)))
 
     def claim(self, now: int) -> Job | None:
         """Begin the next job: of those that nobody else is about to begin."""
-        with self._transaction() as connection:
+        with self._transaction(EVERY) as connection:
             found = connection.execute(
                 f"SELECT {_COLUMNS} FROM job WHERE status = '{Status.QUEUED}' ORDER BY (SELECT count(*) "
                 f"FROM job AS other WHERE other.provider_id = job.provider_id AND other.status = '{Status.RUNNING}'), "
@@ -94,23 +96,23 @@ class PostgresJobs:
 
     def change(self, before: Job, after: Job) -> bool:
         """Store a job that has moved on, unless it had already."""
-        with self._transaction() as connection:
+        with self._transaction(before.provider_id) as connection:
             return _update(connection, before, after)
 
     def remove(self, job: Job) -> bool:
         """Forget a job, unless it has moved on."""
-        with self._transaction() as connection:
+        with self._transaction(job.provider_id) as connection:
             return connection.execute(f"DELETE FROM job WHERE {_SAME}", _identity(job)).rowcount > 0
 
     def forget(self, before: int) -> None:
         """Forget old jobs that have neither a file nor work to come."""
         kept = [str(status) for status in sorted({*UNFINISHED, Status.COMPLETE})]
-        with self._transaction() as connection:
+        with self._transaction(EVERY) as connection:
             connection.execute("DELETE FROM job WHERE created_at < %s AND status <> ALL (%s)", (before, kept))
 
     def standing(self) -> Standing:
         """How many jobs wait and run."""
-        with self._transaction() as connection:
+        with self._transaction(EVERY) as connection:
             ((queued, running, oldest, size),) = connection.execute(
                 f"SELECT count(*) FILTER (WHERE status = '{Status.QUEUED}'), "
                 f"count(*) FILTER (WHERE status = '{Status.RUNNING}'), "
@@ -119,8 +121,8 @@ class PostgresJobs:
             ).fetchall()
         return Standing(queued, running, oldest, size)
 
-    def _select(self, rest: str, *values: Any) -> list[Job]:
-        with self._transaction() as connection:
+    def _select(self, scope: Scope, rest: str, *values: Any) -> list[Job]:
+        with self._transaction(scope) as connection:
             return _jobs(connection.execute(f"SELECT {_COLUMNS} FROM job {rest}", values).fetchall())
 
 
