@@ -16,8 +16,9 @@ from turnout.store.owner import StoreOwned
 
 if TYPE_CHECKING:
     from turnout.store.base import Store
+    from turnout.store.raw import RawStore
 
-__all__ = ["StoreOwned", "is_file", "kept_beside", "open_store", "store_path"]
+__all__ = ["StoreOwned", "is_file", "kept_beside", "open_raw", "open_store", "store_path"]
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 CONNECTIONS: Final = 8
@@ -73,6 +74,20 @@ def is_file(url: str) -> bool:
         "storage_unavailable",
         f"There is no store for '{match[1]}://' addresses; give the path of a file, or postgresql://HOST/DATABASE.",
     )
+
+
+def open_raw(url: str, *, written: bool, memory_limit: str | None = None) -> RawStore:
+    """Open the store at `url` for a move out of it or, `written`, into it: then it is made where there is none.
+
+    Raises as `open_store`, and where a store that is only to be read is missing, of an older Turnout, or not whole.
+    """
+    if not is_file(url):
+        from turnout.store.postgres_raw import PostgresRaw  # noqa: PLC0415 - not everybody has its driver
+
+        return PostgresRaw(url, written=written)
+    from turnout.store.duckdb_raw import DuckRaw  # noqa: PLC0415 - a server has no use for it
+
+    return DuckRaw(store_path(url), written=written, memory_limit=memory_limit)
 
 
 def store_path(url: str) -> Path:
