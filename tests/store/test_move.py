@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import subprocess
 import sys
@@ -397,6 +398,28 @@ def test_a_lost_connection(small: str, new: Callable[[str], str], as_target: boo
         open_store(target)
     moved(source, target)
     assert everything(target) == everything(small)
+
+
+def test_row_level_security(small: str, new: Callable[[str], str]) -> None:
+    """A role that sees a provider's rows in transactions that say so, and no others, moves them in and out."""
+    target, back = new("postgres"), new("file")
+    open_store(target).close()
+    role = f"mover_{os.getpid()}"
+    change_postgres(target, f"CREATE ROLE {role} LOGIN")
+    for table in (*tables(), "change"):
+        change_postgres(target, f"GRANT ALL ON {table} TO {role}")
+        if table == "change" or "provider_id" in tables()[table]:
+            said = "NULLIF(current_setting('turnout.provider', true), '')::BIGINT"
+            change_postgres(target, f"CREATE POLICY own ON {table} USING (provider_id = {said})")
+            change_postgres(target, f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+    as_role = target.replace("turnout@", f"{role}@")
+    with psycopg.connect(as_role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("INSERT INTO sync (provider_id, mark, document) VALUES (1, 'x', 'y')")
+    interrupt(small, as_role)
+    assert moved(small, as_role).kept == 2
+    assert everything(as_role) == everything(target) == everything(small)
+    moved(as_role, back)
+    assert everything(back) == everything(small)
 
 
 # Refused

@@ -330,3 +330,20 @@ def test_where_files_are_kept(tmp_path: Path) -> None:
     )
     assert one == same != other
     assert "secret" not in str(one)
+
+
+def test_a_new_store_that_the_disk_has_no_room_for_is_not_left_behind(path: Path) -> None:
+    program = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from turnout.errors import TurnoutError\n"
+        "from turnout.store.duckdb import DuckStore\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "try: DuckStore(Path(sys.argv[1]))\n"
+        "except TurnoutError as error: print(error.message)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, path], check=True, capture_output=True, text=True)
+    assert done.stdout == f"The store {path} cannot be made: the disk is full.\n"
+    assert not path.exists()
+    with closing(DuckStore(path)) as store:
+        assert store.providers() == {}

@@ -43,6 +43,8 @@ T = TypeVar("T")
 _SETTINGS: Final = "-c TimeZone=UTC -c jit=off -c statement_timeout=0 -c application_name=turnout-move"
 _MOVING: Final = 0x74756D76
 """Tells the lock of who moves something into the database from others."""
+_ASIDE: Final = "turnout_moved"
+"""A table for rows on their way into one with row-level security."""
 _READ: Final = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _TALLY: Final = (
     "INSERT INTO change (provider_id, version, attendances) VALUES (%s, 1, %s) ON CONFLICT (provider_id) "
@@ -220,11 +222,19 @@ class PostgresSession:
 
     def write(self, table: str, batches: Iterable[pa.RecordBatch]) -> int:
         lines = (self._desk.form(copied_sql(table), batch).column(0).cast(pa.large_string()) for batch in batches)
+        names = ", ".join(tables()[table])
+        ((walled,),) = self._connection.execute("SELECT row_security_active(%s)", (table,)).fetchall()
+        if walled:  # COPY does not write into such a table
+            self._connection.execute(f"CREATE TEMP TABLE {_ASIDE} (LIKE {table}) ON COMMIT DROP")
         with self._connection.cursor() as cursor:
-            with cursor.copy(f"COPY {table} ({', '.join(tables()[table])}) FROM STDIN") as copy:
+            with cursor.copy(f"COPY {_ASIDE if walled else table} ({names}) FROM STDIN") as copy:
                 for some in _ahead(lines):
                     # The texts of a column lie one behind the other: that is what is sent.
                     copy.write(memoryview(some.buffers()[2]))
+            if walled:
+                where, values = self._where(table)
+                cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {_ASIDE} {where}", values)
+                self._connection.execute(f"DROP TABLE {_ASIDE}")
             return cursor.rowcount
 
     def tally(self, attendances: int) -> None:
