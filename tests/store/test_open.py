@@ -20,7 +20,7 @@ from turnout.errors import TurnoutError
 from turnout.query.sql import Statement
 from turnout.store.duckdb import DuckStore
 from turnout.store.duckdb_file import engine_errors
-from turnout.store.open import StoreOwned, kept_beside, open_store, store_path
+from turnout.store.open import StoreOwned, kept_beside, open_raw, open_store, store_path
 from turnout.store.owner import command_of, shown_command
 from turnout.store.schema import SCHEMA_VERSION
 
@@ -309,6 +309,8 @@ def test_a_database_without_its_driver_says_what_to_install(monkeypatch: pytest.
     with pytest.raises(TurnoutError, match=r"pip install 'turnout\[postgresql\]'") as caught:
         open_store("postgresql://turnout@127.0.0.1/turnout")
     assert caught.value.code == "storage_unavailable"
+    with pytest.raises(TurnoutError, match=r"pip install 'turnout\[postgresql\]'"):
+        open_raw("postgresql://turnout@127.0.0.1/turnout", written=False)
 
 
 @pytest.mark.parametrize(
