@@ -237,6 +237,25 @@ def is_refused(target: str) -> bool:
     return False
 
 
+def test_a_large_provider_that_breaks_off_is_cleared_away(
+    small: str, new: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are committed in parts; it is moved from its beginning."""
+    monkeypatch.setattr("turnout.store.duckdb_raw.BATCH_ROWS", 1)
+    target = new("file")
+
+    def broken(copied: int, _: int) -> None:
+        if copied > 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        moved(small, target, progress=broken)
+    with closing(open_raw(target, written=True)) as raw:
+        assert raw.providers() == [1, 2]
+    assert moved(small, target).kept == 1
+    assert everything(target) == everything(small)
+
+
 def test_what_is_there_already_is_not_moved_twice(small: str, new: Callable[[str], str]) -> None:
     """What has changed in the source since then is."""
     target = new("file")

@@ -117,6 +117,11 @@ class DuckSession:
             ((written,),) = self._cursor.fetchall()
             self._cursor.unregister("moved")
             rows += written
+            if self._provider is not None and batch.num_rows >= BATCH_ROWS:
+                # What is not committed stays in memory, whatever the limit. The provider has no note yet, and so
+                # counts as not moved.
+                self._cursor.execute("COMMIT")
+                self._cursor.execute("BEGIN TRANSACTION")
         return rows
 
     def tally(self, attendances: int) -> None:

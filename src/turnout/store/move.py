@@ -1,9 +1,9 @@
 """Moving a whole store into another one, of whatever kind: table by table, provider by provider.
 
-A provider is in the target as a whole or not at all: its rows, and a note of what they add up to, are one transaction.
-A mark says that the target is not whole yet; it goes away in the transaction that makes it so, after everything was
-read back and compared. So a move that was killed is run again, and goes on where it was: providers that are there, and
-that are still the same in the source, are not moved twice.
+A provider counts as moved when there is a note of what its rows add up to, which is committed with the last of them;
+one without a note is cleared away first. A mark says that the target is not whole yet; it goes away in the transaction
+that makes it so, after everything was read back and compared. So a move that was killed is run again, and goes on where
+it was: providers that are there, and that are still the same in the source, are not moved twice.
 """
 
 from __future__ import annotations

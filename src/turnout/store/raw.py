@@ -180,7 +180,7 @@ class RawStore(Protocol):
         ...
 
     def writing(self, provider: int | None) -> AbstractContextManager[Session]:
-        """A transaction, which is committed where the block ends well."""
+        """A transaction, which is committed where the block ends well; many rows of a provider may be before that."""
         ...
 
     def close(self) -> None:
