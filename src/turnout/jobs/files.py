@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import shutil
 import stat
 from contextlib import contextmanager
 from hashlib import sha256
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("turnout.exports")
 _PART: Final = ".part"
+_BLOCK: Final = 1 << 20
+SECRET: Final = "exports"  # noqa: S105 - its name
+"""The name of the store's secret that its files are called by."""
 
 
 def directory_of(settings: Settings) -> Path:
@@ -124,8 +128,35 @@ class Files:
     @property
     def _prefix(self) -> str:
         if self._own is None:
-            self._own = sha256(self._store.secret("exports")).hexdigest()[:12] + "-"
+            self._own = _prefix_of(self._store.secret(SECRET))
         return self._own
+
+
+def carry_files(source: Path, target: Path, secret: bytes) -> int:
+    """Copy the whole files of a store from one directory to another; return how many. Those that are there stay.
+
+    Each is there as a whole or not at all. Raises `OSError` where that cannot be done.
+    """
+    names = sorted(path.name for path in source.glob(_prefix_of(secret) + "*") if path.suffix != _PART)
+    if names:
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in names:
+        if not (target / name).exists():
+            part = target / (name + _PART)
+            with (
+                (source / name).open("rb") as read,
+                os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as written,
+            ):
+                shutil.copyfileobj(read, written, _BLOCK)
+            _keep(part)
+            part.replace(target / name)
+    if names:
+        _keep(target)
+    return len(names)
+
+
+def _prefix_of(secret: bytes) -> str:
+    return sha256(secret).hexdigest()[:12] + "-"
 
 
 def _keep(path: Path) -> None:
