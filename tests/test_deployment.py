@@ -339,6 +339,56 @@ def test_roles_without_passwords_are_not_made(machine: Cluster) -> None:
     assert done.returncode != 0
 
 
+# With `turnout database`
+
+
+def address_of(machine: Cluster, service: str) -> str:
+    """The address that a service has, at the server of the tests."""
+    found = conninfo_to_dict(of("compose.postgresql.yaml", service)["environment"]["TURNOUT_DATABASE"])
+    return f"postgresql://{found['user']}@/{found['dbname']}?host={machine.directory}"
+
+
+def test_the_database_is_prepared_and_served_as_the_file_says(machine: Cluster, tmp_path: Path) -> None:
+    """The very commands and settings of both containers, one after the other, and a command in the server's."""
+    prepare, server = (of("compose.postgresql.yaml", name) for name in ("prepare", "turnout"))
+
+    def here(service: str) -> dict[str, str]:
+        given = settings_among(of("compose.postgresql.yaml", service)["environment"])
+        given |= {"database": address_of(machine, service), "data_directory": str(tmp_path), "port": "0"}
+        return environment(**{name: value for name, value in given.items() if value})
+
+    def command(service: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [TURNOUT, *words], env=here(service), cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+
+    provider = ["provider", "add", "--id", "1", "--name", "Studio", "--timezone", "Europe/Berlin"]
+    assert command("turnout", *provider).returncode != 0, "there are no tables, and the role may not make them"
+    for _ in range(2):
+        done = command("prepare", *prepare["command"])
+        assert done.returncode == 0, done.stderr
+    done = command("turnout", *provider)
+    assert done.returncode == 0, done.stderr
+    with subprocess.Popen(
+        [TURNOUT, *server["command"]], env=here("turnout"), cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as running:
+        try:
+            assert running.stdout
+            url = running.stdout.readline().split()[-1]
+            with closing(Client(url)) as client:
+                assert client.send("GET", "/ready").status == 200
+        finally:
+            running.terminate()
+        assert running.wait(30) == 0
+    with psycopg.connect(address_of(machine, "turnout")) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_class WHERE relowner = 'turnout'::regrole").fetchone() == (
+            0,
+        )
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("CREATE TABLE public.mine (id INT)")
+    assert command("prepare", "database", "tidy").returncode == 0
+
+
 # The unit
 
 
