@@ -52,7 +52,7 @@ def address_of(text: str) -> Address:
     """
     parts = urlsplit(text)
     if not _NAME.fullmatch(parts.netloc) or parts.fragment or not text.startswith("s3://"):
-        raise _refused(f"The address of a bucket is {_FORM}; credentials come from the environment.")
+        raise _refused(f"It is neither a directory's path nor {_FORM}; credentials come from the environment.")
     known = {"endpoint": _ENDPOINT, "region": _REGION}
     found: dict[str, str] = {}
     for name, value in parse_qsl(parts.query, keep_blank_values=True):

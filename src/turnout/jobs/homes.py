@@ -86,7 +86,7 @@ def home_of(settings: Settings) -> Home:
     beside = kept_beside(settings.database, "exports", settings.data_directory)
     if not chosen:
         return Folder(beside)
-    if not chosen.startswith("s3:"):
+    if "://" not in chosen:
         return Folder(store_path(chosen))
     from turnout.jobs.bucket import bucket_of  # noqa: PLC0415 - who has a directory needs none
 
