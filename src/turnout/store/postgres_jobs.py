@@ -41,6 +41,17 @@ _NEXT_ID: Final = (
 )
 
 
+def definitions() -> Iterator[str]:
+    """The statements that make what there is here beside the table of jobs."""
+    # When a running job was last said to be carried out; see `keep`.
+    yield (
+        "CREATE TABLE job_alive (provider_id BIGINT, job_id BIGINT, kept_at TIMESTAMPTZ NOT NULL, "
+        "PRIMARY KEY (provider_id, job_id))"
+    )
+    # What every process looks for every few seconds: jobs that wait, and those that run.
+    yield "CREATE INDEX job_unfinished ON job (id) WHERE status IN ('queued', 'running')"
+
+
 class PostgresJobs:
     """See `jobs.JobTable`. `transaction` gives the connection for each access, in a transaction of its own."""
 

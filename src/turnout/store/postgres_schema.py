@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from turnout.store import postgres_together
+from turnout.store import postgres_jobs, postgres_together
 from turnout.store.schema import FIRST_BY, FIRST_OF, tables
 
 if TYPE_CHECKING:
@@ -51,13 +51,7 @@ def definitions() -> Iterator[str]:
     # How often the attendances of a provider have changed, and how many there are; see `base.Store.version`.
     yield "CREATE TABLE change (provider_id BIGINT PRIMARY KEY, version BIGINT NOT NULL, attendances BIGINT NOT NULL)"
     yield from postgres_together.definitions()
-    # When a running job was last said to be carried out; see `jobs.JobTable.keep`.
-    yield (
-        "CREATE TABLE job_alive (provider_id BIGINT, job_id BIGINT, kept_at TIMESTAMPTZ NOT NULL, "
-        "PRIMARY KEY (provider_id, job_id))"
-    )
-    # What every process looks for every few seconds: jobs that wait, and those that run.
-    yield "CREATE INDEX job_unfinished ON job (id) WHERE status IN ('queued', 'running')"
+    yield from postgres_jobs.definitions()
     # The default order, newest events first, and every timeframe and window in it.
     yield f"CREATE INDEX attendances_by_start ON attendances (provider_id, {FIRST_BY} DESC, id)"
     # Incremental reading: `updated_at_gte`, by `updated_at`.
