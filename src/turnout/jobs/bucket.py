@@ -109,10 +109,14 @@ class Bucket:
             file = directory / name
             yield file
             check()
-            with _errors(), file.open("rb") as source:
-                self._client(patient=True).upload_fileobj(
-                    source, self._address.bucket, self._key(name), Callback=lambda _: check(), Config=how
-                )
+            try:
+                with _errors(), file.open("rb") as source:
+                    self._client(patient=True).upload_fileobj(
+                        source, self._address.bucket, self._key(name), Callback=lambda _: check(), Config=how
+                    )
+            except OSError:
+                check()  # the client tells in its own words what was raised within an upload
+                raise
 
     def names(self, prefix: str) -> set[str]:
         """The names that begin so."""
