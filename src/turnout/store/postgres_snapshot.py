@@ -14,7 +14,7 @@ from turnout.errors import TurnoutError
 from turnout.query.dialect import POSTGRES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from psycopg_pool import ConnectionPool
 
@@ -63,7 +63,7 @@ class PostgresSnapshot:
             while rows := self._next(cursor, batch):
                 yield rows
 
-    def columns(self, statement: Statement, batch: int) -> Iterator[Batch]:
+    def columns(self, statement: Statement, batch: int) -> Generator[Batch]:
         """The rows of a statement by columns, in batches of at most `batch`."""
         from turnout.store.postgres_arrow import batch_of, schema_of  # noqa: PLC0415 - a reader of rows needs no pyarrow
 
