@@ -92,12 +92,12 @@ class PostgresSnapshot:
     @contextmanager
     def _cursor(self, statement: Statement) -> Iterator[psycopg.RawServerCursor[type_row]]:
         cursor = psycopg.RawServerCursor[Any](self._connection, f"turnout_{uuid4().hex}")
-        with self._at_work():
-            cursor.execute(statement.sql, statement.values)
         try:
+            with self._at_work():
+                cursor.execute(statement.sql, statement.values)
             yield cursor
         finally:
-            if self._connection.info.transaction_status == TransactionStatus.INTRANS:
+            if not self._closed:
                 with self._at_work(anyway=True):
                     cursor.close()
 
