@@ -72,8 +72,8 @@ class _Recorder:
         self.statements: list[Statement] = []
 
     @contextmanager
-    def snapshot(self) -> Iterator[_RecordingSnapshot]:
-        with self._store.snapshot() as snapshot:
+    def snapshot(self, provider_id: int | None) -> Iterator[_RecordingSnapshot]:
+        with self._store.snapshot(provider_id) as snapshot:
             yield _RecordingSnapshot(snapshot, self.statements)
 
 

@@ -87,7 +87,7 @@ def _make(directory: Path, rows: int, day: int) -> None:
         )
         done = 0
         with (
-            store.snapshot() as snapshot,
+            store.snapshot(None) as snapshot,
             (directory / _FORMS["NDJSON"]).open("wb") as ndjson,
             (directory / _FORMS["CSV"]).open("w", encoding="utf-8", newline="") as text,
         ):

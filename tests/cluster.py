@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PATIENCE = 60.0
+ADMINISTRATOR = "turnout"
 # What is quick and unsafe: nothing of it is needed after the tests.
 DURABLE = ("listen_addresses=", "fsync=off", "max_connections=50")
 """What is committed outlives every death but the machine's own."""
@@ -27,7 +30,9 @@ SETTINGS = ("listen_addresses=", "fsync=off", "full_page_writes=off", "synchrono
 
 
 def _program(name: str) -> str:
-    """A program of the newest PostgreSQL that is installed."""
+    """A program of the newest PostgreSQL that is installed, or of that of `TEST_POSTGRES`, a directory."""
+    if chosen := os.environ.get("TEST_POSTGRES"):
+        return str(Path(chosen) / name)
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     program = str(found[-1]) if found else shutil.which(name)
     assert program, "PostgreSQL is needed; on Debian: apt-get install postgresql"
@@ -39,11 +44,12 @@ class Cluster:
 
     def __init__(self, directory: Path, *, settings: Sequence[str] = SETTINGS) -> None:
         self.directory = directory
-        self.address = f"postgresql://turnout@/postgres?host={directory}"
+        port = "".join(f"&{one}" for one in settings if one.startswith("port="))
+        self.address = f"postgresql://{ADMINISTRATOR}@/postgres?host={directory}{port}"
         self._user = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None  # it refuses to run as root
         if self._user:
             shutil.chown(directory, self._user)
-        make = [_program("initdb"), "-D", self._data, "-A", "trust", "-U", "turnout"]
+        make = [_program("initdb"), "-D", self._data, "-A", "trust", "-U", ADMINISTRATOR]
         self._run([*make, "-E", "UTF8", "--locale=C", "--no-sync"])
         self._settings = [word for one in (*settings, f"unix_socket_directories={directory}") for word in ("-c", one)]
         self.start()
@@ -55,7 +61,9 @@ class Cluster:
     def start(self) -> None:
         with (self.directory / "log").open("ab") as log:
             command = [_program("postgres"), "-D", self._data, *self._settings]
-            self._server = subprocess.Popen(command, stderr=log, user=self._user, cwd="/")
+            # Of its own home: a server that connects to another one looks there for certificates.
+            environment = {**os.environ, "HOME": str(self.directory)}
+            self._server = subprocess.Popen(command, stderr=log, user=self._user, cwd="/", env=environment)
         _wait(self.address, self._server, self.directory / "log")
 
     def kill(self) -> None:
@@ -100,6 +108,21 @@ def cluster() -> Iterator[str]:
         yield made.address
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on at this moment."""
+    with closing(socket.socket()) as tried:
+        tried.bind(("127.0.0.1", 0))
+        return int(tried.getsockname()[1])
+
+
+@contextmanager
+def node(port: int, *more: str) -> Iterator[str]:
+    """The address of a server that others on this machine reach by a port, with `more` settings."""
+    settings = (*SETTINGS, f"port={port}", "listen_addresses=127.0.0.1", *more)
+    with cluster_of_its_own(settings) as made:
+        yield made.address
+
+
 @contextmanager
 def cluster_of_its_own(settings: Sequence[str] = SETTINGS) -> Iterator[Cluster]:
     """A server without any table, which ends with the block."""
@@ -111,17 +134,38 @@ def cluster_of_its_own(settings: Sequence[str] = SETTINGS) -> Iterator[Cluster]:
             made.stop()
 
 
+OWNER = "owner"
+"""A role for which row-level security holds, as it should for a server's."""
+
+
 def new_database(address: str) -> str:
-    """The address of a new, empty database beside the one that `address` names."""
+    """The address of a new, empty database of `OWNER`'s beside the one that `address` names."""
     name = f"turnout_{uuid4().hex}"
     with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return beside(address, name)
+        make_role(connection, OWNER)
+        connection.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
+    return as_role(beside(address, name), OWNER)
+
+
+def make_role(connection: psycopg.Connection, name: str) -> None:
+    """Make a role that may log in and nothing else, where there is none."""
+    with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+        connection.execute(f"CREATE ROLE {name} LOGIN")
+
+
+def as_role(address: str, role: str) -> str:
+    """The same database for another role."""
+    return re.sub(r"//\w+@", f"//{role}@", address)
+
+
+def as_administrator(address: str) -> str:
+    """The same database for the administrator of the server, from whom nothing is kept."""
+    return as_role(address, ADMINISTRATOR)
 
 
 def beside(address: str, name: str) -> str:
     """The address of another database of the same server."""
-    return address.replace("@/postgres?", f"@/{name}?")
+    return re.sub(r"@/\w+\?", f"@/{name}?", address)
 
 
 def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:

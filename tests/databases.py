@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from cluster import beside
+from cluster import OWNER, as_role, beside, make_role
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +28,9 @@ def address_of(path: Path) -> str:
     name = f"t_{sha256(bytes(path)).hexdigest()[:24]}"
     with psycopg.connect(server, autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchall():
-            connection.execute(f"CREATE DATABASE {name}")
-    return beside(server, name)
+            make_role(connection, OWNER)
+            connection.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
+    return as_role(beside(server, name), OWNER)
 
 
 def settings_of(path: Path) -> dict[str, str]:

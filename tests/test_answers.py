@@ -48,9 +48,9 @@ class Counted:
         self.read = 0
         opened = store.snapshot
 
-        def snapshot() -> object:
+        def snapshot(provider_id: int | None) -> object:
             self.read += 1
-            return opened()
+            return opened(provider_id)
 
         monkeypatch.setattr(store, "snapshot", snapshot)
         self.all = self.app.as_(token(store, 1, 2, role="super_admin"), 1)

@@ -108,7 +108,7 @@ def load_demo(
     if provider is None:
         provider = replace(DEMO_PROVIDER, id=provider_id)
         store.put_provider(provider)
-    elif _has_rows(store, provider_id):
+    elif has_rows(store, provider_id):
         raise TurnoutError("conflict", f"Provider {provider_id} has rows; the demo fills only one that has none.")
 
     def counted() -> Iterator[Any]:
@@ -121,6 +121,7 @@ def load_demo(
     return store.merge(provider, counted())
 
 
-def _has_rows(store: Store, provider_id: int) -> bool:
-    with store.snapshot() as snapshot:
+def has_rows(store: Store, provider_id: int) -> bool:
+    """Whether a provider has any attendance."""
+    with store.snapshot(provider_id) as snapshot:
         return bool(snapshot.rows(any_statement(provider_id, snapshot.dialect)))

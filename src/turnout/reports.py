@@ -52,7 +52,7 @@ def report_page(
     on_snapshot: Callable[[Snapshot], None] = lambda _: None,
 ) -> Page:
     """Answer one page. Total and rows are of one snapshot; `on_snapshot` gets to see it, so that it can cancel it."""
-    with store.snapshot() as snapshot:
+    with store.snapshot(request.scope.provider_id) as snapshot:
         on_snapshot(snapshot)
         request = settled(request, snapshot.rows, snapshot.dialect)
         the_plan = plan(request, snapshot.dialect)

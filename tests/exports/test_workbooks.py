@@ -39,7 +39,7 @@ ASKED = (("status", "attended,no_show"), ("customers", ",".join(map(str, range(1
 def workbook(studio: Studio, request: ReportRequest, **limits: int) -> bytes:
     """A workbook whose sheets are full sooner."""
     the_plan = plan(request, DUCKDB, with_order_keys=False)
-    with studio.store.snapshot() as snapshot:
+    with studio.store.snapshot(None) as snapshot:
         batches = list(snapshot.columns(all_statement(the_plan), 10))
     whole = Whole(request, the_plan, sum(map(len, batches)), Asked(ASKED, str(request.reading_zone), NOW))
     made = io.BytesIO()

@@ -26,9 +26,9 @@ _HEADERS = 12_288
 _BLOCK = 262_144
 
 
-def ask(store: Store, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-    """The rows of a query, with `?` for each value."""
-    with store.snapshot() as snapshot:
+def ask(store: Store, sql: str, *values: Any, provider: int | None = None) -> list[tuple[Any, ...]]:
+    """The rows of a query of a provider's data, with `?` for each value."""
+    with store.snapshot(provider) as snapshot:
         pieces = sql.split("?")
         numbers = map(snapshot.dialect.placeholder, range(1, len(pieces)))
         sql = "".join(piece for pair in zip(pieces, (*numbers, ""), strict=True) for piece in pair)
@@ -38,7 +38,9 @@ def ask(store: Store, sql: str, *values: Any) -> list[tuple[Any, ...]]:
 def wide(store: Store, provider: Provider = STUDIO) -> dict[int, Row]:
     """The complete wide rows of a provider, by id."""
     columns = [column for column in wide_columns() if column != "provider_id"]
-    found = ask(store, f"SELECT {', '.join(columns)} FROM attendances WHERE provider_id = ?", provider.id)
+    found = ask(
+        store, f"SELECT {', '.join(columns)} FROM attendances WHERE provider_id = ?", provider.id, provider=provider.id
+    )
     rows = [dict(zip(columns, map(_days_apart, columns, values), strict=True)) for values in found]
     assert len({row["id"] for row in rows}) == len(rows), "a row is there twice"
     return {row["id"]: row for row in rows}
@@ -57,12 +59,17 @@ def facts(store: Store, provider: Provider = STUDIO) -> dict[tuple[str, int, str
     """Everything that is known of a provider's things: (kind, id, member) -> (updated_at, row id, value)."""
     known = {}
     for thing in THINGS:
-        ids = [id_ for (id_,) in ask(store, f"SELECT id FROM {thing.name} WHERE provider_id = ?", provider.id)]
+        ids = [
+            id_
+            for (id_,) in ask(
+                store, f"SELECT id FROM {thing.name} WHERE provider_id = ?", provider.id, provider=provider.id
+            )
+        ]
         assert len(set(ids)) == len(ids), "a thing is there twice"
         for member in thing.members:
             m = member.storage
             sql = f"SELECT id, {m}_stamp, {m} FROM {thing.name} WHERE provider_id = ? AND {m}_stamp IS NOT NULL"
-            for id_, stamp, value in ask(store, sql, provider.id):
+            for id_, stamp, value in ask(store, sql, provider.id, provider=provider.id):
                 known[thing.name, id_, m] = (*divmod(int(stamp), 2**63), _plain(value))
     return known
 

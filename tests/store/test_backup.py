@@ -118,7 +118,7 @@ def test_copies_while_merges_land(path: Path) -> None:
 def test_a_reader_does_not_keep_a_copy_from_being_made(path: Path) -> None:
     from turnout.query.sql import Statement
 
-    with closing(filled(path)) as store, store.snapshot() as snapshot:
+    with closing(filled(path)) as store, store.snapshot(None) as snapshot:
         assert snapshot.rows(Statement(COUNT, ())) == [(ROWS,)]
         store.merge(STUDIO, many(10, first_id=ROWS + 1))
         assert look_at(copied(store, path.with_name("copy.duckdb"))).attendances == ROWS + 10

@@ -185,7 +185,7 @@ def test_asking_what_would_be_erased_changes_nothing(store: DuckStore) -> None:
 def test_a_reader_goes_on_and_is_waited_for(path: Path, store: DuckStore, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store, 20)
     names = f"SELECT count(*) FROM attendances WHERE {WHO[0]} = '{PEOPLE[ANN][WHO[0]]}'"
-    with store.snapshot() as reading:
+    with store.snapshot(None) as reading:
         statement = Statement(names, ())
         assert reading.rows(statement) == [(2,)]
         store.persons.erase(STUDIO, [ANN], at=5, by="owner")

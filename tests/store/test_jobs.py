@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,8 @@ from turnout.store.base import Answered
 from turnout.store.duckdb import DuckStore
 from turnout.store.jobs import Job, Standing, Status
 from turnout.store.postgres_jobs import PostgresJobs
-from turnout.store.postgres_schema import definitions
+from turnout.store.postgres_migrations import make_tables
+from turnout.store.postgres_walls import Scope, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +33,16 @@ class Postgres:
     """PostgreSQL's jobs, as those of a store."""
 
     def __init__(self, address: str) -> None:
-        with psycopg.connect(address, autocommit=True) as connection:
-            for definition in definitions():
-                connection.execute(definition)
+        with psycopg.connect(address) as connection:
+            make_tables(connection)
         self.pool = ConnectionPool(address, min_size=1, max_size=5, open=True)
-        self.jobs = PostgresJobs(self.pool.connection)
+        self.jobs = PostgresJobs(self.transaction)
+
+    @contextmanager
+    def transaction(self, scope: Scope) -> Iterator[psycopg.Connection]:
+        with self.pool.connection() as connection:
+            say(connection, scope)
+            yield connection
 
     def close(self) -> None:
         self.pool.close()
@@ -192,8 +198,9 @@ def test_the_one_process_of_a_store_carries_out_all_that_runs(path: Path) -> Non
 def ages(store: Postgres, job: Job, seconds: int) -> None:
     """As if a running job had been kept so long ago."""
     with store.pool.connection() as connection:
-        aged = "UPDATE job_alive SET kept_at = clock_timestamp() - make_interval(secs => %s) WHERE job_id = %s"
-        assert connection.execute(aged, (seconds, job.id)).rowcount == 1
+        now = "extract(epoch FROM clock_timestamp()) * 1000000"
+        aged = f"UPDATE job_alive SET kept_at = {now} - %s WHERE job_id = %s"
+        assert connection.execute(aged, (seconds * 1_000_000, job.id)).rowcount == 1
 
 
 @pytest.mark.parametrize("store", ["postgres"], indirect=True)

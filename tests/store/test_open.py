@@ -275,7 +275,7 @@ def test_a_snapshot_reaches_nothing_but_the_store_and_writes_nothing(
     store: DuckStore, tmp_path: Path, sql: str
 ) -> None:
     files = set(tmp_path.iterdir())
-    with pytest.raises(TurnoutError), store.snapshot() as snapshot:
+    with pytest.raises(TurnoutError), store.snapshot(None) as snapshot:
         snapshot.rows(Statement(sql.format(tmp_path), ()))
     assert set(tmp_path.iterdir()) == files
     assert ask(store, "SELECT count(*) FROM provider") == [(0,)]
@@ -296,7 +296,7 @@ def test_a_closed_store_says_so(path: Path) -> None:
     store = DuckStore(path)
     store.close()
     store.close()
-    with pytest.raises(TurnoutError, match="closed"), store.snapshot():
+    with pytest.raises(TurnoutError, match="closed"), store.snapshot(None):
         pytest.fail("a snapshot of a closed store")
     with pytest.raises(TurnoutError):
         store.merge(STUDIO, [])

@@ -24,8 +24,9 @@ from turnout.store.duckdb import DuckStore
 from turnout.store.merge import Outcome, delete, merge, stage
 from turnout.store.postgres import PostgresStore
 from turnout.store.postgres_merge import Postgres, columns_of, desk
-from turnout.store.postgres_schema import definitions
+from turnout.store.postgres_migrations import make_tables
 from turnout.store.postgres_small import lock
+from turnout.store.postgres_walls import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -68,6 +69,7 @@ class Both:
 
     def there(self, provider: Provider, step: Callable[[Work, Postgres], Outcome]) -> Outcome:
         with self.connection.transaction():
+            say(self.connection, provider.id)
             lock(self.connection, provider.id)
             with desk(provider.id, self._spilled) as work:
                 return step(replace(work, zone=provider.timezone), Postgres(self.connection, provider.id))
@@ -78,7 +80,9 @@ class Both:
             here, there = (
                 sql.format(columns_of(table, dialect.day_number), table, provider.id) for dialect in (DUCKDB, POSTGRES)
             )
-            found = [tuple(map(_plain, row)) for row in self.connection.execute(there).fetchall()]
+            with self.connection.transaction():
+                say(self.connection, provider.id)
+                found = [tuple(map(_plain, row)) for row in self.connection.execute(there).fetchall()]
             assert found == ask(self.store, here), table
 
 
@@ -92,8 +96,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Bo
     with closing(DuckStore(directory / "turnout.duckdb", threads=1)) as store:
         made = Both(store, new_database(postgres), directory / "spilled")
         with closing(made.connection):
-            for definition in definitions():
-                made.connection.execute(definition)
+            make_tables(made.connection)
             yield made
 
 

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg_pool import ConnectionPool
 
-from cluster import new_database
+from cluster import as_administrator, new_database
 from inside import add_provider, load, new_store
 from oracle import calendar
 from oracle.data import make
@@ -35,7 +35,7 @@ from turnout.query.request import Scope, parse
 from turnout.query.sql import Statement, any_statement, listing_statement, next_statement
 from turnout.reports import cursor_box, report_page
 from turnout.store.postgres_merge import columns_of
-from turnout.store.postgres_schema import definitions
+from turnout.store.postgres_migrations import make_tables
 from turnout.store.postgres_snapshot import snapshot_of
 from turnout.store.schema import tables
 
@@ -64,8 +64,8 @@ class Postgres:
 
     pool: ConnectionPool[Any]
 
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        return snapshot_of(self.pool)
+    def snapshot(self, provider_id: int | None) -> AbstractContextManager[Snapshot]:
+        return snapshot_of(self.pool, provider_id)
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,8 @@ class Both:
 
 def copy(store: Store, connection: psycopg.Connection[Any]) -> None:
     """Make the tables, and fill those of attendances and things."""
-    for definition in definitions():
-        connection.execute(definition)
-    with store.snapshot() as snapshot:
+    make_tables(connection)
+    with store.snapshot(None) as snapshot:
         for table, columns in tables().items():
             names = ", ".join(columns)
             rows = snapshot.rows(Statement(f"SELECT {columns_of(table, DUCKDB.day_number)} FROM {table}", ()))
@@ -121,7 +120,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Bo
         add_provider(store, large)
         provider = store.providers()[large.id]
         store.merge(provider, demo_batches(ROWS, 1, NOW, zone=large.zone))
-        with psycopg.connect(address, autocommit=True) as connection:
+        with psycopg.connect(as_administrator(address), autocommit=True) as connection:
             copy(store, connection)
         with ConnectionPool(address, min_size=1, max_size=4, kwargs={"autocommit": True}, open=True) as pool:
             data = (*(DataSet(one.tenant, tuple(one.truth().flat())) for one in imports), DataSet(large, ()))
@@ -224,5 +223,5 @@ def test_small_questions(both: Both, number: int) -> None:
             next_statement(tenant, "updated_at", 2**62, dialect),
         ]
 
-    with both.embedded.snapshot() as one, both.postgres.snapshot() as other:
+    with both.embedded.snapshot(None) as one, both.postgres.snapshot(tenant) as other:
         assert list(map(other.rows, asked(POSTGRES))) == list(map(one.rows, asked(DUCKDB)))

@@ -40,26 +40,26 @@ def pool(address: str) -> Iterator[ConnectionPool[Any]]:
 
 
 def test_all_statements_see_the_same(pool: ConnectionPool[Any], address: str) -> None:
-    with snapshot_of(pool) as snapshot:
+    with snapshot_of(pool, None) as snapshot:
         before = snapshot.rows(COUNT)
         with psycopg.connect(address, autocommit=True) as connection:
             connection.execute("DELETE FROM numbers")
         assert snapshot.rows(COUNT) == before == [(ROWS,)]
-    with snapshot_of(pool) as snapshot:
+    with snapshot_of(pool, None) as snapshot:
         assert snapshot.rows(COUNT) == [(0,)]
 
 
 def test_nothing_is_written(pool: ConnectionPool[Any]) -> None:
-    with snapshot_of(pool) as snapshot:
+    with snapshot_of(pool, None) as snapshot:
         with pytest.raises(TurnoutError) as raised:
             snapshot.rows(Statement("DELETE FROM numbers", ()))
         assert raised.value.code == "server_error"
-    with snapshot_of(pool) as snapshot:
+    with snapshot_of(pool, None) as snapshot:
         assert snapshot.rows(COUNT) == [(ROWS,)]
 
 
 def test_streams_may_be_left_early(pool: ConnectionPool[Any]) -> None:
-    with snapshot_of(pool) as snapshot:
+    with snapshot_of(pool, None) as snapshot:
         batches = list(snapshot.stream(ALL, 3_000))
         assert [len(batch) for batch in batches] == [3_000, 3_000, 3_000, 1_000]
         assert [n for batch in batches for n, _ in batch] == list(range(1, ROWS + 1))
@@ -68,12 +68,12 @@ def test_streams_may_be_left_early(pool: ConnectionPool[Any]) -> None:
         stream.close()
         assert snapshot.rows(COUNT) == [(ROWS,)]
         assert next(snapshot.columns(ALL, 2)).to_pydict() == {"n": [1, 2], "text": ["1", "2"]}
-    with snapshot_of(pool) as snapshot:
+    with snapshot_of(pool, None) as snapshot:
         assert snapshot.rows(COUNT) == [(ROWS,)]
 
 
 def test_one_that_runs_is_stopped_and_stays_so(pool: ConnectionPool[Any]) -> None:
-    with snapshot_of(pool) as snapshot:
+    with snapshot_of(pool, None) as snapshot:
         threading.Timer(0.2, snapshot.cancel).start()
         began = time.monotonic()
         for statement in (LONG, COUNT):
@@ -81,23 +81,23 @@ def test_one_that_runs_is_stopped_and_stays_so(pool: ConnectionPool[Any]) -> Non
                 snapshot.rows(statement)
             assert raised.value.code == "query_timeout"
         assert time.monotonic() - began < SOON
-    with snapshot_of(pool) as snapshot:
+    with snapshot_of(pool, None) as snapshot:
         snapshot.cancel()
         with pytest.raises(TurnoutError):
             snapshot.rows(COUNT)
     # What is cancelled too late stops nothing of the next one, which has the same connection.
     snapshot.cancel()
-    with snapshot_of(pool) as another:
+    with snapshot_of(pool, None) as another:
         assert another.rows(COUNT) == [(ROWS,)]
 
 
 def test_a_connection_that_is_lost(pool: ConnectionPool[Any], address: str) -> None:
-    with snapshot_of(pool) as snapshot:
+    with snapshot_of(pool, None) as snapshot:
         ((process,),) = snapshot.rows(Statement("SELECT pg_backend_pid()", ()))
         with psycopg.connect(address, autocommit=True) as connection:
             connection.execute("SELECT pg_terminate_backend(%s)", (process,))
         with pytest.raises(TurnoutError) as raised:
             snapshot.rows(COUNT)
     assert raised.value.code == "storage_unavailable"
-    with snapshot_of(pool) as snapshot:
+    with snapshot_of(pool, None) as snapshot:
         assert snapshot.rows(COUNT) == [(ROWS,)]

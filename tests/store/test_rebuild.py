@@ -121,7 +121,7 @@ def test_an_open_snapshot_sees_what_it_saw(store: DuckStore) -> None:
     disordered(store)
     from turnout.query.sql import Statement
 
-    with store.snapshot() as snapshot:
+    with store.snapshot(None) as snapshot:
         before = snapshot.rows(Statement(EVERYTHING, ()))
         rebuild(store)
         assert snapshot.rows(Statement(EVERYTHING, ())) == before

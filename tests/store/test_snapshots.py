@@ -29,11 +29,11 @@ ENDLESS = Statement(
 
 def test_all_statements_of_a_snapshot_see_the_same_data(store: DuckStore) -> None:
     store.merge(STUDIO, batches([row(1, 10)]))
-    with store.snapshot() as before:
+    with store.snapshot(None) as before:
         assert before.rows(COUNT) == [(1,)]
         store.merge(STUDIO, batches([row(2, 10), row(3, 10)]))
         assert before.rows(COUNT) == [(1,)]
-        with store.snapshot() as after:
+        with store.snapshot(None) as after:
             assert after.rows(COUNT) == [(3,)]
         assert before.rows(COUNT) == [(1,)]
 
@@ -41,21 +41,21 @@ def test_all_statements_of_a_snapshot_see_the_same_data(store: DuckStore) -> Non
 def test_a_stream_brings_all_rows_in_batches(store: DuckStore) -> None:
     store.merge(STUDIO, many(5_000))
     statement = Statement("SELECT id FROM attendances WHERE id > ? ORDER BY id", (10,))
-    with store.snapshot() as snapshot:
+    with store.snapshot(None) as snapshot:
         lists = list(snapshot.stream(statement, 700))
         assert [row for rows in lists for row in rows] == snapshot.rows(statement)
     assert {len(rows) for rows in lists[:-1]} == {700}
 
 
 def test_a_stream_of_nothing(store: DuckStore) -> None:
-    with store.snapshot() as snapshot:
+    with store.snapshot(None) as snapshot:
         assert list(snapshot.stream(Statement("SELECT id FROM attendances", ()), 10)) == []
 
 
 def test_a_stream_that_is_left_early_harms_nothing(store: DuckStore) -> None:
     store.merge(STUDIO, many(5_000))
     for _ in range(3):
-        with store.snapshot() as snapshot:
+        with store.snapshot(None) as snapshot:
             assert len(next(snapshot.stream(Statement("SELECT id FROM attendances", ()), 5))) == 5
     assert ask(store, COUNT.sql) == [(5_000,)]
 
@@ -64,7 +64,7 @@ def test_cancelling_stops_what_runs(store: DuckStore) -> None:
     starting = Event()
 
     def read() -> None:
-        with store.snapshot() as snapshot:
+        with store.snapshot(None) as snapshot:
             snapshots.append(snapshot)
             starting.set()
             snapshot.rows(ENDLESS)
@@ -85,13 +85,13 @@ def test_cancelling_stops_what_runs(store: DuckStore) -> None:
 
 def test_cancelling_between_statements_stops_the_next_one(store: DuckStore) -> None:
     store.merge(STUDIO, many(5_000))
-    with store.snapshot() as snapshot:
+    with store.snapshot(None) as snapshot:
         snapshot.rows(COUNT)
         snapshot.cancel()
         snapshot.cancel()
         with pytest.raises(TurnoutError, match="stopped"):
             snapshot.rows(COUNT)
-    with store.snapshot() as snapshot:
+    with store.snapshot(None) as snapshot:
         stream = snapshot.stream(Statement("SELECT id FROM attendances", ()), 5)
         next(stream)
         snapshot.cancel()
@@ -100,9 +100,9 @@ def test_cancelling_between_statements_stops_the_next_one(store: DuckStore) -> N
 
 
 def test_cancelling_too_late_hits_nobody(store: DuckStore) -> None:
-    with store.snapshot() as ended:
+    with store.snapshot(None) as ended:
         ended.rows(COUNT)
-    with store.snapshot() as other:
+    with store.snapshot(None) as other:
         ended.cancel()
         assert other.rows(COUNT) == [(0,)]
         with pytest.raises(RuntimeError, match="closed"):
@@ -121,7 +121,7 @@ def test_cancelling_too_late_hits_nobody(store: DuckStore) -> None:
 )
 def test_errors_show_neither_sql_nor_values(store: DuckStore, sql: str, values: tuple[str, ...], code: str) -> None:
     store.merge(STUDIO, batches([row(1, 10, customer_name="x")]))
-    with pytest.raises(TurnoutError) as caught, store.snapshot() as snapshot:
+    with pytest.raises(TurnoutError) as caught, store.snapshot(None) as snapshot:
         snapshot.rows(Statement(sql, values))
     assert caught.value.code == code
     assert "hidden" not in str(caught.value)
@@ -135,7 +135,7 @@ def test_too_little_memory_is_said(path: Path) -> None:
     with (
         closing(DuckStore(path, memory_limit="60MB")) as store,
         pytest.raises(TurnoutError, match="more memory") as caught,
-        store.snapshot() as snapshot,
+        store.snapshot(None) as snapshot,
     ):
         snapshot.rows(much)
     assert caught.value.code == "storage_unavailable"
@@ -149,7 +149,7 @@ def test_readers_in_many_threads_see_whole_merges_only(store: DuckStore) -> None
         seen = set()
         ready.wait()
         while not done.is_set() or not seen:
-            with store.snapshot() as snapshot:
+            with store.snapshot(None) as snapshot:
                 first, second = snapshot.rows(COUNT), snapshot.rows(COUNT)
                 assert first == second
                 seen.add(first[0])
@@ -201,7 +201,7 @@ def test_reading_and_small_writes_go_on_while_a_merge_is_fed(store: DuckStore) -
 def test_a_large_merge_beside_a_reader_is_no_failure(store: DuckStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("turnout.store.duckdb._LARGE_MERGE", 1)
     store.merge(STUDIO, batches([row(1, 10)]))
-    with store.snapshot() as before:
+    with store.snapshot(None) as before:
         assert before.rows(COUNT) == [(1,)]
         assert store.merge(STUDIO, batches([row(1, 11), row(2, 10)])).updated == 1
         assert before.rows(COUNT) == [(1,)]

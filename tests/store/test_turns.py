@@ -91,7 +91,7 @@ def test_closing_ends_what_waits_for_its_turn(store: DuckStore) -> None:
 def test_a_copy_waits_for_those_who_read_what_was_there(store: DuckStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.merge(STUDIO, many(50, customers=5))
     with ThreadPoolExecutor(1) as other:
-        with store.snapshot() as snapshot:
+        with store.snapshot(None) as snapshot:
             assert snapshot.rows(Statement("SELECT count(*) FROM attendances", ())) == [(50,)]
             store.persons.erase(STUDIO, [1], at=1, by="owner")
             with monkeypatch.context() as patched:

@@ -79,7 +79,7 @@ class FakeStore:
         self.snapshot_class = FakeSnapshot
 
     @contextmanager
-    def snapshot(self) -> Iterator[FakeSnapshot]:
+    def snapshot(self, provider_id: int | None) -> Iterator[FakeSnapshot]:
         yield self.snapshot_class(self)
 
     def providers(self) -> dict[int, Provider]:
@@ -178,7 +178,7 @@ async def who(request: Request) -> Response:
     context.mark("authenticate")
 
     def read(job: Job) -> list[tuple[Any, ...]]:
-        with context.services.store.snapshot() as snapshot:
+        with context.services.store.snapshot(None) as snapshot:
             job.attach(snapshot)
             return snapshot.rows(None)  # type: ignore[arg-type]
 

@@ -99,6 +99,19 @@ def where() -> Where:
     return cast("Where", get_current_context().meta.setdefault(_META, Where()))
 
 
+def database_address(command: str) -> str:
+    """The address of the PostgreSQL database that a command of this machine works on. Other stores are refused."""
+    from turnout.store.open import is_file  # noqa: PLC0415 - the help needs no store
+
+    where().local_only(command)
+    address = where().settings().database
+    if is_file(address):
+        raise click.UsageError(
+            f"'turnout {command}' works on a PostgreSQL database: give --database postgresql://OWNER@HOST/DATABASE."
+        )
+    return address
+
+
 def _keep(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value is not None and param.name:
         setattr(ctx.meta.setdefault(_META, Where()), param.name, value)

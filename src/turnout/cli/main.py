@@ -30,6 +30,8 @@ _COMMANDS = (
     "demo",
     "customer",
     "erase",
+    "database",
+    "cluster",
     "doctor",
     "backup",
     "restore",

@@ -199,8 +199,11 @@ class Store(Protocol):
         """The export jobs."""
         ...
 
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """A view that lasts as long as the context. Costs next to nothing; blocks nobody, and nobody blocks it."""
+    def snapshot(self, provider_id: int | None) -> AbstractContextManager[Snapshot]:
+        """A view of a provider's data that lasts as long as the context. It blocks nobody, and nobody blocks it.
+
+        A store may hide other providers' data from it, whatever a statement asks for. None: of no provider's data.
+        """
         ...
 
     def providers(self) -> dict[int, Provider]:

@@ -76,8 +76,8 @@ class DuckStore:
         places = cursor.execute("SELECT provider_id, mark, as_of, document FROM sync").fetchall()
         self._places = {provider_id: StoredPlace(*place) for provider_id, *place in places}
 
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """A consistent view; see `base.Snapshot`."""
+    def snapshot(self, provider_id: int | None) -> AbstractContextManager[Snapshot]:  # noqa: ARG002 - one file has one wall
+        """A consistent view; see `base.Snapshot`. It shows every provider."""
         return self._engine.snapshot()
 
     def providers(self) -> dict[int, Provider]:

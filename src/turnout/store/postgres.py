@@ -9,34 +9,41 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-import psycopg
 from psycopg_pool import ConnectionPool
 
 from turnout.errors import TurnoutError
 from turnout.store.persons import looked_through
+from turnout.store.postgres_citus import is_citus
 from turnout.store.postgres_jobs import PostgresJobs
+from turnout.store.postgres_migrations import make_tables
 from turnout.store.postgres_persons import Changing, PostgresPersons
-from turnout.store.postgres_schema import definitions
 from turnout.store.postgres_small import PostgresTables, lock, put_provider
 from turnout.store.postgres_small import remember as remember_in
-from turnout.store.postgres_snapshot import database_errors, snapshot_of
+from turnout.store.postgres_snapshot import connected, database_errors, snapshot_of
 from turnout.store.postgres_together import PostgresTogether
 from turnout.store.postgres_upkeep import PostgresUpkeep
+from turnout.store.postgres_walls import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    import psycopg
     import pyarrow as pa
 
     from turnout.store.base import Answered, Merged, PlaceChange, Provider, Snapshot, StoreStatus, type_row
     from turnout.store.merge import Outcome, Work
     from turnout.store.postgres_merge import Postgres
+    from turnout.store.postgres_walls import Scope
 
     Step = Callable[[Work, Postgres], Outcome]
 
-_SETTINGS: Final = "-c TimeZone=UTC -c jit=off -c client_connection_check_interval=2s"
+_SETTINGS: Final = (
+    "-c TimeZone=UTC -c jit=off -c client_connection_check_interval=2s "
+    # So that the nodes of a Citus cluster hear as well whose rows a transaction is about.
+    "-c citus.propagate_set_commands=local"
+)
 _PATIENCE: Final[dict[str, Any]] = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -48,11 +55,9 @@ _PATIENCE: Final[dict[str, Any]] = {
 _WAIT: Final = 3.0
 """So many seconds a free connection is waited for."""
 _CHANGED: Final = (
-    "INSERT INTO change VALUES (%s, 1, %s) ON CONFLICT (provider_id) "
+    "INSERT INTO change (provider_id, version, attendances) VALUES (%s, 1, %s) ON CONFLICT (provider_id) "
     "DO UPDATE SET version = change.version + 1, attendances = change.attendances + EXCLUDED.attendances"
 )
-_MAKING: Final = 0x74756D6B
-"""Tells the lock of who makes the tables from others."""
 
 
 class PostgresStore(PostgresTables):
@@ -84,18 +89,19 @@ class PostgresStore(PostgresTables):
         self.persons = PostgresPersons(self._changing, self._transaction, self._alone)
         self.upkeep = PostgresUpkeep(self._alone)
         self.together = PostgresTogether(self._alone)
-        _reach(address)
+        connected(address, **_PATIENCE).close()
         self._pool.open()
         try:
             with self._transaction() as connection:
-                _make(connection, create=create)
+                make_tables(connection, create=create)
+                self._is_citus = is_citus(connection)
         except BaseException:
             self._pool.close()
             raise
 
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """A consistent view; see `base.Snapshot`."""
-        return snapshot_of(self._pool)
+    def snapshot(self, provider_id: int | None) -> AbstractContextManager[Snapshot]:
+        """A consistent view of a provider's data; see `base.Snapshot`."""
+        return snapshot_of(self._pool, provider_id, apart=self._is_citus)
 
     def put_provider(self, provider: Provider) -> None:
         """Add a provider, or replace the one with its id; with another zone, its rows get other local starts."""
@@ -183,7 +189,7 @@ class PostgresStore(PostgresTables):
 
         with desk(provider.id, self._spilled, memory_limit=self._memory_limit) as work:
             step = prepared(work)
-            with self._transaction() as connection:
+            with self._transaction(provider.id) as connection:
                 lock(connection, provider.id)
                 found = connection.execute("SELECT timezone FROM provider WHERE id = %s", (provider.id,)).fetchall()
                 own = zone or (found[0][0] if found else provider.timezone)
@@ -196,7 +202,7 @@ class PostgresStore(PostgresTables):
     @contextmanager
     def _changing(self, provider_id: int) -> Iterator[Changing]:
         """A transaction in which nobody else changes the provider's attendances; with a new version where they do."""
-        with self._transaction() as connection:
+        with self._transaction(provider_id) as connection:
             lock(connection, provider_id)
             change = Changing(connection, provider_id)
             yield change
@@ -210,37 +216,15 @@ class PostgresStore(PostgresTables):
             yield connection
 
     @contextmanager
-    def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
+    def _transaction(self, scope: Scope = None) -> Iterator[psycopg.Connection[Any]]:
+        """A transaction that sees the rows of whom it is about."""
         with (
             database_errors("Using the database"),
             self._pool.connection() as connection,
             connection.transaction(),
         ):
+            say(connection, scope)
             yield connection
-
-
-def _reach(address: str) -> None:
-    """Raise `storage_unavailable` where the database is not reached, with the reason, which holds no password."""
-    try:
-        psycopg.connect(address, **_PATIENCE).close()
-    except psycopg.ProgrammingError:
-        raise TurnoutError(
-            "storage_unavailable", "This is not an address of a database: postgresql://USER@HOST:PORT/DATABASE."
-        ) from None
-    except psycopg.OperationalError as error:
-        reason = " ".join(str(error).split())
-        raise TurnoutError("storage_unavailable", f"The database cannot be reached: {reason}") from None
-
-
-def _make(connection: psycopg.Connection[Any], *, create: bool) -> None:
-    """Make the tables where there are none."""
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
-    if connection.execute("SELECT to_regclass('attendances')").fetchall() != [(None,)]:
-        return
-    if not create:
-        raise TurnoutError("not_found", f"There is no store in the database {connection.info.dbname} yet.")
-    for definition in definitions():
-        connection.execute(definition)
 
 
 def _put_place(connection: psycopg.Connection[Any], change: PlaceChange) -> None:

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
+from turnout.query.instants import SECOND
 from turnout.store.jobs import UNFINISHED, Job, Standing, Status
 from turnout.store.postgres_small import remember as remember_in
+from turnout.store.postgres_walls import EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
     from turnout.store.base import Answered
+    from turnout.store.postgres_small import Transaction
+    from turnout.store.postgres_walls import Scope
 
 _NAMES: Final = [field.name for field in fields(Job)]
 _COLUMNS: Final = ", ".join(_NAMES)
@@ -26,36 +29,26 @@ _LOST_AFTER: Final = 30
 """Seconds for which a run counts as carried out after it was last said to be."""
 _IDLE_MOST: Final = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
 """So that the locks of who froze, or whose machine is gone, do not keep the others waiting."""
+# By the clock of the database, since those of machines differ.
+_NOW: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT"
 _ALIVE: Final = (
-    "INSERT INTO job_alive (provider_id, job_id, kept_at) VALUES (%s, %s, clock_timestamp()) "
+    f"INSERT INTO job_alive (provider_id, job_id, kept_at) VALUES (%s, %s, {_NOW}) "
     "ON CONFLICT (provider_id, job_id) DO UPDATE SET kept_at = EXCLUDED.kept_at"
 )
-"""By the clock of the database, since those of machines differ."""
 _SAME: Final = "provider_id = %s AND id = %s AND status = %s AND run = %s"
 _CHANGING: Final = [name for name in _NAMES if name not in ("id", "provider_id")]
 _UPDATE: Final = f"UPDATE job SET {', '.join(f'{name} = %s' for name in _CHANGING)} WHERE {_SAME}"
 _FORGET_ALIVE: Final = "DELETE FROM job_alive WHERE provider_id = %s AND job_id = %s"
 _NEXT_ID: Final = (
-    "INSERT INTO meta VALUES (%s, '1') ON CONFLICT (name) DO UPDATE SET value = (meta.value::BIGINT + 1)::TEXT "
-    "RETURNING value::BIGINT"
+    "INSERT INTO meta (name, value) VALUES (%s, '1') ON CONFLICT (name) "
+    "DO UPDATE SET value = (meta.value::BIGINT + 1)::TEXT RETURNING value::BIGINT"
 )
 
 
-def definitions() -> Iterator[str]:
-    """The statements that make what there is here beside the table of jobs."""
-    # When a running job was last said to be carried out; see `keep`.
-    yield (
-        "CREATE TABLE job_alive (provider_id BIGINT, job_id BIGINT, kept_at TIMESTAMPTZ NOT NULL, "
-        "PRIMARY KEY (provider_id, job_id))"
-    )
-    # What every process looks for every few seconds: jobs that wait, and those that run.
-    yield "CREATE INDEX job_unfinished ON job (id) WHERE status IN ('queued', 'running')"
-
-
 class PostgresJobs:
-    """See `jobs.JobTable`. `transaction` gives the connection for each access, in a transaction of its own."""
+    """See `jobs.JobTable`. Each access is a transaction of its own; see `postgres_small.Transaction`."""
 
-    def __init__(self, transaction: Callable[[], AbstractContextManager[psycopg.Connection[Any]]]) -> None:
+    def __init__(self, transaction: Transaction) -> None:
         self._begin = transaction
 
     def add(
@@ -65,7 +58,7 @@ class PostgresJobs:
 
         Who takes the next id holds its row until the end: jobs are added one after the other, and counted rightly.
         """
-        with self._transaction() as connection:
+        with self._transaction(EVERY) as connection:
             ((number,),) = connection.execute(_NEXT_ID, (_LAST,)).fetchall()
             queued = (
                 f"SELECT count(*), count(*) FILTER (WHERE provider_id = %s) FROM job WHERE status = '{Status.QUEUED}'"
@@ -82,14 +75,14 @@ class PostgresJobs:
 
     def get(self, provider_id: int, id_: int) -> Job | None:
         """One job of a provider."""
-        found = self._select("WHERE provider_id = %s AND id = %s", provider_id, id_)
+        found = self._select(provider_id, "WHERE provider_id = %s AND id = %s", provider_id, id_)
         return found[0] if found else None
 
     def page(self, provider_id: int, instructor_id: int | None, limit: int, offset: int) -> tuple[int, Sequence[Job]]:
         """How many jobs there are, and some of them, the newest first."""
         where = "WHERE provider_id = %s AND (%s::BIGINT IS NULL OR instructor_id = %s)"
         whose = (provider_id, instructor_id, instructor_id)
-        with self._transaction() as connection:
+        with self._transaction(provider_id) as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             ((total,),) = connection.execute(f"SELECT count(*) FROM job {where}", whose).fetchall()
             if offset >= total:
@@ -99,11 +92,11 @@ class PostgresJobs:
 
     def of_status(self, *statuses: Status) -> Sequence[Job]:
         """All jobs of these statuses, by id."""
-        return self._select("WHERE status = ANY (%s) ORDER BY id", list(map(str, statuses)))
+        return self._select(EVERY, "WHERE status = ANY (%s) ORDER BY id", list(map(str, statuses)))
 
     def claim(self, now: int) -> Job | None:
         """Begin the next job: of those that nobody else is about to begin."""
-        with self._transaction() as connection:
+        with self._transaction(EVERY) as connection:
             found = connection.execute(
                 f"SELECT {_COLUMNS} FROM job WHERE status = '{Status.QUEUED}' ORDER BY (SELECT count(*) "
                 f"FROM job AS other WHERE other.provider_id = job.provider_id AND other.status = '{Status.RUNNING}'), "
@@ -119,7 +112,7 @@ class PostgresJobs:
 
     def keep(self, job: Job, total: int, done: int) -> bool:
         """Note that a run goes on, and how far it is, unless its job has moved on."""
-        with self._transaction() as connection:
+        with self._transaction(job.provider_id) as connection:
             progress = f"UPDATE job SET total_items = %s, complete_items = %s WHERE {_SAME}"
             if not connection.execute(progress, (total, done, *_identity(job))).rowcount:
                 return False
@@ -129,30 +122,31 @@ class PostgresJobs:
     def lost(self) -> Sequence[Job]:
         """The running jobs that nobody has kept for a while, or ever."""
         return self._select(
+            EVERY,
             f"WHERE status = '{Status.RUNNING}' AND NOT EXISTS (SELECT 1 FROM job_alive WHERE job_alive.provider_id = "
-            "job.provider_id AND job_id = id AND kept_at >= clock_timestamp() - make_interval(secs => %s)) ORDER BY id",
-            _LOST_AFTER,
+            f"job.provider_id AND job_id = id AND kept_at >= {_NOW} - %s) ORDER BY id",
+            _LOST_AFTER * SECOND,
         )
 
     def change(self, before: Job, after: Job) -> bool:
         """Store a job that has moved on, unless it had already."""
-        with self._transaction() as connection:
+        with self._transaction(before.provider_id) as connection:
             return _update(connection, before, after)
 
     def remove(self, job: Job) -> bool:
         """Forget a job, unless it has moved on."""
-        with self._transaction() as connection:
+        with self._transaction(job.provider_id) as connection:
             return connection.execute(f"DELETE FROM job WHERE {_SAME}", _identity(job)).rowcount > 0
 
     def forget(self, before: int) -> None:
         """Forget old jobs that have neither a file nor work to come."""
         kept = [str(status) for status in sorted({*UNFINISHED, Status.COMPLETE})]
-        with self._transaction() as connection:
+        with self._transaction(EVERY) as connection:
             connection.execute("DELETE FROM job WHERE created_at < %s AND status <> ALL (%s)", (before, kept))
 
     def standing(self) -> Standing:
         """How many jobs wait and run."""
-        with self._transaction() as connection:
+        with self._transaction(EVERY) as connection:
             ((queued, running, oldest, size),) = connection.execute(
                 f"SELECT count(*) FILTER (WHERE status = '{Status.QUEUED}'), "
                 f"count(*) FILTER (WHERE status = '{Status.RUNNING}'), "
@@ -162,16 +156,16 @@ class PostgresJobs:
         return Standing(queued, running, oldest, size)
 
     @contextmanager
-    def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
-        with self._begin() as connection:
+    def _transaction(self, scope: Scope) -> Iterator[psycopg.Connection[Any]]:
+        with self._begin(scope) as connection:
             connection.execute(_IDLE_MOST)
             try:
                 yield connection
             except psycopg.errors.IdleInTransactionSessionTimeout as error:
                 raise psycopg.OperationalError(str(error)) from None  # as what else ends a connection
 
-    def _select(self, rest: str, *values: Any) -> list[Job]:
-        with self._transaction() as connection:
+    def _select(self, scope: Scope, rest: str, *values: Any) -> list[Job]:
+        with self._transaction(scope) as connection:
             return _jobs(connection.execute(f"SELECT {_COLUMNS} FROM job {rest}", values).fetchall())
 
 

@@ -21,6 +21,7 @@ from turnout.store import schema
 from turnout.store.local_starts import EVENT, PLACE, find_starts
 from turnout.store.merge import Elsewhere, Outcome, Work
 from turnout.store.postgres_arrow import batch_of, schema_of
+from turnout.store.postgres_rows import put_rows
 from turnout.store.schema import LISTED, tables
 
 if TYPE_CHECKING:
@@ -159,12 +160,9 @@ class Postgres(Elsewhere):
         for part in _parts(ids):
             with psycopg.RawCursor(self.connection) as cursor:
                 cursor.execute(gone, (self._provider, part))
-        columns = ", ".join(tables()[table])
         found = work.cursor.execute(f"SELECT {columns_of(table, DUCKDB.day_number)} FROM ({rows})")
-        with self.connection.cursor().copy(f"COPY {table} ({columns}) FROM STDIN") as target:
-            while some := found.fetchmany(_AT_ONCE):
-                for row in some:
-                    target.write_row(row)
+        while some := found.fetchmany(_AT_ONCE):
+            put_rows(self.connection, table, self._provider, some)
 
 
 def columns_of(table: str, of_day: Callable[[str], str]) -> str:

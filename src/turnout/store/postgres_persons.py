@@ -7,6 +7,7 @@ keeps for its own recovery, its write-ahead log and its backups, is its administ
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,8 @@ from turnout.query.sql import Statement
 from turnout.store.erase import AT_ONCE, SHOWN, columns_of, erased_settings, unknown_persons
 from turnout.store.jobs import Status
 from turnout.store.persons import Erasure, Fact, Retention, fact_of
+from turnout.store.postgres_migrations import owns_tables
+from turnout.store.postgres_walls import EVERY
 from turnout.store.schema import AGE_BY, PERSON, PERSONAL, STAMP
 
 if TYPE_CHECKING:
@@ -27,12 +30,18 @@ if TYPE_CHECKING:
 
     from turnout.store.base import Provider, Snapshot
     from turnout.store.persons import Aside
+    from turnout.store.postgres_small import Transaction
 
     Change = Callable[[int], AbstractContextManager["Changing"]]
 
 _WHO: Final = PERSON.reference
 _DUE: Final = "overwrite"
 """The name of the mark, in the table `meta`, that files still hold what was forgotten."""
+_TURN: Final = 500
+"""For so many milliseconds at once a table is waited for that is to be written anew."""
+_PAUSE: Final = 1
+"""So many seconds those who queued up behind it have before it is tried again."""
+_PATIENCE: Final = 60.0
 _OVERWRITTEN: Final = ("attendances", PERSON.name, "answered")
 
 
@@ -55,7 +64,7 @@ class PostgresPersons:
     def __init__(
         self,
         change: Change,
-        transaction: Callable[[], AbstractContextManager[psycopg.Connection[Any]]],
+        transaction: Transaction,
         alone: Callable[[], AbstractContextManager[psycopg.Connection[Any]]],
     ) -> None:
         self._change = change
@@ -80,7 +89,7 @@ class PostgresPersons:
 
     def erased(self, provider_id: int) -> Sequence[Erasure]:
         """Who was erased, by id."""
-        with self._transaction() as connection:
+        with self._transaction(provider_id) as connection:
             return _told(connection, provider_id)
 
     def facts(self, snapshot: Snapshot, provider_id: int, customer: int) -> Sequence[Fact] | None:
@@ -120,24 +129,60 @@ class PostgresPersons:
 
     def retention(self) -> Sequence[Retention]:
         """Which providers' attendances are too old from when on, by the providers' ids."""
-        with self._transaction() as connection:
+        with self._transaction(EVERY) as connection:
             found = connection.execute("SELECT provider_id, before, ran_at FROM retention ORDER BY provider_id")
             return [Retention(*row) for row in found.fetchall()]
 
     def unfinished(self) -> bool:
         """Whether the tables' files still hold what was forgotten."""
         with self._transaction() as connection:
-            return bool(connection.execute("SELECT 1 FROM meta WHERE name = %s", (_DUE,)).fetchall())
+            return is_due(connection)
 
     def overwrite(self, aside: Aside = nullcontext) -> bool:
-        """Write the tables anew that held what was forgotten; False where there was nothing to do."""
+        """Write the tables anew that held what was forgotten; False where there was nothing to do.
+
+        Also where only another role may do it, which owns the tables: then it stays to be done.
+        """
         if not self.unfinished():
             return False
         with aside(), self._alone() as connection:
-            for table in _OVERWRITTEN:
-                connection.execute(f"VACUUM (FULL) {table}")
-            connection.execute("DELETE FROM meta WHERE name = %s", (_DUE,))
+            if not owns_tables(connection):
+                return False
+            overwrite(connection)
         return True
+
+
+def is_due(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the tables' files still hold what was forgotten."""
+    return bool(connection.execute("SELECT 1 FROM meta WHERE name = %s", (_DUE,)).fetchall())
+
+
+def overwrite(connection: psycopg.Connection[Any], *, patience: float = _PATIENCE) -> None:
+    """Write the tables anew that held what was forgotten, as their owner, in no transaction.
+
+    Each is closed to everybody while it is written. It is waited for in short turns, behind which nobody who reads has
+    to queue for long. Raises `storage_unavailable` where others have used a table for `patience` seconds.
+    """
+    end = time.monotonic() + patience
+    connection.execute(f"SET lock_timeout = {_TURN}")
+    try:
+        for table in _OVERWRITTEN:
+            while not _written_anew(connection, table):
+                if time.monotonic() > end:
+                    raise TurnoutError("storage_unavailable", f"The table {table} is in use.", retry_after=_PAUSE)
+                time.sleep(_PAUSE)
+        connection.execute("DELETE FROM meta WHERE name = %s", (_DUE,))
+    finally:
+        if not connection.closed:
+            connection.execute("RESET lock_timeout")
+
+
+def _written_anew(connection: psycopg.Connection[Any], table: str) -> bool:
+    try:
+        connection.execute(f"VACUUM (FULL) {table}")
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
 
 
 def _erase(change: Changing, persons: list[int], at: int, by: str, *, dry_run: bool) -> Sequence[Erasure]:
@@ -150,7 +195,8 @@ def _erase(change: Changing, persons: list[int], at: int, by: str, *, dry_run: b
     if unknown:
         raise TurnoutError("not_found", unknown_persons([id_ for (id_,) in unknown]))
     found = change.run(
-        f"INSERT INTO erased SELECT %(provider)s, id, %(at)s, %(by)s, (SELECT count(*) FROM attendances "
+        f"INSERT INTO erased (provider_id, {_WHO}, erased_at, erased_by, attendances) "
+        f"SELECT %(provider)s, id, %(at)s, %(by)s, (SELECT count(*) FROM attendances "
         f"WHERE {mine} AND {_WHO} = given.id) FROM unnest(%(given)s::BIGINT[]) AS given (id) "
         f"WHERE id NOT IN (SELECT {_WHO} FROM erased WHERE {mine}) RETURNING {_WHO}",
         given=persons,
@@ -191,7 +237,7 @@ def _set_mark(change: Changing, known: int | None, before: int | None) -> None:
         change.run("DELETE FROM retention WHERE provider_id = %(provider)s")
     else:
         change.run(
-            "INSERT INTO retention VALUES (%(provider)s, %(before)s, NULL) "
+            "INSERT INTO retention (provider_id, before, ran_at) VALUES (%(provider)s, %(before)s, NULL) "
             "ON CONFLICT (provider_id) DO UPDATE SET before = EXCLUDED.before",
             before=before,
         )
@@ -262,4 +308,4 @@ def _is_old(mark: str) -> str:
 
 def _make_due(change: Changing) -> None:
     """Note in the open transaction that the tables' files hold what cannot be read any more."""
-    change.run("INSERT INTO meta VALUES (%(name)s, 'due') ON CONFLICT (name) DO NOTHING", name=_DUE)
+    change.run("INSERT INTO meta (name, value) VALUES (%(name)s, 'due') ON CONFLICT (name) DO NOTHING", name=_DUE)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from turnout.store import postgres_jobs, postgres_together
-from turnout.store.schema import FIRST_BY, FIRST_OF, tables
+from turnout.store import postgres_together
+from turnout.store.schema import FIRST_BY, FIRST_OF, PERSON, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,17 +41,33 @@ def column(described: str) -> str:
     return _TYPES[match["name"]] + match["rest"]
 
 
+_OWN_TABLES: Final = {
+    # How often the attendances of a provider have changed, and how many there are; see `base.Store.version`.
+    "change": {"provider_id": "BIGINT PRIMARY KEY", "version": "BIGINT NOT NULL", "attendances": "BIGINT NOT NULL"},
+    # When a running job was last said to be carried out (microseconds since 1970); see `jobs.JobTable.keep`.
+    "job_alive": {"provider_id": "BIGINT NOT NULL", "job_id": "BIGINT NOT NULL", "kept_at": "BIGINT NOT NULL"},
+}
+_KEYS: Final = {"erased": ("provider_id", PERSON.reference), "job_alive": ("provider_id", "job_id")}
+"""The keys of tables that have none in the embedded store."""
+
+
+def columns_by_table() -> dict[str, dict[str, str]]:
+    """Every table: its name, and its columns with their types and constraints."""
+    found = {**tables(), **_OWN_TABLES}
+    return {table: {name: column(kind) for name, kind in columns.items()} for table, columns in found.items()}
+
+
 def definitions() -> Iterator[str]:
     """The statements that make the tables and their indexes. Each index says which request it serves."""
-    for table, columns in tables().items():
-        described = [f"{name} {column(kind)}" for name, kind in columns.items()]
-        if "id" in columns and columns.get("provider_id") == "BIGINT":
-            described.append("PRIMARY KEY (provider_id, id)")
+    for table, columns in columns_by_table().items():
+        described = [f"{name} {kind}" for name, kind in columns.items()]
+        key = ("provider_id", "id") if columns.get("provider_id") == "BIGINT" and "id" in columns else _KEYS.get(table)
+        if key:
+            described.append(f"PRIMARY KEY ({', '.join(key)})")
         yield f"CREATE TABLE {table} ({', '.join(described)})"
-    # How often the attendances of a provider have changed, and how many there are; see `base.Store.version`.
-    yield "CREATE TABLE change (provider_id BIGINT PRIMARY KEY, version BIGINT NOT NULL, attendances BIGINT NOT NULL)"
     yield from postgres_together.definitions()
-    yield from postgres_jobs.definitions()
+    # What every process looks for every few seconds: jobs that wait, and those that run.
+    yield "CREATE INDEX job_unfinished ON job (id) WHERE status IN ('queued', 'running')"
     # The default order, newest events first, and every timeframe and window in it.
     yield f"CREATE INDEX attendances_by_start ON attendances (provider_id, {FIRST_BY} DESC, id)"
     # Incremental reading: `updated_at_gte`, by `updated_at`.

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    Transaction = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
+    Alone = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
+    # Given a `postgres_walls.Scope`: it sees the rows of whom it is about.
+    Transaction = Callable[..., AbstractContextManager[psycopg.Connection[Any]]]
 
 _SECRET_BYTES: Final = 32
 _LOCK: Final = 0x7475726E
@@ -28,11 +30,13 @@ _LOCK: Final = 0x7475726E
 _PROVIDERS: Final = "providers"
 """The name in `meta` of how often the providers have changed."""
 _CHANGED: Final = (
-    "INSERT INTO meta VALUES (%s, '1') ON CONFLICT (name) DO UPDATE SET value = (meta.value::BIGINT + 1)::TEXT"
+    "INSERT INTO meta (name, value) VALUES (%s, '1') ON CONFLICT (name) "
+    "DO UPDATE SET value = (meta.value::BIGINT + 1)::TEXT"
 )
 _REMEMBER: Final = (
-    "INSERT INTO answered VALUES (%s, %s, %s, %s, %s) ON CONFLICT (key) DO UPDATE SET (request, status, body, "
-    "answered_at) = (EXCLUDED.request, EXCLUDED.status, EXCLUDED.body, EXCLUDED.answered_at) "
+    "INSERT INTO answered (key, request, status, body, answered_at) VALUES (%s, %s, %s, %s, %s) ON CONFLICT (key) "
+    "DO UPDATE SET (request, status, body, answered_at) "
+    "= (EXCLUDED.request, EXCLUDED.status, EXCLUDED.body, EXCLUDED.answered_at) "
     "WHERE answered.answered_at < EXCLUDED.answered_at - %s"
 )
 
@@ -70,7 +74,7 @@ class PostgresTables:
     `alone` gives one for a single statement.
     """
 
-    def __init__(self, transaction: Transaction, alone: Transaction) -> None:
+    def __init__(self, transaction: Transaction, alone: Alone) -> None:
         self._transaction = transaction
         self._alone = alone
         self._secrets: dict[str, bytes] = {}
@@ -126,13 +130,15 @@ class PostgresTables:
             return self._secrets[name]
         with self._transaction() as connection:
             made = (name, secrets.token_bytes(_SECRET_BYTES))
-            connection.execute("INSERT INTO secret VALUES (%s, %s) ON CONFLICT (name) DO NOTHING", made)
+            connection.execute("INSERT INTO secret (name, value) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING", made)
             ((value,),) = connection.execute("SELECT value FROM secret WHERE name = %s", (name,)).fetchall()
         return self._secrets.setdefault(name, bytes(value))
 
     def place(self, provider_id: int) -> StoredPlace | None:
         """How far the sync of a provider has come."""
-        found = self._rows("SELECT mark, as_of, document FROM sync WHERE provider_id = %s", provider_id)
+        with self._transaction(provider_id) as connection:
+            asked = "SELECT mark, as_of, document FROM sync WHERE provider_id = %s"
+            found = connection.execute(asked, (provider_id,)).fetchall()
         return StoredPlace(*found[0]) if found else None
 
     def answered(self, key: str) -> Answered | None:

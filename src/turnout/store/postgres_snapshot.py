@@ -12,6 +12,7 @@ from psycopg.pq import TransactionStatus
 
 from turnout.errors import TurnoutError
 from turnout.query.dialect import POSTGRES
+from turnout.store.postgres_walls import saying
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -37,6 +38,19 @@ def database_errors(doing: str) -> Iterator[None]:
         raise TurnoutError("storage_unavailable", f"{doing} failed ({type(error).__name__}).") from None
     except psycopg.Error as error:
         raise TurnoutError("server_error", f"{doing} failed ({type(error).__name__}).") from None
+
+
+def connected(address: str, **options: Any) -> psycopg.Connection[Any]:
+    """A connection. Raises `storage_unavailable` where there is none to be had, with a reason without a password."""
+    try:
+        return psycopg.connect(address, **options)
+    except psycopg.ProgrammingError:
+        raise TurnoutError(
+            "storage_unavailable", "This is not an address of a database: postgresql://USER@HOST:PORT/DATABASE."
+        ) from None
+    except psycopg.OperationalError as error:
+        reason = " ".join(str(error).split())
+        raise TurnoutError("storage_unavailable", f"The database cannot be reached: {reason}") from None
 
 
 class PostgresSnapshot:
@@ -132,11 +146,23 @@ class PostgresSnapshot:
             self._idle.set()
 
 
+def begin(connection: psycopg.Connection[Any], provider_id: int | None, *, apart: bool) -> None:
+    """Begin a transaction that reads, and say whose data it shows: in one message, which costs no second way.
+
+    In two where they are sent `apart`: Citus sends its workers the whole message of a setting, which has to be alone.
+    """
+    messages = [_BEGIN] if provider_id is None else [_BEGIN, saying(provider_id)]
+    for message in messages if apart else ["; ".join(messages)]:
+        connection.execute(message)
+
+
 @contextmanager
-def snapshot_of(pool: ConnectionPool[psycopg.Connection[type_row]]) -> Iterator[PostgresSnapshot]:
-    """A consistent view of the data, until the block ends."""
+def snapshot_of(
+    pool: ConnectionPool[psycopg.Connection[type_row]], provider_id: int | None, *, apart: bool = False
+) -> Iterator[PostgresSnapshot]:
+    """A consistent view of a provider's data, until the block ends. For `apart` see `begin`."""
     with database_errors("Reading the store"), pool.connection() as connection:
-        connection.execute(_BEGIN)
+        begin(connection, provider_id, apart=apart)
         snapshot = PostgresSnapshot(connection)
         try:
             yield snapshot

@@ -29,6 +29,10 @@ _LEAD: Final = """
     RETURNING holder"""
 
 
+TABLES: Final = ("rate", "lease")
+"""Its tables, which say nothing of any provider."""
+
+
 def definitions() -> Iterator[str]:
     """The statements that make its tables. What is left of a rate need not outlive a crash of the database."""
     yield 'CREATE UNLOGGED TABLE rate (key TEXT COLLATE "C" PRIMARY KEY, full_at DOUBLE PRECISION NOT NULL)'

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from turnout.errors import TurnoutError
 from turnout.store.base import StoreStatus
 from turnout.store.layout import Layout
+from turnout.store.postgres_migrations import TIDY, owns_tables
+from turnout.store.postgres_walls import faults_of_walls
 from turnout.store.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class PostgresUpkeep:
             info = connection.info
             version = info.parameter_status("server_version") or ""
             location = f"postgresql://{info.user}@{info.host}:{info.port}/{info.dbname}"
+            owner = owns_tables(connection)
+            faults = list(faults_of_walls(connection))
         return StoreStatus(
             engine="PostgreSQL",
             version=version.partition(" ")[0],
@@ -59,12 +63,16 @@ class PostgresUpkeep:
             schema_version=SCHEMA_VERSION,
             attendances=found.attendances,
             providers=providers,
-            faults=(_FORGOTTEN,) if holds_forgotten else (),
+            faults=(*faults, *([_forgotten(may_overwrite=owner)] if holds_forgotten else [])),
             retained_at=retained_at,
         )
 
 
-_FORGOTTEN = "The tables' files still hold what was forgotten; it is overwritten when nobody reads for long."
+def _forgotten(*, may_overwrite: bool) -> str:
+    held = "The tables' files still hold what was forgotten"
+    if may_overwrite:
+        return f"{held}; it is overwritten when nobody reads for long."
+    return f"{held}, which only the tables' owner can overwrite: run {TIDY}."
 
 
 def _layout(connection: psycopg.Connection[Any]) -> Layout:

@@ -135,7 +135,7 @@ class StoreTarget:
 
     def listed_after(self, after: int) -> Listed:
         """The rows that follow an id, at most `MOST_LISTED`."""
-        with self._store.snapshot() as snapshot:
+        with self._store.snapshot(self._provider.id) as snapshot:
             found = snapshot.rows(listing_statement(self._provider.id, after, MOST_LISTED, snapshot.dialect))
         return Listed([row[0] for row in found], [row[1] for row in found])
 

@@ -50,7 +50,7 @@ async def ready(request: Request) -> Response:
 
 
 def _ask(store: Store) -> None:
-    with store.snapshot() as snapshot:
+    with store.snapshot(None) as snapshot:
         snapshot.rows(Statement("SELECT 1", ()))
 
 

@@ -115,9 +115,6 @@ class _Trial:
 
 def _first_with_rows(store: Store) -> int | None:
     """The provider with the smallest id that has rows."""
-    from turnout.query.sql import any_statement  # noqa: PLC0415 - as above
+    from turnout.imports import has_rows  # noqa: PLC0415 - as above
 
-    with store.snapshot() as snapshot:
-        return next(
-            (id_ for id_ in sorted(store.providers()) if snapshot.rows(any_statement(id_, snapshot.dialect))), None
-        )
+    return next((id_ for id_ in sorted(store.providers()) if has_rows(store, id_)), None)
