@@ -5,7 +5,7 @@ WORKDIR /build
 RUN python -m venv /opt/turnout
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src src
-RUN /opt/turnout/bin/pip install --no-cache-dir --constraint constraints.txt '.[postgresql]'
+RUN /opt/turnout/bin/pip install --no-cache-dir --constraint constraints.txt '.[postgresql,s3]'
 
 FROM python:3.11.14-slim-bookworm
 # A number that no other image is likely to have: files on a volume are told apart by it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from turnout.errors import TurnoutError
@@ -12,7 +13,7 @@ from turnout.query.spans import ROWS_OF_A_MARK, marks, spans
 from turnout.query.sql import extent_statement, marks_statement, span_statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from turnout.query.plan import Plan
@@ -52,37 +53,43 @@ def write_file(
         total = int(snapshot.rows(count(the_plan))[0][0])
         on_total(total)
 
-        def batches() -> Iterator[Batch]:
+        def batches() -> Generator[Batch]:
             nonlocal written
-            for batch in _read_groups(snapshot, the_plan) if the_plan.grouping else _read(snapshot, the_plan, total):
-                check()
-                yield batch
-                written += batch.num_rows
-                progress(written)
+            read = _read_groups(snapshot, the_plan) if the_plan.grouping else _read(snapshot, the_plan, total)
+            with closing(read):
+                for batch in read:
+                    check()
+                    yield batch
+                    written += batch.num_rows
+                    progress(written)
 
-        format_.write(Whole(request, the_plan, total, asked), batches(), out)
+        # Whatever ends the work, what is read with ends before the snapshot does.
+        with closing(batches()) as given:
+            format_.write(Whole(request, the_plan, total, asked), given, out)
     if written != total:
         raise TurnoutError("server_error", f"The file has {written} rows, the report {total}.")
     return written
 
 
-def _read(snapshot: Snapshot, the_plan: Plan, total: int) -> Iterator[Batch]:
+def _read(snapshot: Snapshot, the_plan: Plan, total: int) -> Generator[Batch]:
     """All rows in the report's order, one span after the other."""
     sample = snapshot.rows(marks_statement(the_plan, ROWS_OF_A_MARK)) if total > ROWS_OF_A_MARK else []
     parts = spans(marks(the_plan, sample))
     start, end = next(parts)
     while True:
         held = 0
-        for batch in snapshot.columns(span_statement(the_plan, start, end), _BATCH):
-            held += batch.nbytes
-            if batch.num_rows:
-                yield batch
+        with closing(snapshot.columns(span_statement(the_plan, start, end), _BATCH)) as read:
+            for batch in read:
+                held += batch.nbytes
+                if batch.num_rows:
+                    yield batch
         try:
             start, end = parts.send(held)
         except StopIteration:
             return
 
 
-def _read_groups(snapshot: Snapshot, the_plan: Plan) -> Iterator[Batch]:
+def _read_groups(snapshot: Snapshot, the_plan: Plan) -> Generator[Batch]:
     """All groups in the report's order: they are few, compared with the rows that they are made of."""
-    return (batch for batch in snapshot.columns(every_group_statement(the_plan), _BATCH) if batch.num_rows)
+    with closing(snapshot.columns(every_group_statement(the_plan), _BATCH)) as read:
+        yield from (batch for batch in read if batch.num_rows)

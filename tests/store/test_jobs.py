@@ -158,6 +158,97 @@ def test_of_two_who_change_a_job_the_first_does(store: Store) -> None:
     assert store.jobs.get(1, begun.id) == second
 
 
+def test_a_change_stores_all_of_the_job(store: Store) -> None:
+    """Also the progress that was noted meanwhile, which who changes it has not seen."""
+    added(store)
+    running = store.jobs.claim(1)
+    assert running
+    store.jobs.keep(running, 9, 4)
+    queued = replace(running, status=Status.QUEUED, started_at=None)
+    assert store.jobs.change(running, queued)
+    assert store.jobs.get(1, running.id) == queued
+
+
+def test_a_run_is_told_that_its_job_has_moved_on(store: Store) -> None:
+    added(store)
+    first = store.jobs.claim(1)
+    assert first
+    assert store.jobs.keep(first, 9, 4)
+    assert store.jobs.change(first, replace(first, status=Status.QUEUED))
+    assert not store.jobs.keep(first, 9, 5), "it waits again"
+    second = store.jobs.claim(2)
+    assert second
+    assert not store.jobs.keep(first, 9, 6), "another run has it"
+    assert store.jobs.keep(second, 9, 1)
+    assert store.jobs.change(second, replace(second, status=Status.CANCELLED))
+    assert not store.jobs.keep(second, 9, 2)
+    assert store.jobs.remove(replace(second, status=Status.CANCELLED))
+    assert not store.jobs.keep(second, 9, 2)
+
+
+def test_the_one_process_of_a_store_carries_out_all_that_runs(path: Path) -> None:
+    with closing(DuckStore(path, threads=2)) as store:
+        added(store), added(store)
+        running = store.jobs.claim(1)
+        assert running
+        assert store.jobs.keep(running, 9, 4)
+        assert (store.jobs.lost(), store.jobs.get(1, running.id)) == ([running], running)
+
+
+def ages(store: Postgres, job: Job, seconds: int) -> None:
+    """As if a running job had been kept so long ago."""
+    with store.pool.connection() as connection:
+        now = "extract(epoch FROM clock_timestamp()) * 1000000"
+        aged = f"UPDATE job_alive SET kept_at = {now} - %s WHERE job_id = %s"
+        assert connection.execute(aged, (seconds * 1_000_000, job.id)).rowcount == 1
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
+def test_a_run_that_was_not_kept_for_long_is_lost(store: Postgres) -> None:
+    added(store), added(store)
+    first, second = store.jobs.claim(1), store.jobs.claim(1)
+    assert first
+    assert second
+    assert store.jobs.lost() == []
+    ages(store, first, 20)
+    assert store.jobs.lost() == []
+    ages(store, first, 31)
+    assert store.jobs.lost() == [first]
+    assert store.jobs.keep(first, 9, 4)
+    assert store.jobs.lost() == [], "it was frozen, and nobody has taken it up"
+    assert store.jobs.get(1, first.id) == replace(first, total_items=9, complete_items=4)
+    ages(store, first, 31)
+    (lost,) = store.jobs.lost()
+    assert lost == replace(first, total_items=9, complete_items=4)
+    assert store.jobs.change(lost, replace(lost, status=Status.QUEUED))
+    assert store.jobs.lost() == [], "it waits"
+    again = store.jobs.claim(2)
+    assert again
+    assert (again.id, again.run) == (first.id, 2)
+    assert store.jobs.lost() == [], "it lives from its beginning on"
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
+def test_a_job_that_came_as_running_is_lost(store: Postgres) -> None:
+    """From another store: nobody here carries it out."""
+    job = added(store)
+    with store.pool.connection() as connection:
+        connection.execute("UPDATE job SET status = 'running'")
+    assert store.jobs.lost() == [replace(job, status=Status.RUNNING)]
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
+def test_who_froze_within_a_change_does_not_keep_the_others(store: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database ends its connection, and what it had begun is undone."""
+    job = added(store)
+    shortly = "SET LOCAL idle_in_transaction_session_timeout = '1ms'"
+    monkeypatch.setattr("turnout.store.postgres_jobs._IDLE_MOST", f"SELECT FROM job FOR UPDATE; {shortly}")
+    with pytest.raises(psycopg.OperationalError), store.jobs._transaction() as frozen:  # noqa: PT012
+        monkeypatch.undo()
+        assert store.jobs.change(job, replace(job, status=Status.CANCELLED))
+        frozen.execute("SELECT 1")
+
+
 def test_the_list_of_a_provider_and_of_an_instructor(store: Store) -> None:
     for provider, instructor in ((1, None), (2, None), (1, 7), (1, 8), (1, 7)):
         added(store, replace(NEW, provider_id=provider, instructor_id=instructor))

@@ -1,129 +1,120 @@
-"""The files of jobs: where they lie, and how they get there whole."""
+"""The files of jobs: what they are called, how they get where they are kept, and which of them are of no use."""
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
-import shutil
-import stat
+import re
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from turnout.store.open import kept_beside, store_path
+from turnout.jobs.homes import parts_of, whole
+from turnout.query.instants import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from turnout.settings import Settings
+    from turnout.jobs.homes import Home
     from turnout.store.base import Store
     from turnout.store.jobs import Job
 
 _log: Final = logging.getLogger("turnout.exports")
-_PART: Final = ".part"
-_BLOCK: Final = 1 << 20
 SECRET: Final = "exports"  # noqa: S105 - its name
 """The name of the store's secret that its files are called by."""
-
-
-def directory_of(settings: Settings) -> Path:
-    """Where the files of a server's jobs are kept."""
-    if settings.export_directory:
-        return store_path(settings.export_directory)
-    return kept_beside(settings.database, "exports", settings.data_directory)
+_NAME: Final = re.compile(r"(?P<id>[0-9]+)-(?P<created>[0-9]+)-(?P<run>[0-9]+)\.")
 
 
 class Files:
-    """The files of one store's jobs. They are for its user alone, as the store is."""
+    """The files of one store's jobs in a home; `life` is how long they are kept, in microseconds.
 
-    def __init__(self, store: Store, directory: Path) -> None:
-        self.directory = directory
+    A name says of which run of which job a file is: of two processes that both believe to carry out a job, neither
+    touches the other's file.
+    """
+
+    def __init__(self, store: Store, home: Home, life: int) -> None:
+        self.home = home
         self._store = store
+        self._life = life
         self._own: str | None = None
-        self._lock: int | None = None
 
-    def path(self, job: Job) -> Path:
-        """Where the file of a job's run lies when it is whole."""
-        return self.directory / f"{self._prefix}{job.id}-{job.created_at}-{job.run}.{job.format}"
+    def name(self, job: Job) -> str:
+        """What the file of a job's run is called when it is whole."""
+        return f"{self._prefix}{job.id}-{job.created_at}-{job.run}.{job.format}"
 
     @contextmanager
-    def making(self, job: Job) -> Iterator[Path]:
-        """A path to write a job's file to; it gets its name when the block ends well, and is gone where it raises.
+    def making(self, job: Job, check: Callable[[], None]) -> Iterator[Path]:
+        """A path to write a job's file to; see `Home.making`."""
+        with self.home.making(self.name(job), check) as path:
+            self._alone()
+            yield path
 
-        The file and its name are on the disk then. Raises `OSError` where that cannot be done.
-        """
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._are_ours()
-        path = self.path(job)
-        part = path.with_name(path.name + _PART)
+    def found(self) -> set[str]:
+        """The files that are there, whole or not. Several stores may have theirs in one place."""
+        return self.home.names(self._prefix)
+
+    def lacks(self, job: Job) -> bool:
+        """Whether a job's file is known not to be there. Nobody waits for a network to learn it."""
+        if self.home.far:
+            return False
         try:
-            part.touch(mode=0o600)
-            yield part
-            part.chmod(0o600)
-            _keep(part)
-            part.replace(path)
-            _keep(self.directory)
-        finally:
-            part.unlink(missing_ok=True)
+            self.home.size(self.name(job))
+        except OSError:
+            return True
+        return False
 
-    def found(self) -> set[Path]:
-        """The files that are there, whole or not. Several stores may have theirs in one directory."""
-        return set(self.directory.glob(self._prefix + "*"))
+    def size(self, job: Job) -> int:
+        """How many bytes a job's file has; see `Home.size`."""
+        return self.home.size(self.name(job))
 
-    def _are_ours(self) -> bool:
-        """Whether nobody else keeps files of this store here, from now on until the process ends or `close`.
-
-        A copy of a store, such as a restored backup, calls its files as the original does, and knows fewer of them.
-        """
-        if self._lock is None:
-            try:
-                lock = os.open(self.directory / f".{self._prefix}lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except OSError:
-                return False
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(lock)
-                return False
-            self._lock = lock
-        return True
-
-    def close(self) -> None:
-        """Let others keep files of this store here."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-    def of(self, jobs: Iterable[Job]) -> set[Path]:
-        """The files that jobs may have, be they whole or being made."""
-        paths = {self.path(job) for job in jobs}
-        return paths | {path.with_name(path.name + _PART) for path in paths}
+    def read(self, job: Job, start: int, end: int) -> Iterator[bytes]:
+        """A part of a job's file; see `Home.read`."""
+        return self.home.read(self.name(job), start, end)
 
     def remove(self, job: Job) -> None:
         """Remove a job's file, if it is there."""
-        _unlink(self.path(job))
+        self._remove(self.name(job))
 
-    def sweep(self, there: set[Path], kept: Iterable[Job], known: Callable[[], Iterable[Job]]) -> None:
-        """Remove, of the files that are `there`, those of no job that is `kept`.
+    def sweep(self, kept: Callable[[], Iterable[Job]], known: Callable[[], Iterable[Job]], now: int) -> None:
+        """Remove the files of no job that is `kept`; where others may have files of the same names, see `_may_go`.
 
-        Where another store may have files of the same names, only those of jobs that are `known`.
+        The jobs are asked for after the files are: what others make meanwhile is not among the files, and what was
+        being made then is of a job that runs, or has its file.
         """
-        useless = there - self.of(kept)
-        if not self._are_ours():
-            useless &= self.of(known())
-        for path in useless:
-            _unlink(path)
+        self.home.tidy()
+        there = self.found()
+        if not there:
+            return
+        names = {self.name(job) for job in kept()}
+        useless = there - names - parts_of(names)
+        if useless and not self._alone():
+            runs = {(job.id, job.created_at): job.run for job in known()}
+            useless = {name for name in useless if self._may_go(name, runs, now)}
+        for name in useless:
+            self._remove(name)
 
-    def fault(self) -> str | None:
-        """Why no files can be kept, or why others may read them."""
-        place = next(path for path in (self.directory, *self.directory.parents) if path.exists())
-        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-            return f"Exports cannot be written: this user may not write in {place}."
-        if place == self.directory and stat.S_IMODE(place.stat().st_mode) & 0o077:
-            return f"Other users may look into {place}; `chmod 700 {place}` keeps exports private."
-        return None
+    def _may_go(self, name: str, runs: dict[tuple[int, int], int], now: int) -> bool:
+        """Whether a file of no use here is of no use to anybody.
+
+        A copy of a store, such as a restored backup, calls its files as the original does, and knows fewer of them. Of
+        jobs that nobody here knows it takes a day more than the life of a file to be sure.
+        """
+        match = _NAME.match(name, len(self._prefix))
+        if match is None:
+            return False
+        id_, created, run = (int(part) for part in match.groups())
+        return run <= runs.get((id_, created), -1) or created < now - self._life - DAY
+
+    def _alone(self) -> bool:
+        """Whether nobody else keeps files of this store here."""
+        return not self._store.shared and self.home.alone(self._prefix)
+
+    def _remove(self, name: str) -> None:
+        """Remove a file that is of no use. Where that fails it is swept some time later; nothing else suffers."""
+        try:
+            self.home.remove(name)
+        except OSError as error:
+            _log.warning("a file of an export cannot be removed", extra={"fields": {"reason": error.strerror}})
 
     @property
     def _prefix(self) -> str:
@@ -132,45 +123,19 @@ class Files:
         return self._own
 
 
-def carry_files(source: Path, target: Path, secret: bytes) -> int:
-    """Copy the whole files of a store from one directory to another; return how many. Those that are there stay.
+def carry_files(source: Home, target: Home, secret: bytes) -> int:
+    """Copy the whole files of a store, by its secret, to another home; return how many. Those that are there stay.
 
-    Each is there as a whole or not at all. Raises `OSError` where that cannot be done.
+    Raises `OSError` where that cannot be done.
     """
-    names = sorted(path.name for path in source.glob(_prefix_of(secret) + "*") if path.suffix != _PART)
-    if names:
-        target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in names:
-        if not (target / name).exists():
-            part = target / (name + _PART)
-            with (
-                (source / name).open("rb") as read,
-                os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as written,
-            ):
-                shutil.copyfileobj(read, written, _BLOCK)
-            _keep(part)
-            part.replace(target / name)
-    if names:
-        _keep(target)
-    return len(names)
+    prefix = _prefix_of(secret)
+    wanted = sorted(whole(source.names(prefix)) - target.names(prefix))
+    for name in wanted:
+        blocks = source.read(name, 0, source.size(name))
+        with target.making(name, lambda: None) as path, path.open("wb") as file:
+            file.writelines(blocks)
+    return len(wanted)
 
 
 def _prefix_of(secret: bytes) -> str:
     return sha256(secret).hexdigest()[:12] + "-"
-
-
-def _keep(path: Path) -> None:
-    """Have what was written to a file or a directory on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _unlink(path: Path) -> None:
-    """Remove a file that is of no use. Where that fails it is swept some time later; nothing else suffers from it."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        _log.warning("a file of an export cannot be removed", extra={"fields": {"reason": error.strerror}})

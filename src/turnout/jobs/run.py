@@ -66,7 +66,7 @@ class Run:
         try:
             provider = store.providers()[job.provider_id]
             request = request_of(store, provider, job)
-            with files.making(job) as part:
+            with files.making(job, self._check) as part:
                 rows = write_file(
                     store,
                     request,
@@ -80,7 +80,7 @@ class Run:
                 )
                 size = part.stat().st_size
         except Exception as error:  # noqa: BLE001 - whatever it is, the job says so
-            return self._broken_off(error, now())
+            return self._broken_off(error, now(), again=store.shared)
         ended = now()
         return replace(
             job,
@@ -92,11 +92,14 @@ class Run:
             expires_at=ended + life,
         )
 
-    def _broken_off(self, error: Exception, now: int) -> Job:
+    def _broken_off(self, error: Exception, now: int, *, again: bool) -> Job:
+        """What a job is to be whose work has failed. Where others have the store as well, it may come `again`."""
         if self._interrupted:
             return replace(self.job, status=Status.QUEUED, **_STARTED)
-        if isinstance(error, TurnoutError) and error.code == "query_timeout":
-            return broken_off(self.job, now)  # nobody limits its time: the store was opened anew
+        # Nobody limits its time: the store was opened anew. And a database that went away comes back.
+        passing = ("query_timeout", "storage_unavailable") if again else ("query_timeout",)
+        if isinstance(error, TurnoutError) and error.code in passing:
+            return broken_off(self.job, now)
         if isinstance(error, TurnoutError):
             reason = error.message
         elif isinstance(error, OSError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -155,7 +155,7 @@ class Snapshot(Protocol):
         """The rows of a statement in lists of at most `batch`, in constant memory. It may be left early."""
         ...
 
-    def columns(self, statement: Statement, batch: int) -> Iterator[Batch]:
+    def columns(self, statement: Statement, batch: int) -> Generator[Batch]:
         """The rows of a statement by columns, each under its stored name, in batches of at most `batch` rows.
 
         Instants are timestamps in microseconds without a zone, choices texts or dictionaries of them. It may be left

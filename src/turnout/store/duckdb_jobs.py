@@ -82,6 +82,14 @@ class DuckJobs:
             _update(cursor, job, begun)
         return begun
 
+    def keep(self, job: Job, total: int, done: int) -> bool:  # noqa: ARG002 - how far it is, this process knows
+        """Tell whether the job is still in this run. Nothing is noted: who has the store carries its jobs out."""
+        return bool(self._select(f"WHERE {_SAME}", *_identity(job)))
+
+    def lost(self) -> Sequence[Job]:
+        """All running jobs."""
+        return self.of_status(Status.RUNNING)
+
     def change(self, before: Job, after: Job) -> bool:
         """Store a job that has moved on, unless it had already."""
         with self._transaction() as cursor:

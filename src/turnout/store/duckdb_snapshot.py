@@ -14,7 +14,7 @@ from turnout.store.duckdb_file import EngineLost, StoreDamaged, cursor_of, engin
 from turnout.store.duckdb_parsed import parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from turnout.query.sql import Statement
     from turnout.store.base import Batch, type_row
@@ -52,7 +52,7 @@ class DuckSnapshot:
             with self._engine_at_work():
                 rows = self._cursor.fetchmany(batch)
 
-    def columns(self, statement: Statement, batch: int) -> Iterator[Batch]:
+    def columns(self, statement: Statement, batch: int) -> Generator[Batch]:
         """The rows of a statement by columns, in batches of at most `batch`. Another statement ends it."""
         with self._engine_at_work():
             reader = self._cursor.sql(statement.sql, params=statement.values).to_arrow_reader(batch)

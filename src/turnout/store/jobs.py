@@ -95,6 +95,20 @@ class JobTable(Protocol):
         """
         ...
 
+    def keep(self, job: Job, total: int, done: int) -> bool:
+        """Tell that a run goes on, and how far it is; False where its job has moved on, so that it is to end.
+
+        Where other processes carry out jobs as well, a run of which this is not told for a while counts as lost.
+        """
+        ...
+
+    def lost(self) -> Sequence[Job]:
+        """The running jobs that nobody carries out any more, by id.
+
+        Where one process has the store these are all, but for those that the process knows itself to carry out.
+        """
+        ...
+
     def change(self, before: Job, after: Job) -> bool:
         """Store `after`, unless the job is no longer in the status and the run of `before`; whether that was done."""
         ...

@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import astuple, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
+
+from turnout.query.instants import SECOND
 from turnout.store.jobs import UNFINISHED, Job, Standing, Status
 from turnout.store.postgres_small import remember as remember_in
 from turnout.store.postgres_walls import EVERY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import psycopg
+    from collections.abc import Callable, Iterator, Sequence
 
     from turnout.store.base import Answered
     from turnout.store.postgres_small import Transaction
@@ -23,7 +25,20 @@ _NAMES: Final = [field.name for field in fields(Job)]
 _COLUMNS: Final = ", ".join(_NAMES)
 _LAST: Final = "last_job"
 """The name in `meta` of the greatest id that a job ever had."""
+_LOST_AFTER: Final = 30
+"""Seconds for which a run counts as carried out after it was last said to be."""
+_IDLE_MOST: Final = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
+"""So that the locks of who froze, or whose machine is gone, do not keep the others waiting."""
+# By the clock of the database, since those of machines differ.
+_NOW: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT"
+_ALIVE: Final = (
+    f"INSERT INTO job_alive (provider_id, job_id, kept_at) VALUES (%s, %s, {_NOW}) "
+    "ON CONFLICT (provider_id, job_id) DO UPDATE SET kept_at = EXCLUDED.kept_at"
+)
 _SAME: Final = "provider_id = %s AND id = %s AND status = %s AND run = %s"
+_CHANGING: Final = [name for name in _NAMES if name not in ("id", "provider_id")]
+_UPDATE: Final = f"UPDATE job SET {', '.join(f'{name} = %s' for name in _CHANGING)} WHERE {_SAME}"
+_FORGET_ALIVE: Final = "DELETE FROM job_alive WHERE provider_id = %s AND job_id = %s"
 _NEXT_ID: Final = (
     "INSERT INTO meta (name, value) VALUES (%s, '1') ON CONFLICT (name) "
     "DO UPDATE SET value = (meta.value::BIGINT + 1)::TEXT RETURNING value::BIGINT"
@@ -34,7 +49,7 @@ class PostgresJobs:
     """See `jobs.JobTable`. Each access is a transaction of its own; see `postgres_small.Transaction`."""
 
     def __init__(self, transaction: Transaction) -> None:
-        self._transaction = transaction
+        self._begin = transaction
 
     def add(
         self, job: Job, *, most: int, most_of_provider: int, remember: Callable[[int], Answered | None]
@@ -92,7 +107,26 @@ class PostgresJobs:
             (job,) = _jobs(found)
             begun = replace(job, status=Status.RUNNING, run=job.run + 1, started_at=now)
             _update(connection, job, begun)
+            connection.execute(_ALIVE, (begun.provider_id, begun.id))
         return begun
+
+    def keep(self, job: Job, total: int, done: int) -> bool:
+        """Note that a run goes on, and how far it is, unless its job has moved on."""
+        with self._transaction(job.provider_id) as connection:
+            progress = f"UPDATE job SET total_items = %s, complete_items = %s WHERE {_SAME}"
+            if not connection.execute(progress, (total, done, *_identity(job))).rowcount:
+                return False
+            connection.execute(_ALIVE, (job.provider_id, job.id))
+        return True
+
+    def lost(self) -> Sequence[Job]:
+        """The running jobs that nobody has kept for a while, or ever."""
+        return self._select(
+            EVERY,
+            f"WHERE status = '{Status.RUNNING}' AND NOT EXISTS (SELECT 1 FROM job_alive WHERE job_alive.provider_id = "
+            f"job.provider_id AND job_id = id AND kept_at >= {_NOW} - %s) ORDER BY id",
+            _LOST_AFTER * SECOND,
+        )
 
     def change(self, before: Job, after: Job) -> bool:
         """Store a job that has moved on, unless it had already."""
@@ -121,6 +155,15 @@ class PostgresJobs:
             ).fetchall()
         return Standing(queued, running, oldest, size)
 
+    @contextmanager
+    def _transaction(self, scope: Scope) -> Iterator[psycopg.Connection[Any]]:
+        with self._begin(scope) as connection:
+            connection.execute(_IDLE_MOST)
+            try:
+                yield connection
+            except psycopg.errors.IdleInTransactionSessionTimeout as error:
+                raise psycopg.OperationalError(str(error)) from None  # as what else ends a connection
+
     def _select(self, scope: Scope, rest: str, *values: Any) -> list[Job]:
         with self._transaction(scope) as connection:
             return _jobs(connection.execute(f"SELECT {_COLUMNS} FROM job {rest}", values).fetchall())
@@ -135,7 +178,9 @@ def _identity(job: Job) -> tuple[Any, ...]:
 
 
 def _update(connection: psycopg.Connection[Any], before: Job, after: Job) -> bool:
-    changed = [name for name in _NAMES if name == "status" or getattr(before, name) != getattr(after, name)]
-    settings = ", ".join(f"{name} = %s" for name in changed)
-    values = [getattr(after, name) for name in changed]
-    return connection.execute(f"UPDATE job SET {settings} WHERE {_SAME}", [*values, *_identity(before)]).rowcount > 0
+    """Store all of `after`: of what `before` says the progress may have been noted anew meanwhile."""
+    values = [getattr(after, name) for name in _CHANGING]
+    done = connection.execute(_UPDATE, [*values, *_identity(before)]).rowcount > 0
+    if done and after.status is not Status.RUNNING:
+        connection.execute(_FORGET_ALIVE, (before.provider_id, before.id))
+    return done

@@ -44,8 +44,10 @@ def column(described: str) -> str:
 _OWN_TABLES: Final = {
     # How often the attendances of a provider have changed, and how many there are; see `base.Store.version`.
     "change": {"provider_id": "BIGINT PRIMARY KEY", "version": "BIGINT NOT NULL", "attendances": "BIGINT NOT NULL"},
+    # When a running job was last said to be carried out (microseconds since 1970); see `jobs.JobTable.keep`.
+    "job_alive": {"provider_id": "BIGINT NOT NULL", "job_id": "BIGINT NOT NULL", "kept_at": "BIGINT NOT NULL"},
 }
-_KEYS: Final = {"erased": ("provider_id", PERSON.reference)}
+_KEYS: Final = {"erased": ("provider_id", PERSON.reference), "job_alive": ("provider_id", "job_id")}
 """The keys of tables that have none in the embedded store."""
 
 
@@ -64,6 +66,8 @@ def definitions() -> Iterator[str]:
             described.append(f"PRIMARY KEY ({', '.join(key)})")
         yield f"CREATE TABLE {table} ({', '.join(described)})"
     yield from postgres_together.definitions()
+    # What every process looks for every few seconds: jobs that wait, and those that run.
+    yield "CREATE INDEX job_unfinished ON job (id) WHERE status IN ('queued', 'running')"
     # The default order, newest events first, and every timeframe and window in it.
     yield f"CREATE INDEX attendances_by_start ON attendances (provider_id, {FIRST_BY} DESC, id)"
     # Incremental reading: `updated_at_gte`, by `updated_at`.

@@ -15,7 +15,7 @@ from turnout.query.dialect import POSTGRES
 from turnout.store.postgres_walls import saying
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from psycopg_pool import ConnectionPool
 
@@ -77,7 +77,7 @@ class PostgresSnapshot:
             while rows := self._next(cursor, batch):
                 yield rows
 
-    def columns(self, statement: Statement, batch: int) -> Iterator[Batch]:
+    def columns(self, statement: Statement, batch: int) -> Generator[Batch]:
         """The rows of a statement by columns, in batches of at most `batch`."""
         from turnout.store.postgres_arrow import batch_of, schema_of  # noqa: PLC0415 - a reader of rows needs no pyarrow
 
@@ -106,12 +106,12 @@ class PostgresSnapshot:
     @contextmanager
     def _cursor(self, statement: Statement) -> Iterator[psycopg.RawServerCursor[type_row]]:
         cursor = psycopg.RawServerCursor[Any](self._connection, f"turnout_{uuid4().hex}")
-        with self._at_work():
-            cursor.execute(statement.sql, statement.values)
         try:
+            with self._at_work():
+                cursor.execute(statement.sql, statement.values)
             yield cursor
         finally:
-            if self._connection.info.transaction_status == TransactionStatus.INTRANS:
+            if not self._closed:
                 with self._at_work(anyway=True):
                     cursor.close()
 

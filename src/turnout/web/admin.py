@@ -98,7 +98,7 @@ async def status(request: Request) -> Response:
     faults = [*services.faults, *services.syncing.faults(), *filter(None, [services.caretaker.fault])]
     if services.retaining.fault:
         faults.append(f"Retention could not be carried out: {services.retaining.fault}")
-    if fault := services.jobs.files.fault():
+    if fault := await _in_thread(services.jobs.files.home.fault):
         faults.append(fault)
     keys = await services.auth.key_source.status() if services.auth.key_source else None
     if keys and keys.fault:

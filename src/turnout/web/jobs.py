@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from starlette.responses import Response, StreamingResponse
@@ -24,7 +25,7 @@ from turnout.web.context import base_url, context_of
 from turnout.web.respond import API_HEADERS, matches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from starlette.requests import Request
 
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from turnout.store.jobs import Job
     from turnout.web.auth import Caller
 
+_log: Final = logging.getLogger("turnout.exports")
+
 PATH: Final = "/api/v2/jobs"
-_BLOCK: Final = 1 << 18
 _RANGE: Final = re.compile(r"bytes=\s*(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))\s*")
 _PARAMETERS: Final[Mapping[str, Parameter]] = {parameter.name: parameter for parameter in LISTING}
 
@@ -76,10 +78,13 @@ async def get_result(request: Request) -> Response:
     if job is None or job.status is not Status.COMPLETE or job.expires_at != expires:
         raise TurnoutError("not_found", NO_FILE)
     try:
-        file = await asyncio.to_thread(services.jobs.files.path(job).open, "rb")
+        return await asyncio.to_thread(_sent, request, job)
     except FileNotFoundError:
         raise TurnoutError("not_found", NO_FILE) from None
-    return _sent(request, job, file)
+    except OSError as error:
+        # Who has the link need not know where files are; the log says it.
+        _log.error("the file of an export cannot be read", extra={"fields": {"job": id_, "reason": error.strerror}})
+        raise TurnoutError("storage_unavailable", "The file cannot be read at the moment.") from None
 
 
 async def _find(request: Request, caller: Caller) -> Job:
@@ -139,9 +144,10 @@ def _absolute(request: Request) -> str:
 # Files
 
 
-def _sent(request: Request, job: Job, file: BinaryIO) -> Response:
-    """The file, or the part of it that `Range` asks for (RFC 9110, section 14)."""
-    size = file.seek(0, 2)
+def _sent(request: Request, job: Job) -> Response:
+    """The file, or the part of it that `Range` asks for (RFC 9110, section 14). Raises `OSError`."""
+    files = context_of(request).services.jobs.files
+    size = files.size(job)
     tag = f'"{sha256(f"{job.id} {job.created_at} {job.run}".encode()).hexdigest()[:32]}"'
     format_ = FILES[job.format]
     zone = context_of(request).services.store.providers()[job.provider_id].timezone
@@ -153,22 +159,19 @@ def _sent(request: Request, job: Job, file: BinaryIO) -> Response:
         "Content-Disposition": f'attachment; filename="{name}"',
     }
     if matches(request.headers.getlist("If-None-Match"), tag):
-        file.close()
         return Response(status_code=304, headers=headers)
     headers["Content-Type"] = format_.media_type
     part = _part(request, tag, size)
     if request.method == "HEAD":
-        file.close()
         return Response(headers={**headers, "Content-Length": str(size)})
     if part is None:
-        return StreamingResponse(_blocks(file, 0, size), headers={**headers, "Content-Length": str(size)})
+        return StreamingResponse(files.read(job, 0, size), headers={**headers, "Content-Length": str(size)})
     start, end = part
     if start >= end:
-        file.close()
         unsatisfied = {"Content-Range": f"bytes */{size}"}
         raise TurnoutError("range_not_satisfiable", f"The file has {size} bytes.", headers=unsatisfied)
     headers |= {"Content-Length": str(end - start), "Content-Range": f"bytes {start}-{end - 1}/{size}"}
-    return StreamingResponse(_blocks(file, start, end), 206, headers)
+    return StreamingResponse(files.read(job, start, end), 206, headers)
 
 
 def _part(request: Request, tag: str, size: int) -> tuple[int, int] | None:
@@ -186,11 +189,3 @@ def _part(request: Request, tag: str, size: int) -> tuple[int, int] | None:
     if last and int(last) < int(first):
         return None
     return int(first), min(int(last) + 1, size) if last else size
-
-
-def _blocks(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
-    with file:
-        file.seek(start)
-        while start < end and (block := file.read(min(_BLOCK, end - start))):
-            start += len(block)
-            yield block

@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
 from turnout.cli.base import Command, where
 from turnout.cli.problems import Failure
-from turnout.cli.types import FileName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from turnout.jobs.homes import Home
     from turnout.settings import Settings
     from turnout.store.raw import RawStore
 
@@ -37,12 +36,12 @@ _MEMORY: Final = 1 << 30
 )
 @click.option("--from", "source", required=True, metavar="DATABASE", help="The store: a file, or postgresql://...")
 @click.option("--to", "target", required=True, metavar="DATABASE", help="A new file, or a database without data.")
-@click.option("--from-exports", type=FileName(), metavar="DIRECTORY", help="Where its files of exports are.")
-@click.option("--to-exports", type=FileName(), metavar="DIRECTORY", help="Where they are to be.")
+@click.option("--from-exports", metavar="DIRECTORY", help="Where its files of exports are: a directory, or s3://...")
+@click.option("--to-exports", metavar="DIRECTORY", help="Where they are to be.")
 @click.option("--dry-run", is_flag=True, help="Say what would be moved, and move nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
-    *, source: str, target: str, from_exports: Path | None, to_exports: Path | None, dry_run: bool, as_json: bool
+    *, source: str, target: str, from_exports: str | None, to_exports: str | None, dry_run: bool, as_json: bool
 ) -> None:
     """Move a whole store into another one, of whatever kind, and compare the two.
 
@@ -71,7 +70,7 @@ def command(
         else:
             _must_differ(read, target)
             written = stack.enter_context(_opened(target, written=True, memory_limit=memory))
-            files = _Files(read, from_exports or _beside(settings, source), to_exports or _beside(settings, target))
+            files = _Files(read, _home(settings, source, from_exports), _home(settings, target, to_exports))
             with counting("Moving") as report:
                 found = move(read, written, progress=report, carry=files.carry)
     seconds = time.monotonic() - began
@@ -90,11 +89,11 @@ def command(
 
 @dataclass
 class _Files:
-    """The files of exports, from one directory to another."""
+    """The files of exports, from one home to another."""
 
     store: RawStore
-    source: Path
-    target: Path
+    source: Home
+    target: Home
     carried: int = 0
 
     def carry(self) -> None:
@@ -107,22 +106,23 @@ class _Files:
         try:
             self.carried = carry_files(self.source, self.target, secret)
         except OSError as error:
-            raise Failure(f"Files of exports cannot be copied to {self.target}: {error.strerror}.") from error
+            raise Failure(f"Files of exports cannot be copied to {self.target.place}: {error.strerror}.") from error
 
     def _same(self) -> bool:
-        return self.source.resolve() == self.target.resolve()
+        return self.source.place == self.target.place
 
     def words(self) -> str:
         if self._same():
-            return f"Files of exports stay in {self.target}."
-        return f"{self.carried:,} files of exports were copied from {self.source} to {self.target}."
+            return f"Files of exports stay in {self.target.place}."
+        return f"{self.carried:,} files of exports were copied from {self.source.place} to {self.target.place}."
 
 
-def _beside(settings: Settings, database: str) -> Path:
-    """Where a server on that database keeps the files of exports."""
-    from turnout.jobs.files import directory_of  # noqa: PLC0415 - as above
+def _home(settings: Settings, database: str, chosen: str | None) -> Home:
+    """Where a server on that database keeps the files of exports, unless another place is `chosen`."""
+    from turnout.jobs.homes import home_of  # noqa: PLC0415 - as above
 
-    return directory_of(settings.model_copy(update={"database": database}))
+    place = chosen or settings.export_directory
+    return home_of(settings.model_copy(update={"database": database, "export_directory": place}))
 
 
 @contextmanager
