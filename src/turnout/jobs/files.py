@@ -131,9 +131,8 @@ def carry_files(source: Home, target: Home, secret: bytes) -> int:
     prefix = _prefix_of(secret)
     wanted = sorted(whole(source.names(prefix)) - target.names(prefix))
     for name in wanted:
-        blocks = source.read(name, 0, source.size(name))
         with target.making(name, lambda: None) as path, path.open("wb") as file:
-            file.writelines(blocks)
+            file.writelines(source.read(name, 0, source.size(name)))
     return len(wanted)
 
 
