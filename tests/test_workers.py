@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -123,6 +124,38 @@ def test_workers_end_with_their_parent(database: Path, text: str) -> None:
     for _ in until():
         if not any(Path(f"/proc/{pid}").exists() for pid in pids):
             break
+
+
+_FIRST = """
+import ctypes, os, sys, time
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what is an orphan among its children becomes its own child
+if not (child := os.fork()):
+    if orphan := os.fork():
+        print(orphan, file=open("orphan", "w"), flush=True)
+        os._exit(0)
+    while not os.path.exists("end"):
+        time.sleep(0.01)
+    os._exit(1)
+os.waitpid(child, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_orphans_of_others_do_not_matter(database: Path, text: str) -> None:
+    """As the first process of a container has them."""
+    here = database.parent
+    server = Server(database, program=[sys.executable, "-c", _FIRST, TURNOUT], workers=2)
+    orphan = Path(f"/proc/{(here / 'orphan').read_text().strip()}")
+    assert int(orphan.name) in children(server.process.pid)
+    (here / "end").touch()
+    for _ in until():
+        if not orphan.exists():
+            break
+    for _ in until():
+        if len(children(server.process.pid)) == 2:
+            break
+    assert total(server, text) == 40
+    assert server.stop() == 0
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_every_command_says_where_it_works(path: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)
 def test_the_help_offers_a_server_to_those_that_take_one(path: tuple[str, ...]) -> None:
-    local = {"demo", "serve", "restore", "completion", "database", "cluster"}
+    local = {"demo", "serve", "restore", "move", "completion", "database", "cluster"}
     assert ("--server" not in the_help(*path)) == (path[0] in local)
 
 

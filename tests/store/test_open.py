@@ -20,7 +20,7 @@ from turnout.errors import TurnoutError
 from turnout.query.sql import Statement
 from turnout.store.duckdb import DuckStore
 from turnout.store.duckdb_file import engine_errors
-from turnout.store.open import StoreOwned, kept_beside, open_store, store_path
+from turnout.store.open import StoreOwned, kept_beside, open_raw, open_store, store_path
 from turnout.store.owner import command_of, shown_command
 from turnout.store.schema import SCHEMA_VERSION
 
@@ -309,6 +309,8 @@ def test_a_database_without_its_driver_says_what_to_install(monkeypatch: pytest.
     with pytest.raises(TurnoutError, match=r"pip install 'turnout\[postgresql\]'") as caught:
         open_store("postgresql://turnout@127.0.0.1/turnout")
     assert caught.value.code == "storage_unavailable"
+    with pytest.raises(TurnoutError, match=r"pip install 'turnout\[postgresql\]'"):
+        open_raw("postgresql://turnout@127.0.0.1/turnout", written=False)
 
 
 @pytest.mark.parametrize(
@@ -330,3 +332,20 @@ def test_where_files_are_kept(tmp_path: Path) -> None:
     )
     assert one == same != other
     assert "secret" not in str(one)
+
+
+def test_a_new_store_that_the_disk_has_no_room_for_is_not_left_behind(path: Path) -> None:
+    program = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from turnout.errors import TurnoutError\n"
+        "from turnout.store.duckdb import DuckStore\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
+        "try: DuckStore(Path(sys.argv[1]))\n"
+        "except TurnoutError as error: print(error.message)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, path], check=True, capture_output=True, text=True)
+    assert done.stdout == f"The store {path} cannot be made: the disk is full.\n"
+    assert not path.exists()
+    with closing(DuckStore(path)) as store:
+        assert store.providers() == {}

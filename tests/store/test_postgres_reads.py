@@ -35,7 +35,7 @@ from turnout.query.request import Scope, parse
 from turnout.query.sql import Statement, any_statement, listing_statement, next_statement
 from turnout.reports import cursor_box, report_page
 from turnout.store.postgres_merge import columns_of
-from turnout.store.postgres_migrations import make_tables
+from turnout.store.postgres_owner import prepare
 from turnout.store.postgres_snapshot import snapshot_of
 from turnout.store.schema import tables
 
@@ -97,8 +97,8 @@ class Both:
 
 
 def copy(store: Store, connection: psycopg.Connection[Any]) -> None:
-    """Make the tables, and fill those of attendances and things."""
-    make_tables(connection)
+    """Fill the tables, in place of what they hold since they were made."""
+    connection.execute("DELETE FROM meta")
     with store.snapshot(None) as snapshot:
         for table, columns in tables().items():
             names = ", ".join(columns)
@@ -120,6 +120,7 @@ def both(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Bo
         add_provider(store, large)
         provider = store.providers()[large.id]
         store.merge(provider, demo_batches(ROWS, 1, NOW, zone=large.zone))
+        prepare(address)
         with psycopg.connect(as_administrator(address), autocommit=True) as connection:
             copy(store, connection)
         with ConnectionPool(address, min_size=1, max_size=4, kwargs={"autocommit": True}, open=True) as pool:

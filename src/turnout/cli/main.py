@@ -35,6 +35,7 @@ _COMMANDS = (
     "doctor",
     "backup",
     "restore",
+    "move",
     "completion",
 )
 _INTERRUPTED = 128 + signal.SIGINT

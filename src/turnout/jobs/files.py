@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from turnout.jobs.homes import parts_of
+from turnout.jobs.homes import is_part, parts_of
 from turnout.query.instants import DAY
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from turnout.store.jobs import Job
 
 _log: Final = logging.getLogger("turnout.exports")
+SECRET: Final = "exports"  # noqa: S105 - its name
+"""The name of the store's secret that its files are called by."""
 _NAME: Final = re.compile(r"(?P<id>[0-9]+)-(?P<created>[0-9]+)-(?P<run>[0-9]+)\.")
 
 
@@ -117,5 +119,23 @@ class Files:
     @property
     def _prefix(self) -> str:
         if self._own is None:
-            self._own = sha256(self._store.secret("exports")).hexdigest()[:12] + "-"
+            self._own = _prefix_of(self._store.secret(SECRET))
         return self._own
+
+
+def carry_files(source: Home, target: Home, secret: bytes) -> int:
+    """Copy the whole files of a store from one home to another; return how many there are. Those that are there stay.
+
+    Each is there as a whole or not at all. Raises `OSError` where that cannot be done.
+    """
+    prefix = _prefix_of(secret)
+    names = {name for name in source.names(prefix) if not is_part(name)}
+    for name in sorted(names - target.names(prefix)):
+        with target.making(name, lambda: None) as path, path.open("wb") as written:
+            for block in source.read(name, 0, source.size(name)):
+                written.write(block)
+    return len(names)
+
+
+def _prefix_of(secret: bytes) -> str:
+    return sha256(secret).hexdigest()[:12] + "-"

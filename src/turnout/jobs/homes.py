@@ -80,6 +80,11 @@ def parts_of(names: set[str]) -> set[str]:
     return {name + _PART for name in names}
 
 
+def is_part(name: str) -> bool:
+    """Whether a name is that of what is to become a file."""
+    return name.endswith(_PART)
+
+
 def home_of(settings: Settings) -> Home:
     """Where the files of a server's jobs are kept. Raises `parameter_invalid` where the setting is no such place."""
     chosen = settings.export_directory

@@ -6,10 +6,8 @@ locked: no other file, no extension, no network and no change of settings is pos
 
 from __future__ import annotations
 
-import glob
 import os
 import re
-import shutil
 import stat
 import time
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ import duckdb
 
 from turnout.errors import TurnoutError
 from turnout.store.aside import made_aside, sweep
+from turnout.store.layout import MARK, unfinished
 from turnout.store.migrations import copy_beside, upgrade
 from turnout.store.owner import StoreOwned
 from turnout.store.schema import ROW_GROUP, SCHEMA_VERSION, tables
@@ -32,7 +31,6 @@ _FIRST_TABLES: Final = {"meta", "secret", "provider", "token", "attendances"}
 """Tables that stores of all versions have."""
 _PATIENCE: Final = 5.0
 _PAUSE: Final = 0.01
-_LITTLE_SPACE: Final = 256 << 20
 _LEFT_ALONE: Final = ", so it is left alone"
 _FULL: Final = "the disk is full"
 _CAUSES: Final = {
@@ -107,41 +105,21 @@ def _cause(text: str) -> str | None:
 
 
 def attach(
-    path: Path, *, memory_limit: str | None, threads: int | None, temp_directory: Path
+    path: Path, *, memory_limit: str | None, threads: int | None, temp_directory: Path, in_part: bool = False
 ) -> duckdb.DuckDBPyConnection:
     """Open the store's file, creating it where there is none; return the one connection to it.
 
     `temp_directory`, for what the memory does not hold, is this store's alone.
     Raises `StoreOwned` where another process has it, and `TurnoutError` `storage_unavailable` where it is damaged, is
-    not a Turnout store, was written by a newer Turnout, or cannot be read and written.
+    not a Turnout store, was written by a newer Turnout, or cannot be read and written; unless it may be `in_part`,
+    also where it holds a part of a store that is being moved.
     """
     # The write-ahead log and temporary files hold personal data too, and the engine makes them by the umask.
     os.umask(os.umask(0o077) | 0o077)
     _check_place(path)
     if not path.exists():
         _create(path)
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-        "allow_community_extensions": False,
-        # Also keeps clear of an engine fault: see `merge._must_equal`.
-        "preserve_insertion_order": False,
-        # Rows stay where they were written until `rebuild` moves them: left to itself, the engine fills up the groups
-        # of the ordered part with rows of the tail.
-        "max_vacuum_tasks": 0,
-        "temp_directory": str(temp_directory),
-    }
-    if memory_limit is not None:
-        config["memory_limit"] = memory_limit
-    if threads is not None:
-        config["threads"] = threads
-    try:
-        connection = duckdb.connect(":memory:", config=config)
-    except duckdb.Error:
-        raise TurnoutError(
-            "storage_unavailable",
-            f"The memory limit {memory_limit!r} or the number of threads {threads!r} is not understood.",
-        ) from None
+    connection = new_engine(memory_limit, threads, temp_directory, in_order=False)
     spilled = list(temp_directory.glob("duckdb_temp_*"))
     try:
         attach_file(connection, path)
@@ -152,12 +130,49 @@ def attach(
         version = schema_version(connection, path)
         if version < SCHEMA_VERSION:
             _upgrade(connection, path, version)
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
+        lock_up(connection, path, in_part=in_part)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def new_engine(
+    memory_limit: str | None, threads: int | None, temp_directory: Path, *, in_order: bool
+) -> duckdb.DuckDBPyConnection:
+    """An engine without a file. `in_order` reads tables as they lie."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "allow_community_extensions": False,
+        # Also keeps clear of an engine fault: see `merge._must_equal`.
+        "preserve_insertion_order": in_order,
+        # Rows stay where they were written until `rebuild` moves them: left to itself, the engine fills up the groups
+        # of the ordered part with rows of the tail.
+        "max_vacuum_tasks": 0,
+        "temp_directory": str(temp_directory),
+    }
+    if memory_limit is not None:
+        config["memory_limit"] = memory_limit
+    if threads is not None:
+        config["threads"] = threads
+    try:
+        return duckdb.connect(":memory:", config=config)
+    except duckdb.Error:
+        raise TurnoutError(
+            "storage_unavailable",
+            f"The memory limit {memory_limit!r} or the number of threads {threads!r} is not understood.",
+        ) from None
+
+
+def lock_up(connection: duckdb.DuckDBPyConnection, path: Path, *, in_part: bool) -> None:
+    """Let the engine do nothing but work on its file. Refuse one that holds a part of a store that is being moved."""
+    with engine_errors("Reading the store"):
+        found = connection.execute("SELECT value FROM meta WHERE name = ?", [MARK]).fetchall()
+    if found and not in_part:
+        raise _unavailable(unfinished(str(path), found[0][0]))
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
 
 
 def attach_when_free(attach_it: Callable[[], duckdb.DuckDBPyConnection]) -> duckdb.DuckDBPyConnection:
@@ -177,30 +192,6 @@ def cursor_of(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnectio
     cursor = connection.cursor()
     cursor.execute(f"USE {CATALOG}")
     return cursor
-
-
-def faults_of(path: Path, *, holds_forgotten: bool, damaged: bool) -> Iterator[str]:
-    """What is wrong with the store's file, or with where and how it lies, and that it is still to be overwritten."""
-    if damaged:
-        yield "A part of the file is damaged: what is in it cannot be read, and backups fail. Restore a backup."
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        yield f"Other users may open the file (mode {mode:o}); `chmod 600 {path}` keeps it private."
-    free = shutil.disk_usage(path.parent).free
-    if free < _LITTLE_SPACE:
-        yield f"Only {free >> 20} MiB are free on the disk."
-    if holds_forgotten:
-        yield (
-            "The file still holds what was forgotten, though nobody can read it. A server overwrites it by itself, as "
-            f"`turnout erase` does when it is run again; up to {(path.stat().st_size >> 20) + 1} MiB have to be free."
-        )
-
-
-def kept_of(path: Path) -> tuple[str, ...]:
-    """Older states of the store beside it: what restores have replaced, and copies from before an upgrade."""
-    name = glob.escape(path.name)
-    found = [kept for kind in ("replaced", "schema") for kept in path.parent.glob(f"{name}.{kind}-*")]
-    return tuple(sorted(str(kept) for kept in found if kept.suffix != ".wal"))
 
 
 def _unavailable(message: str) -> TurnoutError:
@@ -245,6 +236,7 @@ def _create(path: Path) -> None:
                     connection.execute(f"CREATE TABLE {name} ({described})")
                 connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", [str(SCHEMA_VERSION)])
                 connection.execute("COMMIT")
+                connection.execute("CHECKPOINT")  # a full disk is not told of when it is closed
             _name(made, path)
     except (OSError, duckdb.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else _cause(str(error)) or type(error).__name__

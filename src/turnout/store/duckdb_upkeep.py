@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+import shutil
+import stat
 import time
 from contextlib import suppress
 from functools import partial
@@ -14,12 +17,11 @@ from turnout.query.sql import TABLE as ATTENDANCES
 from turnout.query.sql import Statement
 from turnout.store.backup import copy_of, has_log
 from turnout.store.base import StoreStatus
-from turnout.store.duckdb_file import faults_of, kept_of
 from turnout.store.rebuild import Rebuild, layout, sort_tail, write_anew
 from turnout.store.schema import SCHEMA_VERSION, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from turnout.store.duckdb_engine import Engine
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 PATIENCE: Final = 30.0
 """So many seconds are given to those who read what was there before a change, until a copy is given up."""
 _PAUSE: Final = 0.1
+_LITTLE_SPACE: Final = 256 << 20
 _LITTLE_USED: Final = 4
 """Where so much of the file is free, a quarter, what keeps its end from being cut off is moved as well."""
 
@@ -58,12 +61,12 @@ class DuckUpkeep:
             schema_version=SCHEMA_VERSION,
             attendances=found.attendances,
             providers=providers,
-            faults=tuple(faults_of(self._path, holds_forgotten=holds_forgotten, damaged=self._engine.damaged())),
+            faults=tuple(_faults_of(self._path, holds_forgotten=holds_forgotten, damaged=self._engine.damaged())),
             retained_at=retained_at,
             tail=found.tail,
             free=found.free,
             rebuilt_at=found.rebuilt_at,
-            kept=kept_of(self._path),
+            kept=_kept_of(self._path),
         )
 
     def sort_tail(self) -> int:
@@ -144,3 +147,27 @@ class DuckUpkeep:
                 return
             with self._engine.small:
                 work.run("CHECKPOINT")
+
+
+def _faults_of(path: Path, *, holds_forgotten: bool, damaged: bool) -> Iterator[str]:
+    """What is wrong with the store's file, or with where and how it lies, and that it is still to be overwritten."""
+    if damaged:
+        yield "A part of the file is damaged: what is in it cannot be read, and backups fail. Restore a backup."
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        yield f"Other users may open the file (mode {mode:o}); `chmod 600 {path}` keeps it private."
+    free = shutil.disk_usage(path.parent).free
+    if free < _LITTLE_SPACE:
+        yield f"Only {free >> 20} MiB are free on the disk."
+    if holds_forgotten:
+        yield (
+            "The file still holds what was forgotten, though nobody can read it. A server overwrites it by itself, as "
+            f"`turnout erase` does when it is run again; up to {(path.stat().st_size >> 20) + 1} MiB have to be free."
+        )
+
+
+def _kept_of(path: Path) -> tuple[str, ...]:
+    """Older states of the store beside it: what restores have replaced, and copies from before an upgrade."""
+    name = glob.escape(path.name)
+    found = [kept for kind in ("replaced", "schema") for kept in path.parent.glob(f"{name}.{kind}-*")]
+    return tuple(sorted(str(kept) for kept in found if kept.suffix != ".wal"))

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+MARK: Final = "move"
+"""The name in the table `meta` of what says that a move into this store has not ended; its value begins with where
+the move is from. Beside it there is, under this name and a provider's id, what was moved of each that is whole."""
+
+
+def unfinished(where: str, mark: str) -> str:
+    """What is told of a store with a `MARK`."""
+    source = mark.partition("\n")[0]
+    return (
+        f"{where} holds a part of a store: the move from {source} has not ended. "
+        "'turnout move' with the same --from and --to goes on where it was."
+    )
 
 
 @dataclass(frozen=True, slots=True)

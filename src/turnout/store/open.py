@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,9 +16,12 @@ from turnout.store.duckdb import DuckStore
 from turnout.store.owner import StoreOwned
 
 if TYPE_CHECKING:
-    from turnout.store.base import Store
+    from collections.abc import Iterator
 
-__all__ = ["StoreOwned", "is_file", "kept_beside", "open_store", "store_path"]
+    from turnout.store.base import Store
+    from turnout.store.raw import RawStore
+
+__all__ = ["StoreOwned", "is_file", "kept_beside", "open_raw", "open_store", "store_path"]
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 CONNECTIONS: Final = 8
@@ -44,12 +48,8 @@ def open_store(
     spilled = Path(temp_directory) if temp_directory else None
     if is_file(url):
         return DuckStore(store_path(url), memory_limit=memory_limit, threads=threads, temp_directory=spilled)
-    try:
+    with _driver():
         from turnout.store.postgres import PostgresStore  # noqa: PLC0415 - the embedded store needs no driver
-    except ModuleNotFoundError as error:
-        message = f"The driver of PostgreSQL is not installed ({error.name}): pip install 'turnout[postgresql]'."
-        raise TurnoutError("storage_unavailable", message) from error
-
     return PostgresStore(
         url,
         spilled=spilled or kept_beside(url, "tmp"),
@@ -57,6 +57,16 @@ def open_store(
         memory_limit=memory_limit,
         connections=connections,
     )
+
+
+@contextmanager
+def _driver() -> Iterator[None]:
+    """Say what to install where that of PostgreSQL is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"The driver of PostgreSQL is not installed ({error.name}): pip install 'turnout[postgresql]'."
+        raise TurnoutError("storage_unavailable", message) from error
 
 
 def is_file(url: str) -> bool:
@@ -73,6 +83,20 @@ def is_file(url: str) -> bool:
         "storage_unavailable",
         f"There is no store for '{match[1]}://' addresses; give the path of a file, or postgresql://HOST/DATABASE.",
     )
+
+
+def open_raw(url: str, *, written: bool, memory_limit: str | None = None) -> RawStore:
+    """Open the store at `url` for a move out of it or, `written`, into it: then it is made where there is none.
+
+    Raises as `open_store`, and where a store that is only to be read is missing, of an older Turnout, or not whole.
+    """
+    if not is_file(url):
+        with _driver():
+            from turnout.store.postgres_raw import PostgresRaw  # noqa: PLC0415 - as in `open_store`
+        return PostgresRaw(url, written=written)
+    from turnout.store.duckdb_raw import DuckRaw  # noqa: PLC0415 - a server has no use for it
+
+    return DuckRaw(store_path(url), written=written, memory_limit=memory_limit)
 
 
 def store_path(url: str) -> Path:

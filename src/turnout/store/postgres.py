@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg_pool import ConnectionPool
 
 from turnout.errors import TurnoutError
+from turnout.store.layout import MARK, unfinished
 from turnout.store.persons import looked_through
 from turnout.store.postgres_citus import is_citus
 from turnout.store.postgres_jobs import PostgresJobs
@@ -64,13 +65,21 @@ class PostgresStore(PostgresTables):
     """A `Store` in a PostgreSQL database. With `create`, its tables are made where there are none.
 
     There are at most so many `connections`. A merge that needs more memory than `memory_limit` writes to the directory
-    `spilled`. Raises `storage_unavailable` where the database is not reached, and `not_found` where it has no tables.
+    `spilled`. Raises `storage_unavailable` where the database is not reached or, unless it may be `in_part`, holds a
+    part of a store that is being moved, and `not_found` where it has no tables.
     """
 
     shared = True
 
     def __init__(
-        self, address: str, *, spilled: Path, create: bool = True, memory_limit: str | None = None, connections: int = 8
+        self,
+        address: str,
+        *,
+        spilled: Path,
+        create: bool = True,
+        memory_limit: str | None = None,
+        connections: int = 8,
+        in_part: bool = False,
     ) -> None:
         self._spilled = spilled
         self._memory_limit = memory_limit
@@ -95,6 +104,8 @@ class PostgresStore(PostgresTables):
             with self._transaction() as connection:
                 make_tables(connection, create=create)
                 self._is_citus = is_citus(connection)
+                if not in_part:
+                    must_be_whole(connection)
         except BaseException:
             self._pool.close()
             raise
@@ -225,6 +236,13 @@ class PostgresStore(PostgresTables):
         ):
             say(connection, scope)
             yield connection
+
+
+def must_be_whole(connection: psycopg.Connection[Any]) -> None:
+    """Raise `storage_unavailable` where the database holds a part of a store that is being moved."""
+    found = connection.execute("SELECT value FROM meta WHERE name = %s", (MARK,)).fetchall()
+    if found:
+        raise TurnoutError("storage_unavailable", unfinished(f"The database {connection.info.dbname}", found[0][0]))
 
 
 def _put_place(connection: psycopg.Connection[Any], change: PlaceChange) -> None:

@@ -55,6 +55,11 @@ def put_provider(connection: psycopg.Connection[Any], provider: Provider) -> Non
         f"INSERT INTO provider ({columns}) VALUES ({places}) ON CONFLICT (id) DO UPDATE SET ({columns}) = ({values})",
         astuple(provider),
     )
+    providers_changed(connection)
+
+
+def providers_changed(connection: psycopg.Connection[Any]) -> None:
+    """Let everybody see what was done to providers."""
     connection.execute(_CHANGED, (_PROVIDERS,))
 
 

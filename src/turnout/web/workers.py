@@ -186,6 +186,8 @@ class _Parent:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 return
+            if pid not in self._running:
+                continue  # to the first process of a container come orphans of others
             number, since = self._running.pop(pid)
             code = os.waitstatus_to_exitcode(status)
             if self._stop_by is not None:
