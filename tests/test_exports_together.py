@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import psycopg
 import pytest
 
 from bucket import storage
-from cluster import new_database
+from cluster import as_administrator, new_database
 from inside import add_provider, import_file, token
 from live import Server, until
 from oracle.report import Tenant
@@ -58,13 +59,13 @@ class Together:
 
     def job(self, id_: int, *columns: str) -> tuple[Any, ...]:
         """What the database knows of a job."""
-        with psycopg.connect(self.address) as connection:
+        with psycopg.connect(as_administrator(self.address)) as connection:
             found = connection.execute(f"SELECT {', '.join(columns)} FROM job WHERE id = %s", (id_,)).fetchall()
         return found[0]
 
     def is_silent(self, id_: int) -> None:
         """As if a job had not been kept for an hour."""
-        with psycopg.connect(self.address) as connection:
+        with psycopg.connect(as_administrator(self.address)) as connection:
             aged = "UPDATE job_alive SET kept_at = kept_at - 3600000000 WHERE job_id = %s"
             assert connection.execute(aged, (id_,)).rowcount == 1
 
@@ -231,7 +232,6 @@ def test_who_was_frozen_spoils_nothing(both: Together, finishes: bool) -> None:
     both.send("one", signal.SIGSTOP)
     both.is_silent(job)
     whole(two, job)
-    assert len(both.files()) == 2, "nobody knows yet that the other one is of no use"
     before = both.job(job, "*")
     if finishes:
         both.go("one")
@@ -251,7 +251,7 @@ def test_an_export_whose_connection_was_lost_begins_anew(both: Together) -> None
     one = both.start("one")
     job = ask(one)
     begun(one, job)
-    with psycopg.connect(both.address, autocommit=True) as connection:
+    with psycopg.connect(as_administrator(both.address), autocommit=True) as connection:
         lost = connection.execute(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
             "AND datname = current_database() AND state = 'idle in transaction'"
@@ -273,9 +273,14 @@ def test_erasing_a_customer_ends_what_another_server_makes(both: Together) -> No
     running = ask(one)
     begun(one, running)
     both.send("two", signal.SIGCONT)
-    erase(both, "two")
+    with ThreadPoolExecutor() as pool:
+        erasing = pool.submit(erase, both, "two")
+        for _ in until():
+            if both.job(running, "run", "status") != (1, "running"):
+                break
+        both.go("one")  # what is begun anew must not be read for ever: its table is written anew
+        erasing.result()
     assert look(one, done)["status"] == "expired"
-    both.go("one")
     assert when(two, running, "complete", "failed")["status"] == "complete"
     assert both.job(running, "run", "crashes") == (2, 0)
     text = one.follow(look(one, running)["result_url"]).body

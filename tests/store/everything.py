@@ -137,6 +137,8 @@ def work_off_jobs(store: Store, provider: Provider) -> None:
     begun = store.jobs.claim(7)
     assert begun
     assert store.jobs.of_status(Status.RUNNING)
+    assert store.jobs.keep(begun, 3, 1)
+    store.jobs.lost()
     assert store.jobs.change(begun, replace(begun, status=Status.FAILED, finished_at=8))
     assert store.jobs.standing().queued
     assert added[2]

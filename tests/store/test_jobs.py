@@ -20,7 +20,7 @@ from turnout.store.duckdb import DuckStore
 from turnout.store.jobs import Job, Standing, Status
 from turnout.store.postgres_jobs import PostgresJobs
 from turnout.store.postgres_migrations import make_tables
-from turnout.store.postgres_walls import Scope, say
+from turnout.store.postgres_walls import EVERY, Scope, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -197,7 +197,7 @@ def test_the_one_process_of_a_store_carries_out_all_that_runs(path: Path) -> Non
 
 def ages(store: Postgres, job: Job, seconds: int) -> None:
     """As if a running job had been kept so long ago."""
-    with store.pool.connection() as connection:
+    with store.transaction(EVERY) as connection:
         now = "extract(epoch FROM clock_timestamp()) * 1000000"
         aged = f"UPDATE job_alive SET kept_at = {now} - %s WHERE job_id = %s"
         assert connection.execute(aged, (seconds * 1_000_000, job.id)).rowcount == 1
@@ -232,7 +232,7 @@ def test_a_run_that_was_not_kept_for_long_is_lost(store: Postgres) -> None:
 def test_a_job_that_came_as_running_is_lost(store: Postgres) -> None:
     """From another store: nobody here carries it out."""
     job = added(store)
-    with store.pool.connection() as connection:
+    with store.transaction(EVERY) as connection:
         connection.execute("UPDATE job SET status = 'running'")
     assert store.jobs.lost() == [replace(job, status=Status.RUNNING)]
 
@@ -243,7 +243,7 @@ def test_who_froze_within_a_change_does_not_keep_the_others(store: Postgres, mon
     job = added(store)
     shortly = "SET LOCAL idle_in_transaction_session_timeout = '1ms'"
     monkeypatch.setattr("turnout.store.postgres_jobs._IDLE_MOST", f"SELECT FROM job FOR UPDATE; {shortly}")
-    with pytest.raises(psycopg.OperationalError), store.jobs._transaction() as frozen:  # noqa: PT012
+    with pytest.raises(psycopg.OperationalError), store.jobs._transaction(EVERY) as frozen:  # noqa: PT012
         monkeypatch.undo()
         assert store.jobs.change(job, replace(job, status=Status.CANCELLED))
         frozen.execute("SELECT 1")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from turnout.jobs.homes import parts_of, whole
+from turnout.jobs.homes import is_part, parts_of
 from turnout.query.instants import DAY
 
 if TYPE_CHECKING:
@@ -124,16 +124,17 @@ class Files:
 
 
 def carry_files(source: Home, target: Home, secret: bytes) -> int:
-    """Copy the whole files of a store, by its secret, to another home; return how many. Those that are there stay.
+    """Copy the whole files of a store from one home to another; return how many there are. Those that are there stay.
 
-    Raises `OSError` where that cannot be done.
+    Each is there as a whole or not at all. Raises `OSError` where that cannot be done.
     """
     prefix = _prefix_of(secret)
-    wanted = sorted(whole(source.names(prefix)) - target.names(prefix))
-    for name in wanted:
-        with target.making(name, lambda: None) as path, path.open("wb") as file:
-            file.writelines(source.read(name, 0, source.size(name)))
-    return len(wanted)
+    names = {name for name in source.names(prefix) if not is_part(name)}
+    for name in sorted(names - target.names(prefix)):
+        with target.making(name, lambda: None) as path, path.open("wb") as written:
+            for block in source.read(name, 0, source.size(name)):
+                written.write(block)
+    return len(names)
 
 
 def _prefix_of(secret: bytes) -> str:

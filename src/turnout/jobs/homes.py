@@ -80,9 +80,9 @@ def parts_of(names: set[str]) -> set[str]:
     return {name + _PART for name in names}
 
 
-def whole(names: set[str]) -> set[str]:
-    """The names of whole files among those of a home."""
-    return {name for name in names if not name.endswith(_PART)}
+def is_part(name: str) -> bool:
+    """Whether a name is that of what is to become a file."""
+    return name.endswith(_PART)
 
 
 def home_of(settings: Settings) -> Home:

@@ -37,7 +37,7 @@ _MEMORY: Final = 1 << 30
 )
 @click.option("--from", "source", required=True, metavar="DATABASE", help="The store: a file, or postgresql://...")
 @click.option("--to", "target", required=True, metavar="DATABASE", help="A new file, or a database without data.")
-@click.option("--from-exports", metavar="DIRECTORY", help="Where its files of exports are: a directory, or s3://...")
+@click.option("--from-exports", metavar="DIRECTORY", help="Where its files of exports are.")
 @click.option("--to-exports", metavar="DIRECTORY", help="Where they are to be.")
 @click.option("--dry-run", is_flag=True, help="Say what would be moved, and move nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -110,7 +110,7 @@ class _Files:
             raise Failure(f"Files of exports cannot be copied to {self.target.place}: {error.strerror}.") from error
 
     def _same(self) -> bool:
-        return self.source.place == self.target.place
+        return Path(self.source.place).resolve() == Path(self.target.place).resolve()
 
     def words(self) -> str:
         if self._same():
@@ -119,11 +119,11 @@ class _Files:
 
 
 def _home(settings: Settings, database: str, chosen: str | None) -> Home:
-    """Where a server on that database keeps the files of exports, unless another place is `chosen`."""
+    """Where a server on that database keeps the files of exports, or the place that was `chosen`."""
     from turnout.jobs.homes import home_of  # noqa: PLC0415 - as above
 
-    place = chosen or settings.export_directory
-    return home_of(settings.model_copy(update={"database": database, "export_directory": place}))
+    where = {"database": database, **({"export_directory": chosen} if chosen else {})}
+    return home_of(settings.model_copy(update=where))
 
 
 @contextmanager
