@@ -31,6 +31,8 @@ from cluster import OWNER, as_role, make_role, new_database
 from store.everything import do_everything
 from store.statements import open_tables, parsed
 from turnout import store as package
+from turnout.store.move import move
+from turnout.store.open import open_raw
 from turnout.store.postgres import PostgresStore
 from turnout.store.postgres_citus import spread
 from turnout.store.postgres_owner import cluster_steps, prepare, tidy
@@ -102,10 +104,19 @@ def recorded(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Recorde
         directory = tmp_path_factory.mktemp("statements")
         with closing(PostgresStore(as_role(owner, SERVER), spilled=directory / "spilled")) as store:
             do_everything(store, directory)
+        there_and_on(as_role(owner, SERVER), directory / "moved.duckdb", new_database(postgres))
         cluster_steps(owner)
         tidy(owner)
     assert OWNER in owner
     return found
+
+
+def there_and_on(server: str, file: Path, other: str) -> None:
+    """Move the store into a file, and from there into another database, in the server's role."""
+    prepare(other, SERVER)
+    for source, target in ((server, str(file)), (str(file), as_role(other, SERVER))):
+        with closing(open_raw(source, written=False)) as read, closing(open_raw(target, written=True)) as written:
+            move(read, written)
 
 
 def recording(method: Any, found: Recorded) -> Any:

@@ -231,8 +231,8 @@ class PostgresSession:
                     # The texts of a column lie one behind the other: that is what is sent.
                     copy.write(memoryview(some.buffers()[2]))
             if walled:
-                where, values = self._where(table)
-                cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {_ASIDE} {where}", values)
+                own = ", ".join("%s::BIGINT" if name == owner_of(table) else name for name in tables()[table])
+                cursor.execute(f"INSERT INTO {table} ({names}) SELECT {own} FROM {_ASIDE}", (self._provider,))
                 self._connection.execute(f"DROP TABLE {_ASIDE}")
             return cursor.rowcount
 
