@@ -181,7 +181,7 @@ def test_empty_places_in_a_list() -> None:
     ),
     st.sampled_from([None, 1]),
     st.booleans(),
-    st.integers(1, 60),
+    st.integers(1, 60) | st.just(1_000_000),
 )
 def test_elements_are_those_of_the_json_module(values: list[Any], indent: int | None, ascii_: bool, size: int) -> None:
     text = json.dumps(values, indent=indent, ensure_ascii=ascii_).encode()

@@ -138,12 +138,14 @@ def test_a_zone_changed_during_a_merge_holds_for_its_rows(store: DuckStore) -> N
     """The provider's change waits for the merge, or the merge has the new zone: never a mixture."""
     store.put_provider(STUDIO)
     read, go_on = threading.Event(), threading.Event()
+    rows = [row(1, 1, event_starts_at=NEW_YEAR), row(2, 1, event_id=2, event_starts_at=NEW_YEAR)]
 
     def slowly():
-        yield from batches([row(1, 1, event_starts_at=NEW_YEAR)])
+        first, second = batches(rows, size=1)
+        yield first
         read.set()
         assert go_on.wait(30)
-        yield from batches([row(2, 1, event_id=2, event_starts_at=NEW_YEAR)])
+        yield second
 
     merging = threading.Thread(target=lambda: store.merge(STUDIO, slowly()))
     merging.start()

@@ -374,7 +374,8 @@ def test_an_empty_input_is_no_error(store: Store, nothing: list[pa.RecordBatch])
     assert store.merge(STUDIO, nothing) == Merged(0, 0, 0)
 
 
-def test_rows_lie_in_the_order_of_the_table(store: Store) -> None:
+def test_more_rows_than_a_group_lie_in_the_order_of_the_table(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.store.schema.ROW_GROUP", 20)
     rows = [attended(id_, 10, 1_000 - id_ % 7, customer_id=id_) for id_ in range(1, 40)]
     merge(store, *rows)
     order = sorted(places(store), key=places(store).__getitem__)

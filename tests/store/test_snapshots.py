@@ -189,10 +189,11 @@ def test_closing_undoes_a_merge(path: Path) -> None:
 
 def test_reading_and_small_writes_go_on_while_a_merge_is_fed(store: DuckStore) -> None:
     def fed() -> Iterator[pa.RecordBatch]:
-        yield from batches([row(1, 10)])
+        first, second = batches([row(1, 10), row(2, 10)], size=1)
+        yield first
         assert ask(store, COUNT.sql) == [(0,)]
         store.put_provider(STUDIO)
-        yield from batches([row(2, 10)])
+        yield second
 
     assert store.merge(STUDIO, fed()).created == 2
     assert store.providers() == {1: STUDIO}

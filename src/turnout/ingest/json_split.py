@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import numpy as np
 
 from turnout.ingest.faults import Fault, FileFaultError
@@ -32,6 +33,7 @@ _QUOTE, _COMMA, _CLOSING = b'",]'
 _DEPTH: Final = np.zeros(256, np.int8)
 _DEPTH[list(b"[{")] = 1
 _DEPTH[list(b"]}")] = -1
+_decode_array: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 # Numbers that are passed over may be as long as they like; Python would not read them.
 _decode: Final = json.JSONDecoder(parse_int=str).raw_decode
 
@@ -44,12 +46,31 @@ def ndjson(blocks: Iterator[bytes], limit: int) -> Iterator[JsonLines]:
 def array(blocks: Iterator[bytes], limit: int) -> Iterator[JsonChunk]:
     """The elements of an array that is the whole file. Raises `FileFaultError` where that is not so."""
     text = next(blocks)
+    more = next(blocks, b"")
+    rows = [] if more else _on_one_line(text, limit)
+    if rows:
+        yield JsonChunk(1 + leading_lines(text), rows, lines=False)
+        return
+    blocks = filter(None, chain([more], blocks))
     start = text.index(b"[") + 1
     rest, line = yield from _elements(text[start:], blocks, 1 + text.count(b"\n", 0, start), limit)
     for block in (rest, *blocks):
         if block.strip(BLANK):
             raise FileFaultError(line + leading_lines(block), Fault("", "the file goes on after the end of its array."))
         line += block.count(b"\n")
+
+
+def _on_one_line(text: bytes, limit: int) -> list[bytes]:
+    """The elements of an array on one line, as programs write it, in a quarter of the time; none where it is another.
+
+    Where rows go over lines, the blanks between them tell the number of each one's line.
+    """
+    if len(text) > limit or b"\n" in text.strip(BLANK):
+        return []
+    try:
+        return [bytes(row) for row in _decode_array(text)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
 
 
 def document(blocks: Iterator[bytes], limit: int) -> Iterator[JsonChunk]:

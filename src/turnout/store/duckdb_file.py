@@ -31,6 +31,8 @@ _FIRST_TABLES: Final = {"meta", "secret", "provider", "token", "attendances"}
 """Tables that stores of all versions have."""
 _PATIENCE: Final = 5.0
 _PAUSE: Final = 0.01
+_LOGGED: Final = "64MB"
+"""So long the write-ahead log grows. Reading it after a crash takes less than a second."""
 _LEFT_ALONE: Final = ", so it is left alone"
 _FULL: Final = "the disk is full"
 _CAUSES: Final = {
@@ -150,6 +152,8 @@ def new_engine(
         # Rows stay where they were written until `rebuild` moves them: left to itself, the engine fills up the groups
         # of the ordered part with rows of the tail.
         "max_vacuum_tasks": 0,
+        # What small merges have logged gets into the file at once: each time, the last group of rows is written anew.
+        "checkpoint_threshold": _LOGGED,
         "temp_directory": str(temp_directory),
     }
     if memory_limit is not None:

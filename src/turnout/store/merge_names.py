@@ -12,13 +12,14 @@ which from then on are as if they had come with it. Lists are looked at once for
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from turnout.catalog.attendances import THINGS
 from turnout.catalog.types import MAX_ID
 from turnout.errors import TurnoutError
-from turnout.store.schema import HAS_BIT, LISTED, MINE, stamp
+from turnout.store.schema import HAS_BIT, LISTED, MINE, members_mask, stamp
 
 if TYPE_CHECKING:
     from turnout.catalog.types import Thing
@@ -53,19 +54,36 @@ def gather_lists(work: Work, thing: Thing) -> None:
     )
 
 
-def how_named(work: Work) -> tuple[set[str], set[str]]:
-    """The kinds of things that the staged rows name with an id, and those that they name without one."""
-    with_id, without_id = set(), set()
+@dataclass(frozen=True, slots=True)
+class HowNamed:
+    """How the staged rows name a kind of thing: whether some do with an id, and whether some do without one.
+
+    `alike` where all that name one state the same members of it, as the rows of one client do.
+    """
+
+    with_id: bool
+    without_id: bool
+    alike: bool
+
+
+def how_named(work: Work) -> dict[str, HowNamed]:
+    """How the staged rows name each kind of thing."""
+    found: dict[str, HowNamed] = {}
     for source, things in groupby(sorted(THINGS, key=_source), key=_source):
         kinds = list(things)
-        asked = [f"bool_or({_id(thing)} IS NOT NULL), bool_or({_nameless(thing)})" for thing in kinds]
-        found = iter(work.one(f"SELECT {', '.join(asked)} FROM {source}"))
-        for thing in kinds:
-            if next(found):
-                with_id.add(thing.name)
-            if next(found):
-                without_id.add(thing.name)
-    return with_id, without_id
+        asked = [f"bool_or({_id(thing)} IS NOT NULL), bool_or({_nameless(thing)}), {_alike(thing)}" for thing in kinds]
+        answers = iter(work.one(f"SELECT {', '.join(asked)} FROM {source}"))
+        found |= {thing.name: HowNamed(*(bool(next(answers)) for _ in range(3))) for thing in kinds}
+    return found
+
+
+def _alike(thing: Thing) -> str:
+    """SQL for whether all rows of the source that name a thing state the same members of it."""
+    if thing.reference in LISTED:
+        return "false"
+    stated = f"has & {members_mask(thing)}"
+    named = f"FILTER (WHERE {thing.reference} IS NOT NULL OR {_nameless(thing)})"
+    return f"min({stated}) {named} = max({stated}) {named}"
 
 
 def _source(thing: Thing) -> str:

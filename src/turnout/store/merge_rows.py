@@ -1,8 +1,11 @@
 """The third step of a merge: the wide rows whose values changed are written anew (contract sections 5 and 9).
 
-fresh   what the rows to be written say of themselves: accepted rows, and stored rows that repeat a changed truth
-firsts  for every customer of such a row, before or after, the row of the earliest attended event
-starts  when the events of these rows start by their local clocks (`local_starts`)
+fresh        what the rows to be written say of themselves: accepted rows, and stored rows that repeat a changed truth
+touched      the customers of such rows, before or after
+rivals       their other rows that are attended, or were a first attendance
+firsts       for each of these customers, the row of the earliest attended event
+named_THING  the ids of the things that the rows to be written name, of the kinds of which there are many
+starts       when the events of these rows start by their local clocks (`local_starts`)
 """
 # ruff: noqa: S608 - the names in the SQL come from the catalogue, and its one value is an integer
 
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from turnout.catalog.attendances import ROW, THINGS
 from turnout.catalog.types import FOLDED, Thing
 from turnout.store import schema
-from turnout.store.local_starts import find_starts
+from turnout.store.local_starts import EVENT, find_starts
 from turnout.store.merge_persons import retention_mark, shown
 from turnout.store.merge_things import changed_table
 from turnout.store.schema import HAS_BIT, LISTED, MINE, NEVER_SAID, PERSONAL, PROVIDER, names_of, stamp, wide_columns
@@ -28,6 +31,8 @@ _OWN: Final = tuple(m for m in ROW if m.storage not in ("id", "updated_at", sche
 _MAKER: Final = {m.storage: thing.name for thing in THINGS for m in thing.members}
 """The thing whose truth a wide column repeats."""
 _PERSONAL: Final = frozenset(member.storage for member in PERSONAL)
+_MANY: Final = tuple(thing for thing in THINGS if not thing.by_name)
+"""The kinds of things of which there are many. Rows name them themselves."""
 
 
 class Rows:
@@ -40,8 +45,11 @@ class Rows:
         self._work = work
         self._before = retention_mark(work)
 
-    def write(self, changed: Iterable[Thing]) -> int:
-        """Write every wide row that this merge changes; return how many. `changed` are the kinds that changed."""
+    def write(self, changed: Iterable[Thing]) -> tuple[int, int]:
+        """Write every wide row that this merge changes; return how many, and how many were replaced.
+
+        `changed` are the kinds that changed.
+        """
         self._work.run(f"CREATE TEMP TABLE fresh AS {_accepted()}")
         for thing in changed:
             self._add_rows_of_changed(thing)
@@ -53,15 +61,21 @@ class Rows:
         """Write every wide row that changes because the rows in `stored` were deleted; return how many."""
         self._work.run("CREATE TEMP TABLE fresh AS SELECT * FROM stored LIMIT 0")
         self._find_firsts(f"SELECT DISTINCT {schema.FIRST_OF} FROM stored")
-        return self._rewrite()
+        written, _ = self._rewrite()
+        return written
 
-    def _rewrite(self) -> int:
+    def _rewrite(self) -> tuple[int, int]:
         self._add_rows_of_other_firsts()
-        find_starts(self._work, "SELECT event_id FROM fresh")
-        self._work.run(f"DELETE FROM attendances WHERE {MINE} AND id IN (SELECT id FROM fresh)")
-        self._work.run(f"INSERT INTO attendances {self._wide()}")
-        (written,) = self._work.one("SELECT count(*) FROM fresh")
-        return int(written)
+        for thing in _MANY:
+            self._work.run(
+                f"CREATE TEMP TABLE {_named(thing.name)} AS SELECT DISTINCT {thing.reference} AS id FROM fresh"
+            )
+        find_starts(self._work, f"SELECT id FROM {_named(EVENT.name)}")
+        (count,) = self._work.one("SELECT count(*) FROM fresh")
+        replaced = self._work.count(f"DELETE FROM attendances WHERE {MINE} AND id IN (SELECT id FROM fresh)")
+        # A reader passes over whole groups of rows: within one, their order does not matter.
+        order = f"ORDER BY {schema.FIRST_BY}, id" if count > schema.ROW_GROUP else ""
+        return self._work.count(f"INSERT INTO attendances {self._wide()} {order}"), replaced
 
     def _add_rows_of_changed(self, thing: Thing) -> None:
         """Add the stored rows that repeat a truth of a thing that changed."""
@@ -82,24 +96,30 @@ class Rows:
         event_id = next(thing.reference for thing in THINGS if thing.name == event)
         self._work.run(f"CREATE TEMP TABLE touched AS {touched}")
         self._work.run(
+            f"CREATE TEMP TABLE rivals AS SELECT id, {who}, {when}, status, {schema.FIRST}, {schema.FIRST_GIVEN} FROM ("
+            f"SELECT * FROM attendances WHERE {MINE} AND {who} IN (SELECT {who} FROM touched) "
+            f"AND ({attended} OR {schema.FIRST})) ANTI JOIN fresh USING (id)"
+        )
+        self._work.run(
             f"CREATE TEMP TABLE firsts AS WITH attended AS ("
             f"SELECT fresh.{who}, {event}.{when}, fresh.id FROM fresh "
             f"JOIN {event} ON {event}.{MINE} AND {event}.id = fresh.{event_id} WHERE {attended} "
-            f"UNION ALL SELECT {who}, {when}, id FROM attendances WHERE {MINE} AND {attended} "
-            f"AND {who} IN (SELECT {who} FROM touched) AND id NOT IN (SELECT id FROM fresh)) "
+            f"UNION ALL SELECT {who}, {when}, id FROM rivals WHERE {attended}) "
             f"SELECT {who}, arg_min(attended.id, {stamp('attended.' + when, 'attended.id')}) AS first_id "
             f"FROM touched LEFT JOIN attended USING ({who}) GROUP BY {who}"
         )
 
     def _add_rows_of_other_firsts(self) -> None:
         """Add the stored rows that now are, or no longer are, their customer's first attendance."""
-        self._work.run(
-            f"INSERT INTO fresh SELECT {self.OWN_LIST} FROM attendances JOIN firsts USING ({schema.FIRST_OF}) "
-            f"WHERE {MINE} AND {schema.FIRST} <> {_first('attendances')} AND id NOT IN (SELECT id FROM fresh)"
-        )
+        others = f"rivals JOIN firsts USING ({schema.FIRST_OF}) WHERE {schema.FIRST} <> {_first('rivals')}"
+        if self._work.any(others):
+            self._work.run(
+                f"INSERT INTO fresh SELECT {self.OWN_LIST} FROM attendances "
+                f"WHERE {MINE} AND id IN (SELECT id FROM {others})"
+            )
 
     def _wide(self) -> str:
-        """SQL for the wide rows of `fresh`, in clustered order."""
+        """SQL for the wide rows of `fresh`."""
         values = ", ".join(f"{self._value(column)} AS {column}" for column in wide_columns())
         joins = [f"JOIN firsts USING ({schema.FIRST_OF})", "JOIN starts ON starts.id = fresh.event_id"]
         for thing in THINGS:
@@ -109,9 +129,11 @@ class Rows:
                     f"LEFT JOIN ({self._crews(thing)}) AS {thing.name} ON {thing.name}.ids = {owner}.{thing.reference}"
                 )
             else:
-                mine = f"{thing.name}.{MINE} AND {thing.name}.id = {owner}.{thing.reference}"
-                joins.append(f"LEFT JOIN {thing.name} ON {mine}")
-        return f"SELECT {values} FROM fresh {' '.join(joins)} ORDER BY {schema.FIRST_BY}, id"
+                # Else the engine would put all of them into the table by which it joins.
+                few = f"AND id IN (SELECT id FROM {_named(thing.name)})" if thing in _MANY else ""
+                mine = f"(SELECT * FROM {thing.name} WHERE {MINE} {few}) AS {thing.name}"
+                joins.append(f"LEFT JOIN {mine} ON {thing.name}.id = {owner}.{thing.reference}")
+        return f"SELECT {values} FROM fresh {' '.join(joins)}"
 
     def _value(self, column: str) -> str:
         if column == "provider_id":
@@ -139,9 +161,14 @@ class Rows:
         return (
             f"SELECT ids, list({me}.id ORDER BY {order}) AS people, list({name} ORDER BY {order}) AS names FROM ("
             f"SELECT ids, unnest(ids) AS id FROM (SELECT DISTINCT {ref} AS ids FROM {owner} WHERE {MINE} "
-            f"AND id IN (SELECT {owner}_id FROM fresh))) AS listed "
+            f"AND id IN (SELECT id FROM {_named(owner)}))) AS listed "
             f"JOIN {me} ON {me}.{MINE} AND {me}.id = listed.id GROUP BY ids"
         )
+
+
+def _named(thing: str) -> str:
+    """The temporary table of the ids of a kind of things that the rows to be written name."""
+    return f"named_{thing}"
 
 
 def _first(row: str) -> str:

@@ -28,6 +28,7 @@ from turnout.store.schema import (
     STAMP,
     is_behind,
     is_folded,
+    members_mask,
     stamp,
     thing_columns,
 )
@@ -47,15 +48,16 @@ def settle_things(work: Work) -> list[Thing]:
     """Store what the accepted rows say of things; return the kinds that have a `changed_table`."""
     for thing in LISTED.values():
         spread_lists(work, thing)
-    with_id, without_id = how_named(work)
+    named = how_named(work)
     changed = []
     # Names without an id become ids first, for things that are members of other things.
     for thing in sorted(THINGS, key=lambda thing: not thing.by_name):
-        differ = thing.name in with_id and _apply(work, thing)
-        if thing.name in without_id:
+        naming = named[thing.name]
+        differ = naming.with_id and _apply(work, thing, alike=naming.alike)
+        if naming.without_id:
             # Names are compared with the truth after what came with ids; that is not newer than itself.
             resolve_names(work, thing)
-            differ = _apply(work, thing) or differ
+            differ = _apply(work, thing, alike=naming.alike) or differ
         if thing.reference in LISTED:
             gather_lists(work, thing)
         if differ:
@@ -63,9 +65,12 @@ def settle_things(work: Work) -> list[Thing]:
     return changed
 
 
-def _apply(work: Work, thing: Thing) -> bool:
-    """Store what the staged rows say, with ids, of a kind of thing; return whether a known one changed."""
-    work.run(f"CREATE OR REPLACE TEMP TABLE news AS {_news(thing)}")
+def _apply(work: Work, thing: Thing, *, alike: bool) -> bool:
+    """Store what the staged rows say, with ids, of a kind of thing; return whether a known one changed.
+
+    `alike` where all of them state the same members of it.
+    """
+    work.run(f"CREATE OR REPLACE TEMP TABLE news AS {_news(thing, alike=alike)}")
     texts = [member.storage for member in thing.members if is_folded(member)]
     foreign = " OR ".join(f"strlen({text}) <> length({text})" for text in texts) or "false"
     news, known, differ, to_fold = work.one(
@@ -116,13 +121,17 @@ def _register_folds(work: Work, texts: list[str]) -> None:
     work.cursor.register("folds", pa.Table.from_batches(batches))
 
 
-def _news(thing: Thing) -> str:
+def _news(thing: Thing, *, alike: bool) -> str:
     """SQL for (id, is_known, members and stamps ..., differs) of the things that this merge writes."""
     newest, pairs, members, newer, differs = [], [], [], [], []
     for member in thing.members:
         m, said_at = member.storage, member.storage + STAMP
-        stated = f"FILTER (WHERE has & {HAS_BIT[m]} <> 0)"
-        newest += [f"arg_max_null({m}, stamp) {stated} AS {m}", f"max(stamp) {stated} AS {said_at}"]
+        stated = f"has & {HAS_BIT[m]} <> 0"
+        if alike:
+            newest += [m, f"CASE WHEN {stated} THEN stamp END AS {said_at}"]
+        else:
+            only = f"FILTER (WHERE {stated})"
+            newest += [f"arg_max_null({m}, stamp) {only} AS {m}", f"max(stamp) {only} AS {said_at}"]
         # The same stamp again: what was there stays.
         pairs.append(
             f"newest.{m} AS new_{m}, known.{m}, greatest(newest.{said_at}, known.{said_at}) AS {said_at}, "
@@ -132,8 +141,10 @@ def _news(thing: Thing) -> str:
         newer.append(f"{m}_newer")
         if is_behind(member):
             differs.append(f"({m}_newer AND {_shown(member, 'new_' + m)} IS DISTINCT FROM {_shown(member, m)})")
+    # Rows that state the same members are not put together: `_said` has one for each thing.
+    grouped = "" if alike else "GROUP BY thing"
     return (
-        f"WITH newest AS (SELECT thing AS id, {', '.join(newest)} FROM ({_said(thing)}) GROUP BY thing), "
+        f"WITH newest AS (SELECT thing AS id, {', '.join(newest)} FROM ({_said(thing)}) {grouped}), "
         f"pairs AS (SELECT newest.id, known.id IS NOT NULL AS is_known, {', '.join(pairs)} FROM newest "
         f"LEFT JOIN (SELECT * FROM {thing.name} WHERE {MINE}) AS known USING (id)) "
         f"SELECT id, is_known, {', '.join(members)}, is_known AND ({' OR '.join(differs)}) AS differs "
@@ -165,10 +176,10 @@ def _said(thing: Thing) -> str:
         else:
             values.append(f"staged.{member.storage}")
     key, ref = stamp("updated_at", "id"), thing.reference
-    mask = sum(HAS_BIT[member.storage] for member in thing.members)
+    alike = f"{ref}, has & {members_mask(thing)}"
     return (
         f"SELECT staged.{ref} AS thing, has, {key} AS stamp, {', '.join(values)} FROM staged "
-        f"JOIN (SELECT arg_max(seq, {key}) AS seq FROM staged WHERE {ref} IS NOT NULL GROUP BY {ref}, has & {mask}) "
+        f"JOIN (SELECT arg_max(seq, {key}) AS seq FROM staged WHERE {ref} IS NOT NULL GROUP BY {alike}) "
         f"USING (seq) {' '.join(joins)}"
     )
 

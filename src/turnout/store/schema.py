@@ -23,6 +23,12 @@ MEMBERS: Final[tuple[Member, ...]] = (*ROW, *(m for thing in THINGS for m in thi
 
 HAS_BIT: Final[dict[str, int]] = {member.storage: 1 << n for n, member in enumerate(MEMBERS)}
 
+
+def members_mask(thing: Thing) -> int:
+    """The bits of a thing's members."""
+    return sum(HAS_BIT[member.storage] for member in thing.members)
+
+
 LISTED: Final[dict[str, Thing]] = {
     member.storage: thing
     for member in MEMBERS
