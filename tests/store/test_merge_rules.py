@@ -49,7 +49,7 @@ def seen(store: Store, member: str, provider: Provider = STUDIO) -> dict[int, An
 def places(store: Store, of: str = "") -> dict[int, float]:
     """Where each row lies in the table: a row that is written anew lies elsewhere."""
     place = "rowid" if isinstance(store, DuckStore) else "(ctid::TEXT::POINT)[0] * 1000 + (ctid::TEXT::POINT)[1]"
-    return dict(ask(store, f"SELECT id, {place} FROM attendances{of}"))
+    return dict(ask(store, f"SELECT id, {place} FROM attendances{of}", provider=STUDIO.id))
 
 
 def test_a_newer_version_replaces(store: Store) -> None:
@@ -374,6 +374,7 @@ def test_an_empty_input_is_no_error(store: Store, nothing: list[pa.RecordBatch])
     assert store.merge(STUDIO, nothing) == Merged(0, 0, 0)
 
 
+@pytest.mark.parametrize("store", ["embedded"], indirect=True)
 def test_more_rows_than_a_group_lie_in_the_order_of_the_table(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("turnout.store.schema.ROW_GROUP", 20)
     rows = [attended(id_, 10, 1_000 - id_ % 7, customer_id=id_) for id_ in range(1, 40)]
