@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route, Router
 from turnout import __version__
 from turnout.answers import Answers
 from turnout.catalog.attendances import REPORTS
+from turnout.catalog.look_ups import LOOK_UP
 from turnout.errors import NON_FIELD, TurnoutError
 from turnout.jobs import Jobs, Links
 from turnout.reports import cursor_box
@@ -113,6 +114,7 @@ ROUTES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
     },
     "/admin/v1/erasures/{id}": {"DELETE": _later("turnout.web.persons", "restore_customer")},
     "/admin/v1/retention": {"POST": _later("turnout.web.persons", "retain")},
+    LOOK_UP.values_path: {"GET": _later("turnout.web.look_up", "answer_look_up")},
     **{one.export_path: {"POST": _later("turnout.web.exports", "export_report")} for one in REPORTS},
     "/api/v2/jobs": {"GET": _later("turnout.web.jobs", "list_jobs")},
     "/api/v2/jobs/{id}": {

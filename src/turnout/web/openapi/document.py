@@ -9,6 +9,7 @@ from turnout.query.timeframe import GRAMMAR
 from turnout.web.openapi.administration import administration_paths, administration_schemas
 from turnout.web.openapi.exports import export_paths, export_schemas
 from turnout.web.openapi.ingest import ingest_paths, ingest_schemas
+from turnout.web.openapi.look_ups import look_up_paths, look_up_schemas
 from turnout.web.openapi.operating import operating_paths
 from turnout.web.openapi.persons import person_paths, person_schemas
 from turnout.web.openapi.reports import report_path
@@ -73,6 +74,7 @@ def openapi_document(*, version: str, server_url: str | None) -> Json:
         "security": [{"bearer": []}, {"token": []}, {"jwt": []}],
         "paths": {
             **paths,
+            **look_up_paths(),
             **export_paths(),
             **ingest_paths(),
             **sync_paths(),
@@ -83,6 +85,7 @@ def openapi_document(*, version: str, server_url: str | None) -> Json:
         "components": {
             "schemas": {
                 **schemas,
+                **look_up_schemas(),
                 **export_schemas(),
                 **ingest_schemas(),
                 **sync_schemas(),
