@@ -80,7 +80,7 @@ class Values:
 
 def look_up(store: Store, asked: LookUp, *, on_snapshot: Callable[[Snapshot], None] = lambda _: None) -> Values:
     """The values of a filter, the most frequent first, then by label; all figures are of one snapshot."""
-    with store.snapshot() as snapshot:
+    with store.snapshot(asked.scope.provider_id) as snapshot:
         on_snapshot(snapshot)
         total, missing, found = values_of(snapshot.rows(look_up_statement(asked, snapshot.dialect)))
     return Values(total, found, missing)
