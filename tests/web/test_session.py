@@ -12,7 +12,7 @@ import pytest
 
 from live import joined
 from turnout.web.once import Once
-from web.fakes import NOW, SECOND, FakeStore, Times, error_of, fields_of, make_app, new_token
+from web.fakes import NOW, SECOND, FakeStore, Times, error_of, fields_of, live, make_app, new_token, raw
 from worlds import JWT_KEY, signed
 
 if TYPE_CHECKING:
@@ -276,6 +276,24 @@ def test_behind_tls_the_cookie_is_secure_and_its_name_says_so(
     gone = client.send("DELETE", f"{base}{SESSION}", headers={"Cookie": f"{name}={value}", **SAME})
     assert cookie_of(gone)[0] == name
     assert ("Secure" in cookie_of(gone)[2]) == secure
+
+
+@pytest.mark.parametrize("believed", [True, False])
+def test_only_a_trusted_proxy_says_that_there_is_tls(store: FakeStore, believed: bool) -> None:
+    trusted = "127.0.0.1" if believed else "192.0.2.0/24"
+    body = f'{{"token": "{new_token(store, 1)}"}}'.encode()
+    head = (
+        f"POST {SESSION} HTTP/1.1\r\nHost: reports.example.com\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
+    )
+    more = "Content-Type: application/json\r\nX-Forwarded-Proto: https\r\nOrigin: https://reports.example.com\r\n\r\n"
+    with live(make_app(store, Times(), trusted_proxies=trusted)) as address:
+        answer = raw(address, (head + more).encode() + body).decode().lower()
+    if believed:
+        assert "set-cookie: __host-turnout_session=" in answer
+        assert "; secure" in answer
+    else:
+        assert " 403 " in answer.splitlines()[0], "what it says of itself is https, and the request came by http"
+        assert "set-cookie" not in answer
 
 
 # Requests of others' pages

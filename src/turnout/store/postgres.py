@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
 from psycopg_pool import ConnectionPool
 
 from turnout.errors import TurnoutError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    import psycopg
     import pyarrow as pa
 
     from turnout.store.base import Answered, Merged, PlaceChange, Provider, Snapshot, StoreStatus, type_row
