@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from turnout.catalog.attendances import ATTENDANCES, ATTENDANCES_GROUPED, PERIODS
+from turnout.catalog.look_ups import LOOK_UP
 from turnout.errors import ERRORS
 from turnout.query.timeframe import FORMS
 from turnout.settings import settings_reference
@@ -43,6 +44,7 @@ def _parameter(parameter: Parameter) -> list[str]:
 def parameters() -> str:
     head = ["name", "form", "default", "extension", "meaning"]
     own = [p for p in ATTENDANCES_GROUPED.parameters if p not in ATTENDANCES.parameters]
+    looking = [p for p in LOOK_UP.parameters if p not in ATTENDANCES.parameters]
     return f"""# Parameters of the reports
 
 `GET {ATTENDANCES.path}`
@@ -60,6 +62,12 @@ Date-times are RFC 3339. Without an offset they are local to the provider (or to
 `GET {ATTENDANCES_GROUPED.path}` has the same ones; of these it has its own, or another meaning:
 
 {table(head, map(_parameter, own))}
+
+## What can be filtered by
+
+`GET {LOOK_UP.values_path}` has all filters, and `timezone`; of its own it has:
+
+{table(head, map(_parameter, looking))}
 
 ## Timeframes
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from inside import Inside, add_provider, import_file, new_store, token
-from oracle import calendar, report
+from oracle import calendar, look_ups, report
 from oracle.columns import SORTABLE_NAMES, TABLE
 from oracle.judge import same_document
 from oracle.report import Ask, Tenant
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 NOW = calendar.micros("2026-06-01T12:00:00Z")
 ZONES = {1: "Europe/London", 2: "America/New_York", 3: "UTC"}
+VALUES = "/api/v2/reports/attendances/values"
 EVERY = ",".join(column.key for column in TABLE)
 SECRETS = {1: "first-secret", 2: "second-secret"}
 
@@ -315,3 +316,22 @@ def test_a_change_at_one_changes_nothing_at_the_other(house: House) -> None:
     house.bring(1, [*changes, {**changes[0], "id": 31}])
     assert [two.get(query).body, two.follow(first.links["next"]).body] == pages
     assert b"Renamed" in house.client("one").get(query).body
+
+
+@pytest.mark.parametrize("of", sorted(look_ups.OF))
+def test_look_ups_see_the_own_provider_alone(house: House, of: str) -> None:
+    """Values, labels and counts of each provider, under every filter, are the oracle's for that provider alone."""
+    for provider, name in ((1, "one"), (2, "two")):
+        tenant, rows = Tenant(provider, ZONES[provider], "monday"), house.truths[provider].flat()
+        for parameter, value in (("limit", 50), *product((*IDS, "instructors"), (1, 2, 3, 99))):
+            ask = Ask(filters={} if parameter == "limit" else {parameter: {value}})
+            answer = house.client(name).get({"of": of, parameter: value}, path=VALUES)
+            assert answer.json == look_ups.answer(rows, of, ask, "", now=NOW, tenant=tenant)
+    for query in (f"of={of}", f"of={of}&search=hall%202", f"of={of}&search=app%202&status=attended"):
+        own, everyones = (
+            house.client("teacher").get(query, path=VALUES),
+            house.client("one").get(f"{query}&instructors=2", path=VALUES),
+        )
+        assert own.body == everyones.body or of == "instructors"
+        assert house.client("three").get(query, path=VALUES).json == {"total": 0, "values": [], "missing": 0}
+        assert house.client("one", 2).get(query, path=VALUES).error()[:2] == (403, "provider_invalid")

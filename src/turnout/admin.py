@@ -83,7 +83,7 @@ def add_provider(store: Store, reach: Reach, given: Mapping[str, object], *, max
     Raises `parameter_invalid` with all faults, `provider_invalid` beyond reach, `conflict` where the id is taken.
     """
     faults = Faults()
-    _only(given, ("id", "name", "timezone", "week_start"), faults)
+    faults.only(given, ("id", "name", "timezone", "week_start"))
     for name in ("id", "name", "timezone"):
         if given.get(name) is None:
             faults.add(name, "It is needed.")
@@ -104,7 +104,7 @@ def set_provider(store: Store, reach: Reach, id_: int, given: Mapping[str, objec
     faults = Faults()
     if "id" in given and given["id"] != id_:
         faults.add("id", "The id of a provider cannot be changed.")
-    _only(given, ("id", "name", "timezone", "week_start"), faults)
+    faults.only(given, ("id", "name", "timezone", "week_start"))
     with _change:
         known = store.providers().get(id_)
         if known is None:
@@ -161,7 +161,7 @@ def create_token(store: Store, reach: Reach, given: Mapping[str, object], now: i
     Raises `parameter_invalid` with all faults, and `provider_invalid` where a provider is beyond reach.
     """
     faults = Faults()
-    _only(given, ("providers", "role", "instructor_id", "expires_in"), faults)
+    faults.only(given, ("providers", "role", "instructor_id", "expires_in"))
     providers = _provider_ids(given.get("providers"), faults)
     role = _role(given.get("role"), faults)
     instructor = None
@@ -205,12 +205,6 @@ def _check_reach(reach: Reach, providers: Iterable[int]) -> None:
 
 
 # Members of a request
-
-
-def _only(given: Mapping[str, object], known: Sequence[str], faults: Faults) -> None:
-    for name in given:
-        if name not in known:
-            faults.add(name, f"{shown(name)} is not a known member.{did_you_mean(name, known)}")
 
 
 def _id(value: object, field: str, faults: Faults) -> int:

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 NON_FIELD: Final = "non_field_errors"
 
@@ -107,6 +107,12 @@ class Faults:
         texts = self.fields.setdefault(field, [])
         if text not in texts:
             texts.append(text)
+
+    def only(self, given: Iterable[str], known: Sequence[str]) -> None:
+        """Add a fault for each of the given members that is not known."""
+        for name in given:
+            if name not in known:
+                self.add(name, f"{shown(name)} is not a known member.{did_you_mean(name, known)}")
 
     def raise_if_any(self) -> None:
         """Raise one `parameter_invalid` that holds every fault added so far."""

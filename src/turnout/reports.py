@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from turnout.query.cursor import KEY_NAME, CursorBox
 from turnout.query.groups import groups_statement, page_of, settled
 from turnout.query.instants import local_date
+from turnout.query.look_ups import look_up_statement, values_of
 from turnout.query.plan import Plan, place_of, plan, position
 from turnout.query.sql import count_statement, extent_statement, follows_statement, page_statement
 from turnout.query.timeframe import echo
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from turnout.output.formats import Format
+    from turnout.query.look_ups import LookUp
     from turnout.query.raw import Pairs
     from turnout.query.request import ReportRequest
     from turnout.query.window import Extent, Window
@@ -65,6 +67,23 @@ def report_page(
         file_name=file_name(request, format_),
         timeframe=echo(request.timeframe, request.reading_zone) if request.timeframe else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The values of a filter that occur: how many, a page of (value, label, count), and the attendances without one."""
+
+    total: int
+    values: list[Row]
+    missing: int
+
+
+def look_up(store: Store, asked: LookUp, *, on_snapshot: Callable[[Snapshot], None] = lambda _: None) -> Values:
+    """The values of a filter, the most frequent first, then by label; all figures are of one snapshot."""
+    with store.snapshot(asked.scope.provider_id) as snapshot:
+        on_snapshot(snapshot)
+        total, missing, found = values_of(snapshot.rows(look_up_statement(asked, snapshot.dialect)))
+    return Values(total, found, missing)
 
 
 def file_name(request: ReportRequest, format_: Format) -> str:

@@ -56,7 +56,7 @@ def test_the_demo_of_a_server(new_shell: Callable[..., Shell]) -> None:
     shell = new_shell()
     curl = shutil.which("curl")
     assert curl, "curl is needed to try the printed line"
-    process, (url, token, line) = begin(shell, "--port", "0", "--demo", "--rows", "300", lines=3)
+    process, (url, token, line, link) = begin(shell, "--port", "0", "--demo", "--rows", "300", lines=4)
     arguments = shlex.split(line)
     assert arguments[0] == "curl"
     answer = subprocess.run(line, check=True, shell=True, capture_output=True, env=shell.env)
@@ -66,13 +66,33 @@ def test_the_demo_of_a_server(new_shell: Callable[..., Shell]) -> None:
     assert subprocess.run(arguments, check=True, capture_output=True, env=shell.env).stdout == answer.stdout
     assert token.split()[-1].startswith("tk_")
     assert url.split()[-1] in line
+    address = re.search(r"(http://\S+)/\?once=([\w-]{43})$", link.strip())
+    assert address
+    assert address[1] == url.split()[-1]
+    signing_in = [
+        curl,
+        "--silent",
+        "--include",
+        "--json",
+        json.dumps({"once": address[2]}),
+        f"{address[1]}/page/v1/session",
+    ]
+    first, second = (
+        subprocess.run(signing_in, check=True, capture_output=True, env=shell.env).stdout for _ in range(2)
+    )
+    assert b" 200 " in first.splitlines()[0]
+    assert b"turnout_session=" in first
+    assert b" 401 " in second.splitlines()[0]
+    assert b"Set-Cookie" not in second.replace(b"set-cookie", b"Set-Cookie")
     status, more, said = end(process)
     assert (status, more) == (0, "")
+    assert address[2] not in said
     assert "Making 300 rows of demonstration data" in said
     assert token.split()[-1] not in said
 
     # Over rows that are there, it serves them.
-    process, (_, _, line) = begin(shell, "--port", "0", "--demo", lines=3)
+    process, (_, _, line, again) = begin(shell, "--port", "0", "--demo", lines=4)
+    assert again != link
     again = json.loads(subprocess.run(shlex.split(line), check=True, capture_output=True, env=shell.env).stdout)
     status, _, said = end(process)
     assert status == 0

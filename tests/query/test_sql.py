@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from turnout.catalog.attendances import ATTENDANCES, ATTENDANCES_GROUPED
+from turnout.catalog.look_ups import LOOK_UP
 from turnout.query.cursor import CursorBox, Place
-from turnout.query.dialect import DUCKDB
+from turnout.query.dialect import DUCKDB, POSTGRES
 from turnout.query.groups import days_statement, every_group_statement, groups_statement, total_statement
+from turnout.query.look_ups import look_up_statement, parse_look_up
 from turnout.query.pivot import with_periods
 from turnout.query.plan import plan, position
 from turnout.query.raw import pairs_of
@@ -189,3 +191,24 @@ def test_every_statement_for_groups_names_its_provider() -> None:
             assert made.sql.count("provider_id = ?") == made.sql.count("FROM attendances")
             assert made.sql.count("?") == len(made.values)
             assert made.values.count(7) == made.sql.count("provider_id = ?")
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("look_up", "of=venues&venues=4&status=attended&search=Hall"),
+        ("look_up_of_a_list", "of=instructors&limit=5&offset=10"),
+        ("look_up_of_choices", "of=status&include_future=true"),
+    ],
+)
+def test_statements_of_a_look_up(name: str, query: str) -> None:
+    asked = parse_look_up(LOOK_UP, pairs_of(query.encode()), SCOPE, now=NOW)
+    statements = [look_up_statement(asked, dialect) for dialect in (DUCKDB, POSTGRES)]
+    agree(name, "".join(f"{broken(s.sql)}\n-- {s.values}\n\n" for s in statements))
+
+
+def broken(sql: str) -> str:
+    """The statement in lines."""
+    for word in ("AND", "FROM", "WHERE", "LEFT JOIN", "GROUP BY", "ORDER BY"):
+        sql = sql.replace(f" {word} ", f"\n  {word} ")
+    return sql

@@ -10,17 +10,20 @@ from zoneinfo import ZoneInfo
 from store.look import OTHER, STUDIO
 from store.rows import batches, many, row
 from turnout.catalog.attendances import ATTENDANCES, ATTENDANCES_GROUPED
+from turnout.catalog.look_ups import LOOK_UP
 from turnout.exports import write_file
 from turnout.imports import has_rows
 from turnout.ingest.demo import demo_batches
 from turnout.output.files import FILES, Asked
 from turnout.output.formats import FORMATS
 from turnout.persons import export_customer
+from turnout.query.look_ups import parse_look_up
 from turnout.query.request import Scope, parse
 from turnout.query.sql import listing_statement, next_statement
-from turnout.reports import cursor_box, report_page
+from turnout.reports import cursor_box, look_up, report_page
 from turnout.store.base import Answered, PlaceChange, StoredPlace, Token
 from turnout.store.jobs import Job, Status
+from turnout.store.views import View
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +74,24 @@ def ask_reports(store: Store, provider: Provider) -> None:
                     break
                 asked = "&".join(f"{name}={value}" for name, value in page.links["next"])
     report_page(store, request_of(store, provider, "include_future=true", who=1), FORMATS["csv"], cursor_box(store))
+
+
+def ask_look_ups(store: Store, provider: Provider) -> None:
+    """The values of each filter."""
+    scope = Scope(provider.id, ZoneInfo(provider.timezone), provider.week_start)
+    for of in LOOK_UP.parameter["of"].choices:
+        look_up(store, parse_look_up(LOOK_UP, [("of", of), ("search", "a")], scope, now=NOW))
+
+
+def save_views(store: Store, provider: Provider) -> None:
+    view = View(provider.id, 5, "owner", "Name", "a=b", shared=True, is_default=True, updated_at=NOW)
+    assert store.views.add(view, 2)
+    assert store.views.add(replace(view, id=6), 2)
+    assert store.views.seen_by(provider.id, "other")
+    changed = replace(view, name="Other")
+    assert store.views.change(changed)
+    assert store.views.get(provider.id, 5) == changed
+    assert store.views.remove(provider.id, 6)
 
 
 def change_rows(store: Store, provider: Provider, directory: Path) -> None:
@@ -157,6 +178,8 @@ def do_everything(store: Store, directory: Path) -> None:
     for provider in BOTH:
         change_rows(store, provider, directory)
         ask_reports(store, provider)
+        ask_look_ups(store, provider)
+        save_views(store, provider)
         forget_persons(store, provider)
         work_off_jobs(store, provider)
     assert store.answered("key-1") is None, "it quoted what was erased"

@@ -17,6 +17,7 @@ from turnout.store.move import move
 from turnout.store.open import open_raw
 from turnout.store.raw import PROVIDERS, SHARED
 from turnout.store.schema import tables
+from turnout.store.views import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,8 @@ def fill(directory: Path) -> tuple[Studio, str]:
     text = token(store, 1, 2)
     token(store, 1, role="instructor_attendances", instructor=3)
     store.revoke_token(2, NOW)
+    for number, name in enumerate(STRANGE):
+        assert store.views.add(View(FAR.id, number + 1, "owner", name, name, number % 2 == 0, number % 3 == 0, NOW), 99)
     for number, status in enumerate(Status):
         _add_job(store, 1 + number % 2, status)
     return studio, text

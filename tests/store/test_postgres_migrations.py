@@ -94,6 +94,18 @@ def test_an_upgraded_database_equals_a_new_one(postgres: str, address: str, tmp_
     assert {row["event_minute"] for row in rows.values()} == {77}
 
 
+def test_a_database_of_the_first_version_becomes_one_of_this(postgres: str, tmp_path: Path) -> None:
+    """By the program's own statements."""
+    new, old = new_database(postgres), new_database(postgres)
+    for address in (new, old):
+        prepare(address)
+    with psycopg.connect(as_administrator(old)) as connection:
+        connection.execute("DROP TABLE saved_view")
+        connection.execute("UPDATE meta SET value = '4' WHERE name = 'schema_version'")
+    PostgresStore(old, spilled=tmp_path).close()
+    assert catalogue(old) == catalogue(new)
+
+
 def test_it_is_done_once(address: str, tmp_path: Path) -> None:
     def open_it(number: int) -> int:
         with closing(PostgresStore(address, spilled=tmp_path / str(number))) as store:

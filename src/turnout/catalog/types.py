@@ -85,6 +85,7 @@ class Value(StrEnum):
     """The form of a parameter's value."""
 
     CHOICE = "choice"
+    TEXT = "text"
     INTEGER = "integer"
     ID_OR_NONE = "id or 'none'"
     BOOLEAN = "boolean"
@@ -130,6 +131,10 @@ class Parameter:
     """The parameter that this one is merely another name of."""
     paging: bool = False
     """Whether it chooses a page: a whole report has none of these."""
+    listed: bool = False
+    """Whether the values of this filter that occur can be looked up, with how many attendances have each."""
+    label: str = ""
+    """The member by which people know such a value; none where the value says it itself."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,11 @@ class Report:
     def export_path(self) -> str:
         """Where a file of it is asked for."""
         return f"/api/v2/reports/{self.name}/export"
+
+    @property
+    def values_path(self) -> str:
+        """Where the values of its filters are looked up."""
+        return f"/api/v2/reports/{self.name}/values"
 
     @property
     def type_name(self) -> str:

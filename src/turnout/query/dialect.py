@@ -45,7 +45,11 @@ class Dialect(Protocol):
         ...
 
     def any_of_group(self, column: str) -> str:
-        """The value of a column that is the same in the whole group."""
+        """The value of a column that is the same in the whole group, wherever it is not null."""
+        ...
+
+    def each(self, ids: str) -> str:
+        """The ids of a list, each in a row of its own; one null where it has none."""
         ...
 
     def day_number(self, day: str) -> str:
@@ -100,7 +104,10 @@ class _DuckDb:
         return f"hash(id) % {number} = 0"
 
     def any_of_group(self, column: str) -> str:
-        return f"first({column})"
+        return f"any_value({column})"
+
+    def each(self, ids: str) -> str:
+        return f"unnest(CASE WHEN {self.is_empty(ids)} THEN [NULL]::BIGINT[] ELSE {ids} END)"
 
     def day_number(self, day: str) -> str:
         return f"{day} - {_DAY_0}"
@@ -147,6 +154,9 @@ class _Postgres:
 
     def any_of_group(self, column: str) -> str:
         return f"min({column})"
+
+    def each(self, ids: str) -> str:
+        return f"unnest(CASE WHEN {self.is_empty(ids)} THEN ARRAY[NULL]::BIGINT[] ELSE {ids} END)"
 
     # Days are stored as their numbers: drivers know no date of the years before 1 or after 9999.
     def day_number(self, day: str) -> str:

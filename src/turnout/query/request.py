@@ -102,7 +102,7 @@ def parse(
     """Check a request whole. Raises `TurnoutError("parameter_invalid")` with every fault under its parameter."""
     faults = Faults()
     cleaned = clean(report.parameter, pairs, faults, lenient=lenient)
-    reader = _Reader(report, cleaned, faults)
+    reader = Reader(report, cleaned, faults)
     belongs_to = _fingerprint(report, scope, cleaned)
     zone = reader.one("timezone", lambda text, _: load_zone(text))
     place = reader.one("cursor", lambda text, _: box.open(text, belongs_to))
@@ -110,8 +110,8 @@ def parse(
     columns = _columns(reader)
     pivot = _pivot(reader, scope, columns)
     sort = _sort(reader, columns, pivot)
-    conditions, timeframe = _conditions(reader, zone or scope.zone, scope, moment)
-    limit, offset = _paging(reader)
+    conditions, timeframe = conditions_of(reader, zone or scope.zone, scope, moment)
+    limit, offset = paging_of(reader)
     request = ReportRequest(
         report=report,
         scope=scope,
@@ -138,7 +138,7 @@ def parse(
     return request
 
 
-class _Reader:
+class Reader:
     """Reads cleaned texts by parameter and notes a fault for each that does not read."""
 
     def __init__(self, report: Report, cleaned: Cleaned, faults: Faults) -> None:
@@ -183,7 +183,7 @@ def _fingerprint(report: Report, scope: Scope, cleaned: Cleaned) -> tuple[bytes,
     return (head.encode(), "\x1e".join(texts).encode("utf-8", "surrogateescape"))
 
 
-def _columns(reader: _Reader) -> tuple[Column, ...]:
+def _columns(reader: Reader) -> tuple[Column, ...]:
     """The columns asked for, each where first named; required ones that were not asked for come first."""
     report = reader.report
     keys = [column.key for column in report.columns]
@@ -206,7 +206,7 @@ def _by_name(report: Report, text: str, names: Iterable[str], choices: Iterable[
     return found
 
 
-def _pivot(reader: _Reader, scope: Scope, columns: tuple[Column, ...]) -> Pivot | None:
+def _pivot(reader: Reader, scope: Scope, columns: tuple[Column, ...]) -> Pivot | None:
     """The division of the count, where there is one to divide."""
     if "pivot" not in reader.report.parameter:
         return None
@@ -218,7 +218,7 @@ def _pivot(reader: _Reader, scope: Scope, columns: tuple[Column, ...]) -> Pivot 
     return Pivot(name, most, scope.week_start) if counted and name != PIVOTS[0] else None
 
 
-def _sort(reader: _Reader, columns: tuple[Column, ...], pivot: Pivot | None) -> tuple[SortLevel, ...]:
+def _sort(reader: Reader, columns: tuple[Column, ...], pivot: Pivot | None) -> tuple[SortLevel, ...]:
     report = reader.report
     levels = reader.all("sort", lambda text, _: _sort_level(report, text, pivot))
     seen: set[str] = set()
@@ -237,7 +237,7 @@ def _sort(reader: _Reader, columns: tuple[Column, ...], pivot: Pivot | None) -> 
     return tuple(SortLevel(report.by_key[level.key], level.descending) for level in default)
 
 
-def _not_selected(reader: _Reader, key: str, columns: tuple[Column, ...]) -> None:
+def _not_selected(reader: Reader, key: str, columns: tuple[Column, ...]) -> None:
     if "columns" in reader.faults.fields:
         return  # what is selected is not known
     selected = ", ".join(column.key for column in columns)
@@ -262,9 +262,10 @@ def _sort_level(report: Report, text: str, pivot: Pivot | None) -> SortLevel:
     return SortLevel(column, descending)
 
 
-def _conditions(
-    reader: _Reader, zone: tzinfo, scope: Scope, now: int
+def conditions_of(
+    reader: Reader, zone: tzinfo, scope: Scope, now: int, *, without: str | None = None
 ) -> tuple[tuple[Condition, ...], Timeframe | None]:
+    """How the filters narrow the rows, and the timeframe; the filter `without` is checked, and narrows nothing."""
     conditions = []
     timeframe = None
     for parameter in reader.report.parameters:
@@ -277,7 +278,7 @@ def _conditions(
                 conditions.append(Condition(Op.WITHIN, parameter.storage, (timeframe.start, timeframe.end)))
         elif parameter.op is not None:
             found = reader.all(parameter.name, _value_reader(parameter, zone))
-            if found:
+            if found and parameter.name != without:
                 value = tuple(dict.fromkeys(found)) if parameter.is_list else found[0]
                 conditions.append(Condition(parameter.op, parameter.storage, value))
     return tuple(conditions), timeframe
@@ -298,7 +299,7 @@ def _value_reader(parameter: Parameter, zone: tzinfo) -> Callable[[str, Paramete
             raise AssertionError(f"no filter has values of the form {parameter.value}")
 
 
-def _paging(reader: _Reader) -> tuple[int, int]:
+def paging_of(reader: Reader) -> tuple[int, int]:
     """The size and the offset of the page."""
     report = reader.report
     if "limit" not in report.parameter:

@@ -7,7 +7,7 @@ A statement reads only the columns asked for: over all of them even an empty tab
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from turnout.catalog.types import FOLDED, Op
 from turnout.query.plan import as_moment
@@ -31,6 +31,16 @@ class Statement:
 
     sql: str
     values: tuple[Any, ...]
+
+
+class Narrowed(Protocol):
+    """Which attendances are meant: a `Plan`, or what else has a scope and conditions."""
+
+    @property
+    def scope(self) -> Scope: ...
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]: ...
 
 
 class Builder:
@@ -165,7 +175,7 @@ def _within(builder: Builder, plan: Plan, window: Window) -> str:
     return "".join(parts)
 
 
-def narrowing(builder: Builder, plan: Plan) -> str:
+def narrowing(builder: Builder, plan: Narrowed) -> str:
     """SQL for the provider, the instructor's own rows where the role is limited to them, and the filters."""
     parts = [_provider(builder, plan.scope)]
     conditions: Iterable[Condition] = plan.conditions

@@ -42,6 +42,13 @@ def boolean(text: str) -> bool:
     return value
 
 
+def text(text: str) -> str:
+    """Any text but one with a NUL, which no store can hold."""
+    if "\0" in text:
+        raise ValueError(f"{shown(text)} has a character that is part of no text: NUL.")
+    return text
+
+
 def choice(text: str, choices: tuple[str, ...]) -> str:
     """One of the choices, exactly as written."""
     if text not in choices:

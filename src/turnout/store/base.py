@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from turnout.store.layout import Upkeep
     from turnout.store.persons import Persons
     from turnout.store.together import Together
+    from turnout.store.views import ViewTable
 
 type_row = tuple[Any, ...]
 
@@ -197,6 +198,11 @@ class Store(Protocol):
     @property
     def jobs(self) -> JobTable:
         """The export jobs."""
+        ...
+
+    @property
+    def views(self) -> ViewTable:
+        """The page's saved views."""
         ...
 
     def snapshot(self, provider_id: int | None) -> AbstractContextManager[Snapshot]:

@@ -17,8 +17,10 @@ from turnout.store.duckdb_engine import Engine
 from turnout.store.duckdb_file import attach
 from turnout.store.duckdb_jobs import DuckJobs
 from turnout.store.duckdb_persons import DuckPersons
+from turnout.store.duckdb_small import running
 from turnout.store.duckdb_upkeep import DuckUpkeep
 from turnout.store.persons import looked_through
+from turnout.store.views import ViewTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -64,6 +66,7 @@ class DuckStore:
         self._changing: int | None = None
         self.persons = DuckPersons(self._change, engine.snapshot, self._overwrite, engine.small)
         self.jobs = DuckJobs(engine.briefly)
+        self.views = ViewTable(lambda _: running(engine.briefly))
         self.upkeep = DuckUpkeep(path, engine)
 
     def _mirror(self, cursor: duckdb.DuckDBPyConnection) -> None:

@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
 from dataclasses import astuple, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
-
+from turnout.store.duckdb_small import transaction
 from turnout.store.jobs import UNFINISHED, Job, Standing, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
+
+    import duckdb
 
     from turnout.store.base import Answered
 
@@ -121,17 +121,8 @@ class DuckJobs:
         with self._briefly("Reading the store") as cursor:
             return _jobs(cursor.execute(f"SELECT {_COLUMNS} FROM job {rest}", values).fetchall())
 
-    @contextmanager
-    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._briefly("Writing the store") as cursor:
-            cursor.execute("BEGIN TRANSACTION")
-            try:
-                yield cursor
-                cursor.execute("COMMIT")
-            except BaseException:
-                with suppress(duckdb.Error):  # the engine may have done it already
-                    cursor.execute("ROLLBACK")
-                raise
+    def _transaction(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return transaction(self._briefly)
 
 
 def _jobs(rows: list[tuple[Any, ...]]) -> list[Job]:

@@ -70,6 +70,11 @@ MIGRATIONS: Final[dict[int, tuple[str | Callable[[duckdb.DuckDBPyConnection], No
         "ALTER TABLE attendances ADD COLUMN event_minute USMALLINT",
         _fill_local_starts,
     ),
+    5: (
+        """CREATE TABLE saved_view (
+            provider_id BIGINT, id BIGINT, owner VARCHAR NOT NULL, name VARCHAR NOT NULL, state VARCHAR NOT NULL,
+            shared BOOLEAN NOT NULL, is_default BOOLEAN NOT NULL, updated_at BIGINT NOT NULL)""",
+    ),
 }
 """By the version that they lead to, the statements that make it from the one before."""
 

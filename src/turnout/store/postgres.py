@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
 from psycopg_pool import ConnectionPool
 
 from turnout.errors import TurnoutError
@@ -24,19 +25,20 @@ from turnout.store.postgres_snapshot import connected, database_errors, snapshot
 from turnout.store.postgres_together import PostgresTogether
 from turnout.store.postgres_upkeep import PostgresUpkeep
 from turnout.store.postgres_walls import say
+from turnout.store.views import ViewTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    import psycopg
     import pyarrow as pa
 
     from turnout.store.base import Answered, Merged, PlaceChange, Provider, Snapshot, StoreStatus, type_row
     from turnout.store.merge import Outcome, Work
     from turnout.store.postgres_merge import Postgres
     from turnout.store.postgres_walls import Scope
+    from turnout.store.views import Run
 
     Step = Callable[[Work, Postgres], Outcome]
 
@@ -59,6 +61,8 @@ _CHANGED: Final = (
     "INSERT INTO change (provider_id, version, attendances) VALUES (%s, 1, %s) ON CONFLICT (provider_id) "
     "DO UPDATE SET version = change.version + 1, attendances = change.attendances + EXCLUDED.attendances"
 )
+_VIEWS: Final = 0x76696577
+"""Tells the locks of who changes saved views from others, of 32 bits."""
 
 
 class PostgresStore(PostgresTables):
@@ -95,6 +99,7 @@ class PostgresStore(PostgresTables):
         )
         super().__init__(self._transaction, self._alone)
         self.jobs = PostgresJobs(self._transaction)
+        self.views = ViewTable(self._running)
         self.persons = PostgresPersons(self._changing, self._transaction, self._alone)
         self.upkeep = PostgresUpkeep(self._alone)
         self.together = PostgresTogether(self._alone)
@@ -219,6 +224,18 @@ class PostgresStore(PostgresTables):
             yield change
             if change.rows:
                 connection.execute(_CHANGED, (provider_id, 0))
+
+    @contextmanager
+    def _running(self, provider_id: int) -> Iterator[Run]:
+        """Runs statements in a transaction in which nobody else changes the provider's views."""
+        with self._transaction(provider_id) as connection, psycopg.RawCursor(connection) as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock($1, hashint8($2))", (_VIEWS, provider_id))
+
+            def run(sql: str, *values: Any) -> Sequence[type_row]:
+                cursor.execute(sql, values)
+                return cursor.fetchall() if cursor.description else []
+
+            yield run
 
     @contextmanager
     def _alone(self) -> Iterator[psycopg.Connection[Any]]:

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     import psycopg
 
 FIRST_VERSION: Final = 4
-MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {}
+MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
+    5: (
+        """CREATE TABLE saved_view (
+            provider_id BIGINT, id BIGINT, owner TEXT COLLATE "C" NOT NULL, name TEXT COLLATE "C" NOT NULL,
+            state TEXT COLLATE "C" NOT NULL, shared BOOLEAN NOT NULL, is_default BOOLEAN NOT NULL,
+            updated_at BIGINT NOT NULL, PRIMARY KEY (provider_id, id))""",
+    ),
+}
 """By the version that they lead to, the statements that make it from the one before.
 
 They run as the owner of the tables, before whom the walls are open meanwhile. The walls of new tables are put up by

@@ -15,7 +15,7 @@ from turnout.catalog.types import FOLDED, MAX_ID, Kind, Member, Thing
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """Of the tables below. Who changes them raises it, and adds how the old become the new to `migrations.MIGRATIONS`."""
 
 MEMBERS: Final[tuple[Member, ...]] = (*ROW, *(m for thing in THINGS for m in thing.members))
@@ -219,6 +219,17 @@ _SMALL_TABLES: Final = {
         "started_at": "BIGINT",
         "finished_at": "BIGINT",
         "expires_at": "BIGINT",
+    },
+    # The page's saved views; see `views.View`.
+    "saved_view": {
+        "provider_id": "BIGINT",
+        "id": "BIGINT",
+        "owner": "VARCHAR NOT NULL",
+        "name": "VARCHAR NOT NULL",
+        "state": "VARCHAR NOT NULL",
+        "shared": "BOOLEAN NOT NULL",
+        "is_default": "BOOLEAN NOT NULL",
+        "updated_at": "BIGINT NOT NULL",
     },
     # How far the sync of a provider has come, as JSON.
     "sync": {

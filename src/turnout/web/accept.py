@@ -37,6 +37,11 @@ def preferred_format(accept: Iterable[str], formats: Sequence[Format]) -> Format
     return best
 
 
+def names_type(accept: Iterable[str], media_type: str) -> bool:
+    """Whether the `Accept` headers name the type itself, as browsers name HTML, and do not refuse it."""
+    return any(name == media_type and weight > 0 for name, weight in _weighted(accept))
+
+
 def _rank(media_type: str, ranges: list[tuple[str, float]]) -> tuple[float, int]:
     """The weight that the most specific matching range gives, and how specific it is."""
     specificity = {"*/*": 1, media_type.split("/", maxsplit=1)[0] + "/*": 2, media_type: 3}

@@ -16,18 +16,21 @@ from starlette.routing import BaseRoute, Route, Router
 from turnout import __version__
 from turnout.answers import Answers
 from turnout.catalog.attendances import REPORTS
+from turnout.catalog.look_ups import LOOK_UP
 from turnout.errors import NON_FIELD, TurnoutError
 from turnout.jobs import Jobs, Links
 from turnout.reports import cursor_box
 from turnout.store.open import kept_beside
 from turnout.upkeep import Caretaker
-from turnout.web import admin, operate
+from turnout.web import admin, operate, session
 from turnout.web.auth import Authenticator
 from turnout.web.context import TRUSTED_KEY, Clock, Services, context_of, is_trusted
 from turnout.web.limits import check_announced
 from turnout.web.merging import MergeQueue
 from turnout.web.observe import Observe
+from turnout.web.once import Once
 from turnout.web.opening import SERVER
+from turnout.web.page import page_routes
 from turnout.web.problems import Problems, error_response
 from turnout.web.repeats import Repeats
 from turnout.web.retaining import Retaining
@@ -113,7 +116,17 @@ ROUTES: Final[Mapping[str, Mapping[str, Endpoint]]] = {
     },
     "/admin/v1/erasures/{id}": {"DELETE": _later("turnout.web.persons", "restore_customer")},
     "/admin/v1/retention": {"POST": _later("turnout.web.persons", "retain")},
+    LOOK_UP.values_path: {"GET": _later("turnout.web.look_up", "answer_look_up")},
     **{one.export_path: {"POST": _later("turnout.web.exports", "export_report")} for one in REPORTS},
+    "/page/v1/session": {"GET": session.get_session, "POST": session.sign_in, "DELETE": session.sign_out},
+    "/page/v1/views": {
+        "GET": _later("turnout.web.views", "list_views"),
+        "POST": _later("turnout.web.views", "add_view"),
+    },
+    "/page/v1/views/{id}": {
+        "PATCH": _later("turnout.web.views", "change_view"),
+        "DELETE": _later("turnout.web.views", "remove_view"),
+    },
     "/api/v2/jobs": {"GET": _later("turnout.web.jobs", "list_jobs")},
     "/api/v2/jobs/{id}": {
         "GET": _later("turnout.web.jobs", "get_job"),
@@ -170,15 +183,20 @@ def create_app(
     pages: Sequence[BaseRoute] | None = None,
     read_keys: Callable[[str], bytes] | None = None,
     worker: Worker | None = None,
+    once: Once | None = None,
 ) -> Application:
     """Make the application for an open store.
 
     `report` and `pages` stand in for the reports' endpoints and the documentation, `read_keys` for what reads the JSON
     Web Key Set, in tests. `command` is what owns the store, for people; `worker` says which of several processes
-    this is. Without `metrics`, or with the setting off, nothing is counted.
+    this is; `once` takes the codes of links that sign in. Without `metrics`, or with the setting off, nothing is
+    counted.
     """
     counts = _metrics() if metrics and settings.metrics else None
-    services = _services(store, settings, clock or Clock(), counts, command=command, read_keys=read_keys, worker=worker)
+    once = once or Once()
+    services = _services(
+        store, settings, clock or Clock(), counts, command=command, read_keys=read_keys, worker=worker, once=once
+    )
     if counts:
         counts.show_workers(services.workers)
         counts.show_answers(services.answers)
@@ -198,6 +216,7 @@ def _services(
     command: str,
     read_keys: Callable[[str], bytes] | None,
     worker: Worker | None,
+    once: Once,
 ) -> Services:
     cursors = cursor_box(store)
     answers = Answers(store, cursors, settings.answer_cache)
@@ -219,6 +238,7 @@ def _services(
             on_seconds=counts.query_seconds if counts else lambda _: None,
         ),
         auth=Authenticator(store, settings, clock, read_keys),
+        once=once,
         metrics=counts,
         cursors=cursors,
         answers=answers,
@@ -253,7 +273,7 @@ def _report_endpoint(report: Report) -> Endpoint:
 def _pages(settings: Settings) -> Sequence[BaseRoute]:
     from turnout.web.docs_page import docs_routes  # noqa: PLC0415 - as above
 
-    return docs_routes(version=__version__, server_url=settings.public_url)
+    return [*docs_routes(version=__version__, server_url=settings.public_url), *page_routes()]
 
 
 def _route(path: str, methods: Mapping[str, Endpoint]) -> Route:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ from turnout.catalog.types import MAX_ID
 from turnout.errors import TurnoutError, did_you_mean, shown
 from turnout.query.request import Scope
 from turnout.web.context import ask, context_of, is_trusted
+from turnout.web.cookies import SessionExpired, Sessions, check_origin, session_of
 from turnout.web.limits import client_key, limiter_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Credential:
     instructor_id: int | None = None
     token_id: int | None = None
     subject: str = ""
+    expires_at: int | None = None
+    """Until when it is good, in microseconds since 1970; None: for ever."""
 
     @property
     def trusted(self) -> bool:
@@ -84,6 +87,8 @@ class Authenticator:
     ) -> None:
         self._store = store
         self._clock = clock
+        self.sessions = Sessions(store)
+        """What seals and opens the page's cookies."""
         self._verifier = None
         if settings.jwt_key or settings.jwt_jwks:
             from turnout.web.jwts import Verifier  # noqa: PLC0415 - cryptography is slow to import
@@ -106,13 +111,7 @@ class Authenticator:
         _check_mode(request)
         provider = _choose_provider(request, credential, await self._providers())
         context_of(request).provider_id = provider.id
-        if credential.role not in ROLES:
-            raise TurnoutError("permission_denied", f"The role {shown(credential.role)} may not read reports.")
-        instructor_id = None
-        if credential.role == INSTRUCTOR:
-            instructor_id = credential.instructor_id
-            if instructor_id is None:
-                raise TurnoutError("permission_denied", f"The role {INSTRUCTOR} needs an instructor, and has none.")
+        instructor_id = instructor_of(credential)
         return Caller(credential.token_id, provider, credential.role, instructor_id, credential.subject)
 
     async def writer(self, request: Request, doing: str = _ADMINISTRATION) -> tuple[Credential, Provider]:
@@ -134,14 +133,36 @@ class Authenticator:
         return credential
 
     async def authenticate(self, request: Request) -> Credential:
-        """What the request proves. Raises `not_authenticated`, `authentication_failed` or `throttled`."""
+        """What the request proves, by its Authorization header, or by a cookie where it has none.
+
+        Raises `not_authenticated`, `authentication_failed` or `throttled`, and `permission_denied` where a page of
+        somebody else's would change something.
+        """
         if is_trusted(request.scope):
             return _OWNER
+        with_cookie = not request.headers.getlist("Authorization")
         try:
-            credential = await self._verify(_credential_of(request))
+            sealed = session_of(request) if with_cookie else None
+            if sealed is None:
+                text, until = _credential_of(request), None
+            else:
+                check_origin(request)
+                text, until = self.sessions.open(sealed, self._clock.now())
         except TurnoutError as error:
-            if error.code == "authentication_failed":
-                await self._count_failure(request, error)
+            await self._count_failure(request, error)
+            raise
+        credential = await self.prove(request, text)
+        return credential if until is None else replace(credential, expires_at=until)
+
+    async def prove(self, request: Request, text: str | None, *, otherwise: str | None = None) -> Credential:
+        """What a credential proves, as if the request had been sent with it; failures are counted by address.
+
+        Where there is none, `authentication_failed` says `otherwise`.
+        """
+        try:
+            credential = await self._verify(text, otherwise)
+        except TurnoutError as error:
+            await self._count_failure(request, error)
             raise
         context = context_of(request)
         context.token_id = credential.token_id
@@ -149,12 +170,15 @@ class Authenticator:
             await self._spend(request, credential, self._rates)
         return credential
 
-    async def _verify(self, text: str) -> Credential:
+    async def _verify(self, text: str | None, otherwise: str | None) -> Credential:
+        if text is None:
+            raise TurnoutError("authentication_failed", otherwise)
         if text.startswith(TOKEN_PREFIX):
             return self._opaque(await ask(self._store, self._store.token, hash_of(text)))
         if self._verifier is None:
             raise TurnoutError("authentication_failed")
-        return _signed(text, await self._verifier.claims(text))
+        claims = await self._verifier.claims(text)
+        return _signed(text, claims, self._verifier.until(claims))
 
     async def _providers(self) -> dict[int, Provider]:
         return await ask(self._store, self._store.providers)
@@ -166,14 +190,16 @@ class Authenticator:
             raise TurnoutError("authentication_failed", "The token was revoked.")
         if token.expires_at is not None and token.expires_at <= self._clock.now():
             raise TurnoutError("authentication_failed", "The token has expired.")
-        return Credential(token.providers, token.role, token.instructor_id, token.id, f"token {token.id}")
+        subject = f"token {token.id}"
+        return Credential(token.providers, token.role, token.instructor_id, token.id, subject, token.expires_at)
 
     async def _count_failure(self, request: Request, error: TurnoutError) -> None:
         """Count a failed authentication; 429 instead of the error where its address has had too many.
 
-        A good credential is never refused for the failures of others behind the same address.
+        A good credential is never refused for the failures of others behind the same address, and that a session is
+        over is no failure.
         """
-        if self._failures is None:
+        if self._failures is None or error.code != "authentication_failed" or isinstance(error, SessionExpired):
             return
         allowance = await ask(self._store, self._failures.spend, client_key(request.scope))
         if not allowance.allowed:
@@ -217,7 +243,7 @@ def _credential_of(request: Request) -> str:
     return rest[0]
 
 
-def _signed(text: str, claims: dict[str, Any]) -> Credential:
+def _signed(text: str, claims: dict[str, Any], until: int) -> Credential:
     """The credential that a verified JWT is. Raises `authentication_failed` where its claims are malformed."""
     providers, role, instructor = claims.get("providers", []), claims.get("role", ""), claims.get("instructor")
     if not isinstance(providers, list) or not all(map(_is_id, providers)):
@@ -228,7 +254,18 @@ def _signed(text: str, claims: dict[str, Any]) -> Credential:
         raise TurnoutError("authentication_failed", "The claim 'instructor' must be an id.")
     # Whoever is named by the issuer has one rate, however many JWTs are made for them.
     subject = f"{claims.get('iss', '')} {claims['sub']}" if claims.get("sub") else hash_of(text)
-    return Credential(tuple(dict.fromkeys(providers)), role, instructor, subject=f"jwt {subject}")
+    return Credential(tuple(dict.fromkeys(providers)), role, instructor, subject=f"jwt {subject}", expires_at=until)
+
+
+def instructor_of(credential: Credential) -> int | None:
+    """The instructor whose events alone the credential shows, if any; `permission_denied` where it shows nothing."""
+    if credential.role not in ROLES:
+        raise TurnoutError("permission_denied", f"The role {shown(credential.role)} may not read reports.")
+    if credential.role != INSTRUCTOR:
+        return None
+    if credential.instructor_id is None:
+        raise TurnoutError("permission_denied", f"The role {INSTRUCTOR} needs an instructor, and has none.")
+    return credential.instructor_id
 
 
 def _is_id(value: object) -> bool:

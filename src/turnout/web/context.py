@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from turnout.web.auth import Authenticator
     from turnout.web.merging import MergeQueue
     from turnout.web.metrics import Metrics
+    from turnout.web.once import Once
     from turnout.web.repeats import Repeats
     from turnout.web.retaining import Retaining
     from turnout.web.sweeping import Sweeping
@@ -65,6 +66,7 @@ class Services:
     clock: Clock
     workers: Workers
     auth: Authenticator
+    once: Once
     metrics: Metrics | None
     cursors: CursorBox
     answers: Answers
@@ -137,11 +139,15 @@ def context_of(request: Request) -> Context:
     return cast("Context", request.scope[SCOPE_KEY])
 
 
-def base_url(request: Request) -> str:
-    """The server's address as the client reached it, or as the settings say; empty where its Host header is no host."""
+def reached(request: Request) -> str:
+    """The server's address as the client reached it; empty where its Host header is no host."""
     host = request.headers.get("Host", "")
-    reached = f"{request.url.scheme}://{host}" if _HOST.fullmatch(host) else ""
-    return context_of(request).services.settings.public_url or reached
+    return f"{request.url.scheme}://{host}" if _HOST.fullmatch(host) else ""
+
+
+def base_url(request: Request) -> str:
+    """The server's address as the settings say, or as the client reached it."""
+    return context_of(request).services.settings.public_url or reached(request)
 
 
 def is_trusted(scope: Scope) -> bool:

@@ -10,6 +10,7 @@ from jwt.exceptions import PyJWTError
 from jwt.warnings import InsecureKeyLengthWarning
 
 from turnout.errors import TurnoutError
+from turnout.query.instants import SECOND
 from turnout.web.jwks import ASYMMETRIC, KeySource
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from turnout.settings import Settings
 
 _LEEWAY: Final = 30
+_LATEST: Final = 253_402_300_799
+"""The last second of the calendar."""
 _SYMMETRIC: Final = "HS256"
 # The rest of what a token says of itself is up to its issuer.
 _REQUIRED: Final = ["exp"]
@@ -60,6 +63,10 @@ class Verifier:
                     continue
             raise TurnoutError("authentication_failed", "No known key has signed the JWT.")
         raise TurnoutError("authentication_failed", "JWTs of this algorithm are not accepted.")
+
+    def until(self, claims: dict[str, Any]) -> int:
+        """Until when a JWT with these claims, which were verified, is accepted; in microseconds since 1970."""
+        return min(int(claims["exp"]) + _LEEWAY, _LATEST) * SECOND
 
     def _decode(self, token: str, key: bytes | jwt.PyJWK, algorithm: str) -> dict[str, Any]:
         # The algorithm is one that this very kind of key is used with, whatever else the token's header claims.

@@ -9,7 +9,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from turnout.errors import TurnoutError
 from turnout.query.sql import Statement
+from turnout.web.accept import names_type
 from turnout.web.context import ask, context_of, is_trusted
+from turnout.web.page import page
 from turnout.web.siblings import gathered
 
 if TYPE_CHECKING:
@@ -75,6 +77,8 @@ async def _within(ask: Callable[[], T]) -> T | None:
         return None
 
 
-async def root(_: Request) -> Response:
-    """Lead a person who opens the server's address to its documentation."""
-    return RedirectResponse("docs", status_code=307)
+async def root(request: Request) -> Response:
+    """Show a browser the page; lead whoever else opens the server's address to its documentation."""
+    if names_type(request.headers.getlist("Accept"), "text/html"):
+        return await asyncio.to_thread(page, request)
+    return RedirectResponse("docs", status_code=307, headers={"Vary": "Accept"})

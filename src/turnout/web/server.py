@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from turnout.settings import Settings
     from turnout.store.base import Store
+    from turnout.web.once import Once
 
 __all__ = ["in_thread", "owner", "serve", "short_path", "socket_of"]
 
@@ -120,11 +121,13 @@ def serve(
     *,
     prepare: Callable[[Store], None] | None = None,
     announce: Callable[[str], None] | None = None,
+    once: Once | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, and return; within 10 seconds of the signal, whatever happens.
 
     `prepare` gets the open store before anyone else. `announce` gets the server's address when it accepts requests;
-    by default it is printed. Raises `TurnoutError` where the address is taken, or the store cannot be opened.
+    by default it is printed. `once` takes the codes of links that sign in. Raises `TurnoutError` where the address is
+    taken, or the store cannot be opened.
     """
     if settings.workers > 1 and is_file(settings.database):
         message = "The embedded store is one process's; several workers need a database: --database postgresql://..."
@@ -142,7 +145,7 @@ def serve(
         stack.callback(store.close)
         if prepare:
             prepare(store)
-        application = create_app(store, settings, worker=worker)
+        application = create_app(store, settings, worker=worker, once=once)
         stack.callback(application.services.close)
         for background in application.services.background:
             stack.callback(background.close)

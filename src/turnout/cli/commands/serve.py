@@ -14,6 +14,7 @@ from turnout.cli.types import Count
 
 if TYPE_CHECKING:
     from turnout.store.base import Store
+    from turnout.web.once import Once
 
 _PANEL = "Settings"
 # `--database` is one of the options that every command has.
@@ -69,20 +70,26 @@ def command(*, demo: bool, rows: int | None, **given: str | None) -> None:
     place.settings_given.update({name: value for name, value in given.items() if value is not None})
     settings = place.settings()
 
+    from turnout.web.once import Once  # noqa: PLC0415 - as above
     from turnout.web.server import serve  # noqa: PLC0415 - the help needs no server
 
-    trial = _Trial(rows or ROWS)
+    # A code is in the memory of one process, and with several, another one may be asked.
+    trial = _Trial(rows or ROWS, Once() if settings.workers == 1 else None)
     if demo:
-        serve(settings, prepare=trial.prepare, announce=trial.announce)
+        serve(settings, prepare=trial.prepare, announce=trial.announce, once=trial.once)
     else:
         serve(settings)
 
 
 class _Trial:
-    """What `--demo` adds to a server: rows where there are none, and a token with a command that uses it."""
+    """What `--demo` adds to a server: rows where there are none, and a token with a command that uses it.
 
-    def __init__(self, rows: int) -> None:
+    And a link that opens the page signed in, once, where there is something that takes its code.
+    """
+
+    def __init__(self, rows: int, once: Once | None) -> None:
         self.rows = rows
+        self.once = once
         self.provider = PROVIDER
         self.token = ""
 
@@ -111,6 +118,9 @@ class _Trial:
         click.echo(f"Turnout serves {url}")
         click.echo(f"Token: {self.token}")
         click.echo(shlex.join(asked))
+        if self.once:
+            code = self.once.make(self.token, time.time_ns() // 1000)
+            click.echo(f"Open in a browser, once, within ten minutes: {url}/?once={code}")
 
 
 def _first_with_rows(store: Store) -> int | None:

@@ -9,7 +9,9 @@ from turnout.query.timeframe import GRAMMAR
 from turnout.web.openapi.administration import administration_paths, administration_schemas
 from turnout.web.openapi.exports import export_paths, export_schemas
 from turnout.web.openapi.ingest import ingest_paths, ingest_schemas
+from turnout.web.openapi.look_ups import look_up_paths, look_up_schemas
 from turnout.web.openapi.operating import operating_paths
+from turnout.web.openapi.page import COOKIE, page_paths, page_schemas
 from turnout.web.openapi.persons import person_paths, person_schemas
 from turnout.web.openapi.reports import report_path
 from turnout.web.openapi.responses import error_examples, headers
@@ -20,7 +22,8 @@ Json = dict[str, Any]
 
 _DESCRIPTION: Final = """\
 **Authentication.** `Authorization: Token T`, `Bearer T` or `JWT T`, where T is a token made by `turnout token create`,
-or a signed JWT. A token that covers several providers chooses one with `TeamUp-Provider-ID`.
+or a signed JWT; or the cookie of the page's session. A token that covers several providers chooses one with
+`TeamUp-Provider-ID`.
 
 **Lists.** A parameter that is a list may be repeated (`status=attended&status=no_show`), separated by commas
 (`status=attended,no_show`) or written with brackets (`status[]=attended`), also mixed. Its values are alternatives;
@@ -68,26 +71,31 @@ def openapi_document(*, version: str, server_url: str | None) -> Json:
             {"name": "Ingest", "description": "Rows in; needs a token of role `super_admin`."},
             {"name": "Administration", "description": "Providers and tokens; needs a token of role `super_admin`."},
             {"name": "Persons", "description": "Customers as persons; needs a token of role `super_admin`."},
+            {"name": "Page", "description": "What the page in a browser needs beside the reports."},
             {"name": "Operating", "description": "For monitors and tools; open to everyone who reaches the server."},
         ],
-        "security": [{"bearer": []}, {"token": []}, {"jwt": []}],
+        "security": [{"bearer": []}, {"token": []}, {"jwt": []}, {"session": []}],
         "paths": {
             **paths,
+            **look_up_paths(),
             **export_paths(),
             **ingest_paths(),
             **sync_paths(),
             **administration_paths(),
             **person_paths(),
+            **page_paths(),
             **operating_paths(),
         },
         "components": {
             "schemas": {
                 **schemas,
+                **look_up_schemas(),
                 **export_schemas(),
                 **ingest_schemas(),
                 **sync_schemas(),
                 **administration_schemas(),
                 **person_schemas(),
+                **page_schemas(),
                 "Error": error_schema(),
             },
             "headers": headers(),
@@ -115,6 +123,13 @@ def _security_schemes() -> Json:
             "in": "header",
             "name": "Authorization",
             "description": "The same token, sent as `Token T`: write the word `Token`, a blank, and the token.",
+        },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": COOKIE,
+            "description": f"The session of the page; behind TLS, its name is `__Host-{COOKIE}`. It is looked at where "
+            "there is no `Authorization`, and changes something from a page of this server alone.",
         },
         "jwt": {
             "type": "http",

@@ -28,6 +28,7 @@ ZONE: Final[Json] = {"type": "string", "format": "iana-time-zone"}
 
 _FIXED: Final[dict[Value, Json]] = {
     Value.BOOLEAN: {"type": "boolean"},
+    Value.TEXT: {"type": "string", "pattern": r"^[^\u0000]*$"},
     Value.INSTANT: {
         "anyOf": [
             {"type": "string", "format": "date-time", "description": "An instant (RFC 3339)."},

@@ -95,6 +95,7 @@ def headers() -> dict[str, Json]:
         "Accept-Ranges": text("That parts of the file can be asked for.", const="bytes"),
         "Content-Range": text("Which bytes these are, and of how many.", pattern=r"^bytes ([0-9]+-[0-9]+|\*)/[0-9]+$"),
         "Idempotency-Replayed": text("`true` where the answer is that of an earlier request with the same key."),
+        "Set-Cookie": text("The session; no script can read it."),
         "Location": text("Where it is.", pattern="^/"),
         "Retry-After": {"description": "After how many seconds to try again.", "schema": count},
     }

@@ -4,7 +4,7 @@ SELECT min(event_day) - '1970-01-01'::DATE, max(event_day) - '1970-01-01'::DATE
   AND event_starts_at <= ?
 -- (7, datetime.datetime(2026, 9, 21, 14, 13, 20))
 
-WITH groups AS MATERIALIZED (SELECT venue_name, (isodow(event_day) + 6) % 7 AS day_of_week_number, first(venue_name_folded) AS venue_name_folded, count(*) AS count
+WITH groups AS MATERIALIZED (SELECT venue_name, (isodow(event_day) + 6) % 7 AS day_of_week_number, any_value(venue_name_folded) AS venue_name_folded, count(*) AS count
   FROM attendances
   WHERE provider_id = ?
   AND event_starts_at <= ?
@@ -18,7 +18,7 @@ WITH groups AS MATERIALIZED (SELECT venue_name, (isodow(event_day) + 6) % 7 AS d
 -- (7, datetime.datetime(2026, 9, 21, 14, 13, 20))
 
 SELECT count(*)
-  FROM (SELECT venue_name, (isodow(event_day) + 6) % 7 AS day_of_week_number, first(venue_name_folded) AS venue_name_folded, count(*) AS count
+  FROM (SELECT venue_name, (isodow(event_day) + 6) % 7 AS day_of_week_number, any_value(venue_name_folded) AS venue_name_folded, count(*) AS count
   FROM attendances
   WHERE provider_id = ?
   AND event_starts_at <= ?

@@ -4,14 +4,14 @@ SELECT min(event_day) - '1970-01-01'::DATE, max(event_day) - '1970-01-01'::DATE
   AND event_starts_at <= ?
 -- (7, datetime.datetime(2026, 9, 21, 14, 13, 20))
 
-WITH groups AS MATERIALIZED (SELECT offering_type_name, first(offering_type_name_folded) AS offering_type_name_folded, sum(count)::BIGINT AS count, sum(month_24312)::BIGINT AS month_24312, sum(month_24313)::BIGINT AS month_24313, 0 AS month_24234
-  FROM (SELECT offering_type_name, first(offering_type_name_folded) AS offering_type_name_folded, count(*) AS count, 0 AS month_24312, 0 AS month_24313
+WITH groups AS MATERIALIZED (SELECT offering_type_name, any_value(offering_type_name_folded) AS offering_type_name_folded, sum(count)::BIGINT AS count, sum(month_24312)::BIGINT AS month_24312, sum(month_24313)::BIGINT AS month_24313, 0 AS month_24234
+  FROM (SELECT offering_type_name, any_value(offering_type_name_folded) AS offering_type_name_folded, count(*) AS count, 0 AS month_24312, 0 AS month_24313
   FROM attendances
   WHERE provider_id = ?
   AND event_starts_at <= ?
   AND event_day < '1970-01-01'::DATE + ?::INTEGER
   GROUP BY 1
-  UNION ALL SELECT offering_type_name, first(offering_type_name_folded) AS offering_type_name_folded, count(*) AS count, count(*) FILTER (WHERE event_day >= '1970-01-01'::DATE + ?::INTEGER
+  UNION ALL SELECT offering_type_name, any_value(offering_type_name_folded) AS offering_type_name_folded, count(*) AS count, count(*) FILTER (WHERE event_day >= '1970-01-01'::DATE + ?::INTEGER
   AND event_day < '1970-01-01'::DATE + ?::INTEGER) AS month_24312, count(*) FILTER (WHERE event_day >= '1970-01-01'::DATE + ?::INTEGER) AS month_24313
   FROM attendances
   WHERE provider_id = ?
@@ -28,14 +28,14 @@ WITH groups AS MATERIALIZED (SELECT offering_type_name, first(offering_type_name
 -- (7, datetime.datetime(2026, 9, 21, 14, 13, 20), 20454, 20454, 20485, 20485, 7, datetime.datetime(2026, 9, 21, 14, 13, 20), 20454)
 
 SELECT count(*)
-  FROM (SELECT offering_type_name, first(offering_type_name_folded) AS offering_type_name_folded, sum(count)::BIGINT AS count, sum(month_24312)::BIGINT AS month_24312, sum(month_24313)::BIGINT AS month_24313, 0 AS month_24234
-  FROM (SELECT offering_type_name, first(offering_type_name_folded) AS offering_type_name_folded, count(*) AS count, 0 AS month_24312, 0 AS month_24313
+  FROM (SELECT offering_type_name, any_value(offering_type_name_folded) AS offering_type_name_folded, sum(count)::BIGINT AS count, sum(month_24312)::BIGINT AS month_24312, sum(month_24313)::BIGINT AS month_24313, 0 AS month_24234
+  FROM (SELECT offering_type_name, any_value(offering_type_name_folded) AS offering_type_name_folded, count(*) AS count, 0 AS month_24312, 0 AS month_24313
   FROM attendances
   WHERE provider_id = ?
   AND event_starts_at <= ?
   AND event_day < '1970-01-01'::DATE + ?::INTEGER
   GROUP BY 1
-  UNION ALL SELECT offering_type_name, first(offering_type_name_folded) AS offering_type_name_folded, count(*) AS count, count(*) FILTER (WHERE event_day >= '1970-01-01'::DATE + ?::INTEGER
+  UNION ALL SELECT offering_type_name, any_value(offering_type_name_folded) AS offering_type_name_folded, count(*) AS count, count(*) FILTER (WHERE event_day >= '1970-01-01'::DATE + ?::INTEGER
   AND event_day < '1970-01-01'::DATE + ?::INTEGER) AS month_24312, count(*) FILTER (WHERE event_day >= '1970-01-01'::DATE + ?::INTEGER) AS month_24313
   FROM attendances
   WHERE provider_id = ?

@@ -5,7 +5,7 @@ SELECT min(event_day) - '1970-01-01'::DATE, max(event_day) - '1970-01-01'::DATE
   AND event_starts_at <= ?
 -- (7, 1, 2, datetime.datetime(2026, 9, 21, 14, 13, 20))
 
-WITH groups AS MATERIALIZED (SELECT customer_id, customer_name, customer_email, first(customer_name_folded) AS customer_name_folded, first(customer_email_folded) AS customer_email_folded, count(*) AS count
+WITH groups AS MATERIALIZED (SELECT customer_id, customer_name, customer_email, any_value(customer_name_folded) AS customer_name_folded, any_value(customer_email_folded) AS customer_email_folded, count(*) AS count
   FROM attendances
   WHERE provider_id = ?
   AND venue_id IN (?, ?)
@@ -20,7 +20,7 @@ WITH groups AS MATERIALIZED (SELECT customer_id, customer_name, customer_email, 
 -- (7, 1, 2, datetime.datetime(2026, 9, 21, 14, 13, 20))
 
 SELECT count(*)
-  FROM (SELECT customer_id, customer_name, customer_email, first(customer_name_folded) AS customer_name_folded, first(customer_email_folded) AS customer_email_folded, count(*) AS count
+  FROM (SELECT customer_id, customer_name, customer_email, any_value(customer_name_folded) AS customer_name_folded, any_value(customer_email_folded) AS customer_email_folded, count(*) AS count
   FROM attendances
   WHERE provider_id = ?
   AND venue_id IN (?, ?)
