@@ -230,6 +230,10 @@ def test_those_who_change_one_provider_wait_for_each_other(postgres: str, tmp_pa
     assert sorted(wide(stores[0], provider)) == list(range(1, 501))
     assert len({(values["customer_id"], values["customer_name"]) for values in wide(stores[1], provider).values()}) == 7
     assert [store.version(1) for store in stores] == [10, 10]
+    assert stores[0].delete(provider, [1, 2, 3, 9_999]) == 3
+    with closing(psycopg.connect(address)) as connection:
+        kept = connection.execute("SELECT attendances, (SELECT count(*) FROM attendances) FROM change").fetchall()
+    assert kept == [(497, 497)]
     for store in stores:
         store.close()
 

@@ -102,9 +102,9 @@ class Authenticator:
 
         Raises the 400, 401, 403 and 429 of contract sections 3 and 4.
         """
-        credential = await self.authenticate(request)
+        credential, providers = await self._known(request)
         _check_mode(request)
-        provider = _choose_provider(request, credential, await self._providers())
+        provider = _choose_provider(request, credential, providers)
         context_of(request).provider_id = provider.id
         if credential.role not in ROLES:
             raise TurnoutError("permission_denied", f"The role {shown(credential.role)} may not read reports.")
@@ -120,9 +120,9 @@ class Authenticator:
 
         Checked in the order of `report_caller`. `doing` is what needs the role, for people.
         """
-        credential = await self.authenticate(request)
+        credential, providers = await self._known(request)
         _check_mode(request)
-        provider = _choose_provider(request, credential, await self._providers())
+        provider = _choose_provider(request, credential, providers)
         context_of(request).provider_id = provider.id
         _check_role(credential, doing)
         return credential, provider
@@ -135,10 +135,15 @@ class Authenticator:
 
     async def authenticate(self, request: Request) -> Credential:
         """What the request proves. Raises `not_authenticated`, `authentication_failed` or `throttled`."""
+        credential, _ = await self._known(request)
+        return credential
+
+    async def _known(self, request: Request) -> tuple[Credential, dict[int, Provider]]:
+        """What the request proves, and the providers: a database is asked for both at once."""
         if is_trusted(request.scope):
-            return _OWNER
+            return _OWNER, await self._providers()
         try:
-            credential = await self._verify(_credential_of(request))
+            credential, providers = await self._verify(_credential_of(request))
         except TurnoutError as error:
             if error.code == "authentication_failed":
                 await self._count_failure(request, error)
@@ -147,14 +152,15 @@ class Authenticator:
         context.token_id = credential.token_id
         if self._rates:
             await self._spend(request, credential, self._rates)
-        return credential
+        return credential, providers
 
-    async def _verify(self, text: str) -> Credential:
+    async def _verify(self, text: str) -> tuple[Credential, dict[int, Provider]]:
         if text.startswith(TOKEN_PREFIX):
-            return self._opaque(await ask(self._store, self._store.token, hash_of(text)))
+            token, providers = await ask(self._store, self._store.token_and_providers, hash_of(text))
+            return self._opaque(token), providers
         if self._verifier is None:
             raise TurnoutError("authentication_failed")
-        return _signed(text, await self._verifier.claims(text))
+        return _signed(text, await self._verifier.claims(text)), await self._providers()
 
     async def _providers(self) -> dict[int, Provider]:
         return await ask(self._store, self._store.providers)
