@@ -81,6 +81,7 @@ class _RecordingSnapshot:
     def __init__(self, snapshot: Snapshot, statements: list[Statement]) -> None:
         self._snapshot = snapshot
         self._statements = statements
+        self.dialect = snapshot.dialect
 
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         self._statements.append(statement)

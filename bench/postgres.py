@@ -16,6 +16,7 @@ from bench.children import BenchError, ask
 from bench.client import ENDLESS, Call, Job, Load, pooled
 from bench.copies import copied
 from bench.imports import FORMS, NDJSON, QUICK_ROWS, ROWS, files_of, import_into
+from bench.measure import CONNECTIONS, WHOLE
 from bench.postgres_data import SETTINGS, database_server, fill
 from bench.questions import Kind, questions
 from bench.results import IMPORTED, PostgresPage, PostgresRun, spread
@@ -33,15 +34,12 @@ if TYPE_CHECKING:
     from bench.questions import Question
     from bench.results import ImportRun
 
-CONNECTIONS: Final = 16
 PAGES: Final = (Kind.FIRST, Kind.CURSOR, Kind.CSV)
 """The mix that workers are compared by: what an index has in order. The others wait for the database, not for them."""
-_ROUNDS: Final = 5
-_CALLS: Final = 40
-_SLICE: Final = 0.5
+ROUNDS: Final = 5
+CALLS: Final = 40
+SLICE: Final = 0.5
 _WARM_UP: Final = 3
-_MIX_ROUNDS: Final = 3
-_MIX_SECONDS: Final = 4.0
 _SEED: Final = 7
 _ALONE, _SERVED = "psycopg", "served"
 _WORKERS: Final = {"one": "1", "two": "2"}
@@ -104,9 +102,9 @@ def _served(
         mix = [calls[question.name] for question in asked if question.kind in PAGES]
         Random(_SEED).shuffle(mix)  # noqa: S311 - a fixed order, no secret
         loads: dict[str, list[Load]] = {name: [] for name in servers}
-        for name in turns(dict.fromkeys(servers, _MIX_ROUNDS)):
-            job = Job(servers[name].port, tuple(mix), CONNECTIONS, ENDLESS, _MIX_SECONDS, warm_up=len(mix))
-            loads[name].append(client.do(job, _MIX_SECONDS))
+        for name in turns(dict.fromkeys(servers, WHOLE.mix.number)):
+            job = Job(servers[name].port, tuple(mix), CONNECTIONS, ENDLESS, WHOLE.mix.seconds, warm_up=len(mix))
+            loads[name].append(client.do(job, WHOLE.mix.seconds))
     return pages, {name: pooled(found) for name, found in loads.items()}
 
 
@@ -144,12 +142,12 @@ def _page(
 ) -> PostgresPage:
     say(f"PostgreSQL: {question.name}", passing=True)
     found: dict[str, list[float]] = {_ALONE: [], _SERVED: []}
-    for name in turns(dict.fromkeys(found, _ROUNDS)):
+    for name in turns(dict.fromkeys(found, ROUNDS)):
         if name == _ALONE:
-            found[name] += alone.do(engine.Slice(question.name, _CALLS, _SLICE, _WARM_UP), _SLICE)
+            found[name] += alone.do(engine.Slice(question.name, CALLS, SLICE, _WARM_UP), SLICE)
         else:
-            job = Job(server.port, (call,), 1, _CALLS, _SLICE, _WARM_UP)
-            found[name] += client.do(job, _SLICE).milliseconds[call.name]
+            job = Job(server.port, (call,), 1, CALLS, SLICE, _WARM_UP)
+            found[name] += client.do(job, SLICE).milliseconds[call.name]
     return PostgresPage(question.kind, question.size.name, spread(found[_SERVED]), spread(found[_ALONE]))
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import tables
+from bench import postgres, tables
 from bench.client import GRACE
 from bench.measure import CONNECTIONS, LEAST_ROUNDS, WHOLE
 from bench.notes import NOTES
@@ -179,6 +179,9 @@ def _method() -> str:
         **numbers,
         connections=CONNECTIONS,
         grace=GRACE,
+        postgres_rounds=postgres.ROUNDS,
+        postgres_calls=postgres.CALLS,
+        postgres_seconds=postgres.SLICE,
         least_rounds=LEAST_ROUNDS,
         questions=len(MEANING) * len(SIZES),
     )
