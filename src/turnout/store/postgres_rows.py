@@ -38,11 +38,11 @@ def put_rows(
     fields = ", ',', ".join(_field(name, kinds[name]) for name in names)
     row = _quoted(f"concat('(', {fields}, ')')")
     found = source.sql(f"SELECT {row} FROM ({rows})").to_arrow_reader(AT_ONCE)
-    columns = ", ".join(names)
+    others = ", ".join(name for name in names if name != "provider_id")
     # Where they are RETURNING, Citus sends the rows on with INSERT, otherwise with COPY.
     insert = (
-        f"INSERT INTO {table} ({columns}) SELECT {columns} FROM unnest($2::{table}[]) "
-        "WHERE provider_id = $1 RETURNING 1"
+        f"INSERT INTO {table} (provider_id, {others}) "
+        f"SELECT $1::BIGINT, {others} FROM unnest($2::{table}[]) RETURNING 1"
     )
     with connection.pipeline():
         for batch in found:
