@@ -232,6 +232,7 @@ def test_those_who_change_one_provider_wait_for_each_other(postgres: str, tmp_pa
     assert [store.version(1) for store in stores] == [10, 10]
     assert stores[0].delete(provider, [1, 2, 3, 9_999]) == 3
     with closing(psycopg.connect(address)) as connection:
+        say(connection, provider.id)
         kept = connection.execute("SELECT attendances, (SELECT count(*) FROM attendances) FROM change").fetchall()
     assert kept == [(497, 497)]
     for store in stores:

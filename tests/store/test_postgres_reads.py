@@ -37,6 +37,7 @@ from turnout.reports import cursor_box, report_page
 from turnout.store.postgres_merge import columns_of
 from turnout.store.postgres_owner import prepare
 from turnout.store.postgres_snapshot import snapshot_of
+from turnout.store.postgres_walls import say
 from turnout.store.schema import tables
 
 if TYPE_CHECKING:
@@ -153,14 +154,22 @@ def test_the_total_of_a_whole_report_is_kept(both: Both, query: str, *, from_kep
     """Nobody counts the rows of a large provider anew for each page."""
     one, other = both.answers(query, LARGE)
     assert other.total == one.total > 0
-    with both.postgres.pool.connection() as connection:
-        connection.execute("UPDATE change SET attendances = attendances + 1000")
+    _pretend(both, 1_000)
     try:
         assert both.answers(query, LARGE)[1].total == one.total + 1000 * from_kept
         assert both.answers(query, LARGE, instructor=1)[1].total < one.total
     finally:
-        with both.postgres.pool.connection() as connection:
-            connection.execute("UPDATE change SET attendances = attendances - 1000")
+        _pretend(both, -1_000)
+
+
+def _pretend(both: Both, more: int) -> None:
+    """As if the large provider had more rows."""
+    with both.postgres.pool.connection() as connection, connection.transaction():
+        say(connection, LARGE + 1)
+        changed = connection.execute(
+            "UPDATE change SET attendances = attendances + %s WHERE provider_id = %s", (more, LARGE + 1)
+        )
+        assert changed.rowcount == 1
 
 
 @pytest.mark.parametrize("number", NUMBERS)
