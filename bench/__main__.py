@@ -25,6 +25,7 @@ from bench.large import large_run
 from bench.machine import machine
 from bench.measure import QUICK, WHOLE, run
 from bench.plot import draw
+from bench.postgres import postgres_run
 from bench.report import PICTURE, page, terminal
 from bench.results import Results
 from bench.roapi import Roapi
@@ -38,7 +39,7 @@ QUICK_ROWS: Final = (100_000,)
 PEERS: Final = (Datasette(), Roapi())
 
 
-PARTS: Final = ("imports", "exports", "runs", "larges", "ingests", "upkeep")
+PARTS: Final = ("imports", "exports", "runs", "larges", "ingests", "upkeep", "postgresql")
 """What is measured, as the lists of `Results`."""
 
 
@@ -121,6 +122,7 @@ def _measure(given: argparse.Namespace) -> Results:
         "larges": large_run,
         "ingests": ingest_run,
         "upkeep": upkeep_run,
+        "postgresql": postgres_run,
     }
     wanted = [part for part in measures if part in parts]
     for rows in sizes if wanted else ():

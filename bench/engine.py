@@ -81,13 +81,14 @@ class _RecordingSnapshot:
     def __init__(self, snapshot: Snapshot, statements: list[Statement]) -> None:
         self._snapshot = snapshot
         self._statements = statements
+        self.dialect = snapshot.dialect
 
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         self._statements.append(statement)
         return self._snapshot.rows(statement)
 
 
-def _statements(setup: Setup) -> dict[str, list[Statement]]:
+def statements_of(setup: Setup) -> dict[str, list[Statement]]:
     """The statements of each question, in the order in which the program runs them."""
     found = {}
     with closing(open_store(setup.database)) as store:
@@ -131,7 +132,7 @@ def _calls(once: Callable[[], float], count: int, seconds: float) -> list[float]
 def main(file: str) -> None:
     """Do slices until there are no more."""
     setup = msgspec.msgpack.decode(Path(file).read_bytes(), type=Setup)
-    statements = _statements(setup)
+    statements = statements_of(setup)
     path = Path(setup.database)
     spill = path.with_name(path.name + ".tmp")
     with closing(attach(path, memory_limit=None, threads=None, temp_directory=spill)) as connection:

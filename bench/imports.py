@@ -39,11 +39,22 @@ ROWS: Final = 1_000_000
 QUICK_ROWS: Final = 100_000
 _BATCH: Final = 20_000
 _PROVIDER: Final = Provider(1, "Studio", ZONE)
-_FORMS: Final = {"NDJSON": "rows.ndjson", "CSV": "rows.csv"}
+NDJSON: Final = "NDJSON"
+FORMS: Final = {NDJSON: "rows.ndjson", "CSV": "rows.csv"}
 
 
 def import_runs(rows: int, now: float) -> list[ImportRun]:
     """Validate a file of each form, then import it into an empty store, at first only to see what would come of it."""
+    directory = files_of(rows, now)
+    return [
+        _import(directory, form, directory / name, rows, done=done)
+        for done in (VALIDATED, COUNTED, IMPORTED)
+        for form, name in FORMS.items()
+    ]
+
+
+def files_of(rows: int, now: float) -> Path:
+    """The directory of the files of so many rows, which are made where they are not there."""
     directory = ROOT / f"import-{rows}"
     if not (directory / "made").exists():
         shutil.rmtree(directory, ignore_errors=True)
@@ -51,11 +62,7 @@ def import_runs(rows: int, now: float) -> list[ImportRun]:
         make = [sys.executable, "-m", "bench.imports", directory, str(rows), str(monday(now))]
         subprocess.run(make, check=True)
         (directory / "made").touch()
-    return [
-        _import(directory, form, directory / name, rows, done=done)
-        for done in (VALIDATED, COUNTED, IMPORTED)
-        for form, name in _FORMS.items()
-    ]
+    return directory
 
 
 def main() -> int:
@@ -88,8 +95,8 @@ def _make(directory: Path, rows: int, day: int) -> None:
         done = 0
         with (
             store.snapshot(None) as snapshot,
-            (directory / _FORMS["NDJSON"]).open("wb") as ndjson,
-            (directory / _FORMS["CSV"]).open("w", encoding="utf-8", newline="") as text,
+            (directory / FORMS[NDJSON]).open("wb") as ndjson,
+            (directory / FORMS["CSV"]).open("w", encoding="utf-8", newline="") as text,
         ):
             writer = csv.writer(text, lineterminator="\r\n")
             writer.writerow(csv_header(request))
@@ -107,13 +114,20 @@ def _import(directory: Path, form: str, file: Path, rows: int, *, done: str) -> 
     database = directory / "target.duckdb"
     for left in directory.glob("target.duckdb*"):
         left.unlink()
-    with closing(open_store(str(database))) as store:
+    found = import_into(str(database), form, file, rows, done=done)
+    database.unlink()
+    return found
+
+
+def import_into(database: str, form: str, file: Path, rows: int, *, done: str) -> ImportRun:
+    """Import a file into an empty store, or do less with it."""
+    with closing(open_store(database)) as store:
         store.put_provider(_PROVIDER)
     command: list[str | Path] = [BIN / "turnout", "import", file, "--provider", "1", "--json", "--database", database]
     command += ["--dry-run"] if done == COUNTED else []
     if done == VALIDATED:
         command = [sys.executable, "-m", "bench.validate", file, ZONE]
-    log = directory / "import.log"
+    log = file.with_name("import.log")
     began = time.perf_counter()
     with child(command, log, {}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         output = process.stdout.read() if process.stdout else b""
@@ -123,7 +137,6 @@ def _import(directory: Path, form: str, file: Path, rows: int, *, done: str) -> 
         counts: Any = json.loads(output) if output else None
         if process.returncode or (counts["created"] if isinstance(counts, dict) else counts) != rows:
             raise BenchError(f"{file}, {done}: it counted {counts}{fate(process, log)}")
-    database.unlink()
     return ImportRun(form, done, rows, file.stat().st_size, seconds, usage.ru_maxrss * 1024)
 
 

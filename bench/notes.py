@@ -41,5 +41,14 @@ NOTES: Final[dict[str, str]] = {
     targets.GROUPED: (
         "The server's own part is the same for few rows as for many, and the bound's 1.5 ms are less than that."
     ),
+    targets.NEAR_PSYCOPG: (
+        "Beside its statements a page is a token that is asked for, the place of the sync, a transaction, the "
+        "hand-over to a thread and back, and what an answer of the embedded store takes as well: parameters, nesting, "
+        "encoding, links."
+    ),
+    targets.TWO_WORKERS: (
+        "The database and the client take their share of the same two cores: what is left for a second process is less "
+        "than a core."
+    ),
     targets.CALM_READERS: "Merges and readers share two cores, and each merge changes what readers are answered with.",
 }

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import tables
+from bench import postgres, tables
 from bench.client import GRACE
 from bench.measure import CONNECTIONS, LEAST_ROUNDS, WHOLE
 from bench.notes import NOTES
@@ -17,7 +17,7 @@ from bench.targets import targets
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bench.results import LargeRun, Results, Run, UpkeepRun
+    from bench.results import LargeRun, PostgresRun, Results, Run, UpkeepRun
 
 PICTURE: Final = "images/benchmarks.svg"
 
@@ -48,6 +48,10 @@ def terminal(results: Results) -> str:
         parts += ["Readers beside an export of it, ms", tables.beside_exports(results.larges).plain()]
     if results.exports:
         parts += [f"Exports of {results.exports[0].rows:,} rows", tables.exports(results.exports).plain()]
+    for one in results.postgresql:
+        parts += [f"PostgreSQL with {one.rows:,} rows, one connection, ms", tables.postgres_pages(one).plain()]
+    if results.postgresql:
+        parts += ["PostgreSQL", tables.postgres(results.postgresql).plain()]
     for upkeep in results.upkeep:
         parts += [f"{upkeep.rows:,} rows: a growing tail", tables.tails(upkeep).plain()]
     if results.upkeep:
@@ -105,6 +109,8 @@ def _parts(results: Results) -> Iterator[str]:
             "above what it had before. Medians of three rounds."
         )
         yield tables.exports(results.exports).markdown()
+    if results.postgresql:
+        yield from _postgres(results.postgresql)
     if results.upkeep:
         yield from _upkeep(results.upkeep)
     yield _method()
@@ -125,6 +131,27 @@ def _larges(runs: Sequence[LargeRun]) -> Iterator[str]:
         "server exports all columns of the largest provider's attendances as CSV, again and again. Milliseconds."
     )
     yield tables.beside_exports(runs).markdown()
+
+
+def _postgres(runs: Sequence[PostgresRun]) -> Iterator[str]:
+    yield "## PostgreSQL"
+    first = runs[0]
+    yield (
+        f"The same rows in a PostgreSQL {first.version} of its own on this machine, durable as it is by default "
+        f"(`{'`, `'.join(first.settings)}`), each answer worked out anew. *psycopg* is what the page's own statements, "
+        "total and rows, take on one connection in a process that does nothing else, fetched into Python; *more* is "
+        "all that a page costs beside them. Milliseconds."
+    )
+    for run in runs:
+        yield f"Of {run.rows:,} rows:"
+        yield tables.postgres_pages(run).markdown()
+    yield (
+        f"*Filled* is the rows put into it, their indexes made afterwards; *import* is `turnout import` of "
+        f"{first.imported.rows:,} rows of {first.imported.form} into an empty database, the whole command. *Workers*: "
+        f"answers a second with {first.connections} connections to `turnout serve --workers`, a mix of the first "
+        "pages, pages by cursor and CSV of all sizes; the database and the client share the cores with them."
+    )
+    yield tables.postgres(runs).markdown()
 
 
 def _upkeep(runs: Sequence[UpkeepRun]) -> Iterator[str]:
@@ -152,6 +179,9 @@ def _method() -> str:
         **numbers,
         connections=CONNECTIONS,
         grace=GRACE,
+        postgres_rounds=postgres.ROUNDS,
+        postgres_calls=postgres.CALLS,
+        postgres_seconds=postgres.SLICE,
         least_rounds=LEAST_ROUNDS,
         questions=len(MEANING) * len(SIZES),
     )

@@ -186,6 +186,33 @@ class LargeRun(msgspec.Struct, frozen=True):
     beside_p99: float
 
 
+class PostgresPage(msgspec.Struct, frozen=True):
+    """One question to a server on PostgreSQL, and its statements by psycopg alone, with one connection."""
+
+    kind: str
+    size: str
+    served: Spread
+    alone: Spread
+
+
+class PostgresRun(msgspec.Struct, frozen=True):
+    """PostgreSQL with the same rows. `filled` is how many rows a second were put into it, the last two pages a second.
+
+    The two are of one process that serves, and of two, with `connections` connections.
+    """
+
+    rows: int
+    version: str
+    settings: list[str]
+    filled: float
+    size: int
+    pages: list[PostgresPage]
+    imported: ImportRun
+    connections: int
+    one_worker: float
+    two_workers: float
+
+
 class Results(msgspec.Struct, frozen=True):
     """Everything, with where and when it was measured."""
 
@@ -197,5 +224,6 @@ class Results(msgspec.Struct, frozen=True):
     upkeep: list[UpkeepRun] = []
     exports: list[ExportRun] = []
     larges: list[LargeRun] = []
+    postgresql: list[PostgresRun] = []
     apart: dict[str, str] = {}
     """The parts that were measured in a later run than the others, and on which day."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from bench.targets import ENGINE_EXTRA_MS, ENGINE_SHARE, Target, limit, targets
+from bench.targets import ENGINE_EXTRA_MS, ENGINE_SHARE, Target, beside_psycopg, limit, targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         ImportRun,
         IngestRun,
         LargeRun,
+        PostgresPage,
+        PostgresRun,
         Program,
         Results,
         Run,
@@ -272,6 +274,33 @@ def phases(run: Run) -> Table:
         "wire, client",
     ]
     return Table(head, rows)
+
+
+def postgres_pages(run: PostgresRun) -> Table:
+    """Pages of PostgreSQL beside their statements by psycopg alone, in milliseconds."""
+
+    def row(one: PostgresPage) -> list[str]:
+        bound = beside_psycopg(one)
+        verdict = "met" if one.served.p50 <= bound else f"missed by {figure(one.served.p50 - bound)}"
+        figures = map(figure, (one.served.p50, one.served.p99, one.alone.p50, one.served.p50 - one.alone.p50, bound))
+        return [f"{one.kind}, {one.size}", *figures, verdict]
+
+    return Table(["question", "p50", "p99", "psycopg", "more", "target", ""], [row(one) for one in run.pages])
+
+
+def postgres(runs: Sequence[PostgresRun]) -> Table:
+    rows = [
+        [
+            f"{run.rows:,}",
+            size(run.size),
+            *map(figure, (run.filled, run.imported.rate)),
+            size(run.imported.peak),
+            *map(figure, (run.one_worker, run.two_workers, run.two_workers / run.one_worker)),
+        ]
+        for run in runs
+    ]
+    own = ["on disk", "filled, rows/s", "import, rows/s", "its peak memory"]
+    return Table(["rows", *own, "one worker /s", "two workers /s", "two / one"], rows)
 
 
 def imports(runs: Sequence[ImportRun]) -> Table:

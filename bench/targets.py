@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from bench.questions import Kind
 from bench.results import COUNTED
+from bench.sizes import SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bench.results import Asked, ExportRun, IngestRun, LargeRun, Results, Run
+    from bench.results import Asked, ExportRun, IngestRun, LargeRun, PostgresPage, PostgresRun, Results, Run
 
 ENGINE_SHARE: Final = 1.25
 ENGINE_EXTRA_MS: Final = 1.5
 TAIL: Final = 5.0
+LARGEST: Final = SIZES[-1]
 CURSOR_SHARE: Final = 1.2
 MIX_SHARE: Final = 3.0
 START_SECONDS: Final = 1.5
@@ -26,6 +28,9 @@ COPY_SHARE: Final = 0.7
 TEXT_RATE: Final = 200_000.0
 XLSX_RATE: Final = 15_000.0
 EXPORT_MEMORY: Final = 400e6
+LARGE_FIRST_MS: Final = 60.0
+POSTGRES_RATE: Final = 20_000.0
+WORKERS_SHARE: Final = 1.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +79,20 @@ QUICK_XLSX: Final = f"{XLSX_RATE:,.0f} rows/s exported as XLSX"
 SMALL_EXPORT: Final = f"an export in less than {EXPORT_MEMORY / 1e6:.0f} MB"
 
 
+NEAR_PSYCOPG: Final = f"PostgreSQL: p50 at most {ENGINE_SHARE} x psycopg alone + {ENGINE_EXTRA_MS} ms"
+LARGE_FIRST: Final = f"PostgreSQL: the largest provider's first page under {LARGE_FIRST_MS:.0f} ms"
+POSTGRES_IMPORT: Final = f"PostgreSQL: {POSTGRES_RATE:,.0f} rows/s imported"
+TWO_WORKERS: Final = f"PostgreSQL: two workers at least {WORKERS_SHARE} x one"
+
+
 def limit(asked: Asked) -> float:
     """What the median over HTTP of answers worked out anew may be, in milliseconds."""
     return ENGINE_SHARE * asked.engine.p50 + ENGINE_EXTRA_MS
+
+
+def beside_psycopg(page: PostgresPage) -> float:
+    """What the median of a page may be, in milliseconds."""
+    return ENGINE_SHARE * page.alone.p50 + ENGINE_EXTRA_MS
 
 
 def targets(results: Results) -> list[Target]:
@@ -97,10 +113,11 @@ def targets(results: Results) -> list[Target]:
     ingests = [target for run in results.ingests for target in _of_ingest(run)]
     larges = [target for run in results.larges for target in _of_large(run)]
     exports = list(_of_exports(results.exports))
+    databases = [target for run in results.postgresql for target in _of_postgres(run)]
     return [
         *sorted(found, key=lambda target: groups.index(target.group)),
         *imports,
-        *(target for part in (ingests, larges, exports) for target in sorted(part, key=_group)),
+        *(target for part in (ingests, larges, exports, databases) for target in sorted(part, key=_group)),
     ]
 
 
@@ -118,6 +135,16 @@ def _of_large(run: LargeRun) -> Iterator[Target]:
     at = f"{run.rows:,} rows"
     yield Target(GROUPED, at, run.grouped.p50, ENGINE_SHARE * run.engine.p50 + ENGINE_EXTRA_MS, "ms")
     yield Target(CALM_EXPORTS, at, run.beside_p99, READERS_SHARE * run.alone_p99, "ms")
+
+
+def _of_postgres(run: PostgresRun) -> Iterator[Target]:
+    at = f"{run.rows:,} rows"
+    for one in run.pages:
+        yield Target(NEAR_PSYCOPG, f"{at}: {one.kind}, {one.size}", one.served.p50, beside_psycopg(one), "ms")
+        if (one.kind, one.size) == (Kind.FIRST, LARGEST):
+            yield Target(LARGE_FIRST, at, one.served.p50, LARGE_FIRST_MS, "ms")
+    yield Target(POSTGRES_IMPORT, at, run.imported.rate, POSTGRES_RATE, "rows/s", least=True)
+    yield Target(TWO_WORKERS, at, run.two_workers, WORKERS_SHARE * run.one_worker, "/s", least=True)
 
 
 def _of_exports(runs: Sequence[ExportRun]) -> Iterator[Target]:

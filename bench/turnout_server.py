@@ -38,8 +38,8 @@ ANEW: Final = ("--answer-cache", "0")
 """What the two are started with."""
 
 
-def serve(database: Path, log: Path, options: Sequence[str]) -> AbstractContextManager[Server]:
-    """The server on a store."""
+def serve(database: Path | str, log: Path, options: Sequence[str]) -> AbstractContextManager[Server]:
+    """The server on a store: a file, or the address of a database."""
     return running([BIN / "turnout", "serve", "--port", "0", "--database", database, *options], log, {})
 
 

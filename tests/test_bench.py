@@ -22,11 +22,14 @@ from bench.questions import DEEPEST, Kind, depth, get, post
 from bench.report import page, terminal
 from bench.results import (
     COUNTED,
+    IMPORTED,
     VALIDATED,
     Asked,
     ExportRun,
     ImportRun,
     LargeRun,
+    PostgresPage,
+    PostgresRun,
     Program,
     Results,
     Run,
@@ -37,17 +40,20 @@ from bench.results import (
     percentile,
     spread,
 )
-from bench.sizes import PROVIDERS, Size, asked_for, provider_rows
+from bench.sizes import PROVIDERS, SIZES, Size, asked_for, provider_rows
 from bench.tables import Table, figure, size
 from bench.targets import (
     CALM_EXPORTS,
     EVEN_CURSOR,
     GROUPED,
+    LARGE_FIRST,
     MIX_ANEW,
     MIX_AS_SERVED,
     NEAR_ENGINE,
+    NEAR_PSYCOPG,
     NOT_BEHIND_ANEW,
     NOT_BEHIND_AS_SERVED,
+    POSTGRES_IMPORT,
     QUICK_EXPORT,
     QUICK_IMPORT,
     QUICK_START,
@@ -55,6 +61,7 @@ from bench.targets import (
     QUICK_XLSX,
     SHORT_TAIL,
     SMALL_EXPORT,
+    TWO_WORKERS,
     targets,
 )
 from bench.turns import affordable, turns
@@ -130,6 +137,10 @@ def results(
     beside: float = 39.0,
     export: float = 7.1,
     memory: float = 399e6,
+    page_ms: float = 59.9,
+    psycopg: float = 46.8,
+    seconds: float = 49.9,
+    workers: float = 801.0,
 ) -> Results:
     asked = [
         Asked(
@@ -173,6 +184,24 @@ def results(
             ExportRun("xlsx", 1_500_000, 99.0, 99.0, 10**8, 10**8),
             ExportRun("COPY csv", 1_500_000, 5.0, 9.0, 2 * 10**9, 10**8),
         ],
+        postgresql=[
+            PostgresRun(
+                rows=10_000_000,
+                version="15.9",
+                settings=["shared_buffers=4GB"],
+                filled=41_000.0,
+                size=8 * 10**9,
+                pages=[
+                    PostgresPage(kind, size_, Spread(page_ms, 88.0, 99), Spread(psycopg, 77.0, 99))
+                    for kind in (Kind.FIRST, Kind.SYNC)
+                    for size_ in SIZES
+                ],
+                imported=ImportRun("NDJSON", IMPORTED, 1_000_000, 10**9, seconds, 7 * 10**8),
+                connections=16,
+                one_worker=500.0,
+                two_workers=workers,
+            )
+        ],
         larges=[
             LargeRun(
                 150_000, "status", Spread(grouped, 20.0, 99), Spread(6.0, 7.0, 99), 9e4, 8, 9.0, 20.0, 15.0, beside
@@ -197,6 +226,8 @@ def test_targets_are_met_and_missed_where_they_should_be():
     assert found[GROUPED] == found[CALM_EXPORTS] == found[QUICK_EXPORT] == found[QUICK_TEXT] == [True]
     assert found[QUICK_XLSX] == [True]
     assert found[SMALL_EXPORT] == [True] * 3
+    assert found[NEAR_PSYCOPG] == [True] * 6
+    assert found[LARGE_FIRST] == found[POSTGRES_IMPORT] == found[TWO_WORKERS] == [True]
     assert found[MIX_ANEW] == found[MIX_AS_SERVED] == found[QUICK_START] == found[QUICK_IMPORT] == [True]
 
 
@@ -212,6 +243,10 @@ def test_targets_are_met_and_missed_where_they_should_be():
         ({"grouped": 9.1}, GROUPED),
         ({"beside": 40.1}, CALM_EXPORTS),
         ({"export": 7.2}, QUICK_EXPORT),
+        ({"psycopg": 46.7}, NEAR_PSYCOPG),
+        ({"page_ms": 60.1, "psycopg": 47.0}, LARGE_FIRST),
+        ({"seconds": 50.1}, POSTGRES_IMPORT),
+        ({"workers": 799.0}, TWO_WORKERS),
     ],
 )
 def test_a_figure_just_beyond_its_bound_is_missed_and_nothing_else_for_it(changed, group):
@@ -260,6 +295,8 @@ def test_the_page_and_the_terminal_have_every_question_and_program():
         for figures in (
             ("csv", "211,268", "0.70", "399 MB"),
             ("150,000", "9.00", "39.0", "1.95"),
+            ("first page, large", "59.9", "88.0", "46.8", "13.1", "60.0", "met"),
+            ("10,000,000", "8.00 GB", "41,000", "20,040", "700 MB", "500", "801", "1.60"),
             ("20,000", "2.0%", "9.50", "7.50", "0.2 s"),
             ("1,000,000", "8.5 s", "7.00", "33.0", "6.50"),
         ):

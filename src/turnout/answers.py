@@ -79,6 +79,10 @@ class Answers:
         """How many bytes are in use, about."""
         return self._bytes
 
+    def has(self, request: ReportRequest, format_: Format) -> bool:
+        """Whether an answer is kept, be it that it holds or not."""
+        return _key(request, format_) in self._kept
+
     def kept(self, request: ReportRequest, format_: Format) -> Page | None:
         """The answer, where it is kept and holds; never waits for the store."""
         key = _key(request, format_)
@@ -97,12 +101,15 @@ class Answers:
         self, request: ReportRequest, format_: Format, *, on_snapshot: Callable[[Snapshot], None] = lambda _: None
     ) -> Page:
         """Work the answer out (see `reports.report_page`), and keep it where it can be kept."""
-        version = self._store.version(request.scope.provider_id) if self._most_bytes and _lasts(request) else None
+        lasts = self._most_bytes and _lasts(request)
+        version = self._store.version(request.scope.provider_id) if lasts and not self._store.shared else None
         until = _FOREVER
 
         def look(snapshot: Snapshot) -> None:
-            nonlocal until
+            nonlocal until, version
             on_snapshot(snapshot)
+            if lasts and self._store.shared:
+                version = self._store.version(request.scope.provider_id, snapshot)
             if version is not None:
                 until = self._until(snapshot, request, version)
 
@@ -123,8 +130,8 @@ class Answers:
         if kept.size > self._most_bytes // _LARGEST_SHARE:
             return
         with self._lock:
-            # A version that is still the same was that of the snapshot.
-            if kept.version != self._store.version(provider_id):
+            # A version that is still the same was that of the snapshot, where the snapshot itself was not asked.
+            if not self._store.shared and kept.version != self._store.version(provider_id):
                 return
             self._drop(key)
             self._kept[key] = kept

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from cluster import new_database
 from store.look import ask, wide
-from store.rows import Row, batches, many
+from store.rows import Row, batches, many, row
 from store.test_merge_model import rows
 from turnout.catalog.attendances import THINGS
+from turnout.catalog.types import MAX_ID
 from turnout.query.dialect import DUCKDB, POSTGRES
 from turnout.store.base import Merged, Provider
 from turnout.store.duckdb import DuckStore
@@ -126,6 +127,92 @@ def test_a_large_merge_and_a_changed_name(both: Both) -> None:
         both.check(provider)
 
 
+AWKWARD = (
+    '"',
+    "\\",
+    "\\\\",
+    '\\"',
+    "\\N",
+    "NULL",
+    "null",
+    "",
+    " ",
+    ",",
+    "{}",
+    "{",
+    "}",
+    "()",
+    "a,b",
+    "\n",
+    "\r\n",
+    "\t",
+    "\\.",
+    "\n\\.\n",
+)
+MORE = (
+    "'",
+    "$1",
+    "%s",
+    "%",
+    ";--",
+    "\x01\x7f",
+    " Ann ",
+    "É",
+    "ẞ\u200f",
+    "\U0001f600",
+    *(f"x{text}y" for text in AWKWARD),
+)
+
+
+def test_texts_that_mean_something_to_the_database(both: Both) -> None:
+    """In texts of their own and in lists, beside what is missing; new, and written once more."""
+    provider = Provider(next(NUMBERS), "Studio", "Europe/Berlin")
+    texts = [*AWKWARD, *MORE, None]
+    for updated_at in (1, 2):
+        said = []
+        for number, text in enumerate(texts, 1):
+            people = [(number, text), (1_000 + number, texts[number - 2]), (2_000, None)]
+            names = {"customer_name": text, "customer_email": text, "event_name": text, "venue_name": text}
+            ids = {
+                "customer_id": number,
+                "event_id": number,
+                "venue_id": number,
+                "instructor_ids": people[: number % 4],
+            }
+            said.append(row(number, updated_at, instructor_name=None, **ids, **names))
+        both.merge(provider, said)
+        both.check(provider)
+
+
+def test_the_ends_of_time_and_of_numbers(both: Both) -> None:
+    provider = Provider(next(NUMBERS), "Studio", "Pacific/Apia")
+    moments = (-62_135_596_800_000_000, -1, 0, 253_402_300_799_999_999)
+    rows = [
+        row(MAX_ID - number, moment, customer_id=MAX_ID, event_id=number + 1, event_starts_at=moment)
+        for number, moment in enumerate(moments)
+    ]
+    both.merge(provider, rows)
+    both.check(provider)
+    both.merge(provider, rows)
+    both.check(provider)
+
+
+def test_rows_that_are_known_are_not_brought(both: Both) -> None:
+    """Only their versions are compared, where nobody is erased whose rows are to be counted."""
+    provider = Provider(next(NUMBERS), "Studio", "Europe/Berlin")
+    both.merge_large(provider, list(many(1_000, customers=100)))
+    newer = [row(7, 2, customer_id=8, event_starts_at=0, status="attended")]
+
+    def look(work: Work, source: Postgres) -> Outcome:
+        totals = stage(work, [many(1_000, customers=100), batches(newer)])
+        outcome = merge(work, totals, source=source)
+        assert work.one("SELECT count(*) FROM brought_attendances") == (1 + 1,)  # itself, and its customer's first one
+        return outcome
+
+    there = both.there(provider, look)
+    assert [(one.created, one.updated, one.unchanged) for one in there.merged] == [(0, 0, 1_000), (0, 1, 0)]
+
+
 def test_those_who_change_one_provider_wait_for_each_other(postgres: str, tmp_path: Path) -> None:
     """Two processes, as far as the database can tell: every row is there once, and every change is counted."""
     address = new_database(postgres)
@@ -143,6 +230,11 @@ def test_those_who_change_one_provider_wait_for_each_other(postgres: str, tmp_pa
     assert sorted(wide(stores[0], provider)) == list(range(1, 501))
     assert len({(values["customer_id"], values["customer_name"]) for values in wide(stores[1], provider).values()}) == 7
     assert [store.version(1) for store in stores] == [10, 10]
+    assert stores[0].delete(provider, [1, 2, 3, 9_999]) == 3
+    with closing(psycopg.connect(address)) as connection:
+        say(connection, provider.id)
+        kept = connection.execute("SELECT attendances, (SELECT count(*) FROM attendances) FROM change").fetchall()
+    assert kept == [(497, 497)]
     for store in stores:
         store.close()
 

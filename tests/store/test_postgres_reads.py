@@ -37,6 +37,7 @@ from turnout.reports import cursor_box, report_page
 from turnout.store.postgres_merge import columns_of
 from turnout.store.postgres_owner import prepare
 from turnout.store.postgres_snapshot import snapshot_of
+from turnout.store.postgres_walls import say
 from turnout.store.schema import tables
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def copy(store: Store, connection: psycopg.Connection[Any]) -> None:
             with connection.cursor().copy(f"COPY {table} ({names}) FROM STDIN") as target:
                 for row in rows:
                     target.write_row(row)
+    connection.execute("INSERT INTO change SELECT provider_id, 1, count(*) FROM attendances GROUP BY provider_id")
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +136,40 @@ NUMBERS = range(len(SIZES))
 def group_sorts() -> st.SearchStrategy[tuple[tuple[str, bool], ...]]:
     level = st.tuples(st.sampled_from(("customer.name", "venue.name", "count", "day_of_week")), st.booleans())
     return st.lists(level, max_size=2, unique_by=lambda one: one[0]).map(tuple)
+
+
+@pytest.mark.parametrize(
+    ("query", "from_kept"),
+    [
+        ("", True),
+        ("include_future=true", True),
+        ("sort=customer.name", True),
+        ("offset=2000", True),
+        ("status=attended", False),
+        ("event_start_gte=2020-01-01", False),
+        ("updated_at_gte=2020-01-01T00:00:00Z&include_future=true", False),
+    ],
+)
+def test_the_total_of_a_whole_report_is_kept(both: Both, query: str, *, from_kept: bool) -> None:
+    """Nobody counts the rows of a large provider anew for each page."""
+    one, other = both.answers(query, LARGE)
+    assert other.total == one.total > 0
+    _pretend(both, 1_000)
+    try:
+        assert both.answers(query, LARGE)[1].total == one.total + 1000 * from_kept
+        assert both.answers(query, LARGE, instructor=1)[1].total < one.total
+    finally:
+        _pretend(both, -1_000)
+
+
+def _pretend(both: Both, more: int) -> None:
+    """As if the large provider had more rows."""
+    with both.postgres.pool.connection() as connection, connection.transaction():
+        say(connection, LARGE + 1)
+        changed = connection.execute(
+            "UPDATE change SET attendances = attendances + %s WHERE provider_id = %s", (more, LARGE + 1)
+        )
+        assert changed.rowcount == 1
 
 
 @pytest.mark.parametrize("number", NUMBERS)

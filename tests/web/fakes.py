@@ -97,6 +97,9 @@ class FakeStore:
     def token(self, sha256: str) -> Token | None:
         return next((token for token in self._tokens.values() if token.sha256 == sha256), None)
 
+    def token_and_providers(self, sha256: str) -> tuple[Token | None, dict[int, Provider]]:
+        return self.token(sha256), self.providers()
+
     def add_token(self, token: Token) -> Token:
         added = replace(token, id=len(self._tokens) + 1)
         self._tokens[added.id] = added
@@ -111,7 +114,7 @@ class FakeStore:
             raise self.failure
         return StoreStatus("Fake", "1", "/secret/place", 4096, 1, 12345, len(self._providers), ("It is a fake.",))
 
-    def place(self, provider_id: int) -> None:
+    def place(self, provider_id: int, snapshot: object = None) -> None:
         return None
 
     def forget_answered(self, before: int) -> None:

@@ -40,6 +40,16 @@ class Dialect(Protocol):
         """What tells the rows of one provider apart, and finds them quickly."""
         ...
 
+    @property
+    def windows(self) -> bool:
+        """Whether a page is found quicker in a window (`window`); not where an index has the order."""
+        ...
+
+    @property
+    def keeps_totals(self) -> bool:
+        """Whether the store keeps how many rows each provider has, because counting them takes long."""
+        ...
+
     def one_in(self, number: str) -> str:
         """Whether a row belongs to a sample of about one in so many."""
         ...
@@ -80,6 +90,8 @@ class _DuckDb:
     """DuckDB 2.0."""
 
     row = "rowid"
+    windows = True
+    keeps_totals = False
 
     def placeholder(self, number: int) -> str:  # noqa: ARG002 - they are told apart by their order
         return "?"
@@ -129,6 +141,8 @@ class _Postgres:
     """PostgreSQL 15 and later."""
 
     row = "id"
+    windows = False
+    keeps_totals = True
 
     def placeholder(self, number: int) -> str:
         return f"${number}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from turnout.catalog.attendances import LOCAL_START
 from turnout.catalog.types import FOLDED, Op
 from turnout.query.plan import as_moment
 from turnout.query.request import Condition
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from turnout.query.window import Window
 
 TABLE: Final = "attendances"
+KEPT: Final = "change"
+"""The table of how many rows each provider has, where the store keeps that (`Dialect.keeps_totals`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,27 @@ def span_statement(plan: Plan, start: tuple[Any, ...] | None, end: tuple[Any, ..
 def extent_statement(plan: Plan) -> Statement:
     """How many rows match, whatever the page, and where windows can be made the ends of the first order key."""
     builder = Builder(plan.dialect)
+    if plan.dialect.keeps_totals and _is_nearly_whole(plan):
+        return _kept_statement(builder, plan)
     key = plan.order[0].storage
     found = f"count(*), min({key}), max({key})" if has_windows(plan) else "count(*)"
     return Statement(f"SELECT {found} FROM {TABLE} WHERE {narrowing(builder, plan)}", tuple(builder.values))
+
+
+def _is_nearly_whole(plan: Plan) -> bool:
+    """Whether a report has all rows of its provider, or all but those of events that start after an instant."""
+    only_until = all(one.op is Op.UNTIL and one.storage == LOCAL_START.of for one in plan.conditions)
+    return plan.scope.instructor_id is None and only_until and len(plan.conditions) <= 1
+
+
+def _kept_statement(builder: Builder, plan: Plan) -> Statement:
+    """How many rows a provider has, as the store keeps that, less those that come later: few, and in an index."""
+    whole = f"SELECT coalesce(sum({TABLE}), 0)::BIGINT FROM {KEPT} WHERE {_provider(builder, plan.scope)}"
+    if not plan.conditions:
+        return Statement(whole, tuple(builder.values))
+    (condition,) = plan.conditions
+    later = f"{_provider(builder, plan.scope)} AND {condition.storage} > {builder.bind(condition.value, instant=True)}"
+    return Statement(f"SELECT ({whole}) - count(*) FROM {TABLE} WHERE {later}", tuple(builder.values))
 
 
 def count_statement(plan: Plan, window: Window = WHOLE) -> Statement:

@@ -56,9 +56,9 @@ WHOLE: Final = Window()
 
 
 def has_windows(plan: Plan) -> bool:
-    """Whether the plan's first order key is one that windows can be made of."""
+    """Whether the plan's first order key is one that windows can be made of, for an engine that they help."""
     key = plan.order[0]
-    return key.integral and not key.nullable
+    return key.integral and not key.nullable and plan.dialect.windows
 
 
 def extent_of(row: tuple[Any, ...]) -> Extent:

@@ -228,6 +228,10 @@ class Store(Protocol):
         """The token with this hash, be it revoked or expired."""
         ...
 
+    def token_and_providers(self, sha256: str) -> tuple[Token | None, dict[int, Provider]]:
+        """Both `token` and `providers`, asked for at once."""
+        ...
+
     def add_token(self, token: Token) -> Token:
         """Add a token; return it with the id that it was given. A hash that is there already is a `conflict`."""
         ...
@@ -264,8 +268,12 @@ class Store(Protocol):
         """
         ...
 
-    def place(self, provider_id: int) -> StoredPlace | None:
-        """How far the sync of a provider has come; None where it was never synced. Costs no query."""
+    def place(self, provider_id: int, snapshot: Snapshot | None = None) -> StoredPlace | None:
+        """How far the sync of a provider has come; None where it was never synced.
+
+        Costs no query, but for a store that is shared: there it is as of a snapshot, where one is given, which is one
+        question among the others that are asked of it.
+        """
         ...
 
     def delete(self, provider: Provider, ids: Sequence[int], updated_at: Sequence[int] | None = None) -> int:
@@ -284,9 +292,10 @@ class Store(Protocol):
         """Forget what was answered before an instant (microseconds since 1970)."""
         ...
 
-    def version(self, provider_id: int) -> int | None:
+    def version(self, provider_id: int, snapshot: Snapshot | None = None) -> int | None:
         """A number that changes with each change of a provider's attendances; None while that cannot be said.
 
+        Of a store that is shared, it is as of a snapshot, where one is given.
         What a snapshot shows is of the version that was told before it was opened, where the same one is told
         afterwards. A change counts before the call that makes it returns.
         """

@@ -118,6 +118,10 @@ class DuckStore:
         """The token with this hash, revoked and expired ones included."""
         return self._tokens.get(sha256)
 
+    def token_and_providers(self, sha256: str) -> tuple[Token | None, dict[int, Provider]]:
+        """Both, which cost no query."""
+        return self.token(sha256), self.providers()
+
     def add_token(self, token: Token) -> Token:
         """Add a token; return it with the id that it was given. A known hash is a `conflict`."""
         with self._engine.briefly() as cursor:
@@ -191,7 +195,7 @@ class DuckStore:
 
         return self._change(provider, prepared).merged
 
-    def place(self, provider_id: int) -> StoredPlace | None:
+    def place(self, provider_id: int, snapshot: Snapshot | None = None) -> StoredPlace | None:  # noqa: ARG002 - the interface's
         """How far the sync of a provider has come."""
         return self._places.get(provider_id)
 
@@ -225,7 +229,7 @@ class DuckStore:
         with self._engine.briefly() as cursor:
             cursor.execute("DELETE FROM answered WHERE answered_at < ?", [before])
 
-    def version(self, provider_id: int) -> int | None:
+    def version(self, provider_id: int, snapshot: Snapshot | None = None) -> int | None:  # noqa: ARG002 - the interface's
         """How often a provider's attendances have changed since the store was opened; None while a merge is on."""
         if self._changing == provider_id:
             return None

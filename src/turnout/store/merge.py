@@ -122,8 +122,14 @@ class Elsewhere:
     at has to be there, and nothing else need be. A row or a thing that is there already must stay as it is.
     """
 
+    def bring_staged(self, work: Work) -> None:
+        """The stored versions of the rows in `staged`, and what is to be forgotten of persons.
+
+        Staged rows that are not newer than theirs, and count for nothing else, may be deleted instead.
+        """
+
     def bring_rows(self, work: Work, ids: str) -> None:
-        """The stored versions of rows; `ids` is SQL for theirs."""
+        """The stored versions of rows, and what is to be forgotten of persons; `ids` is SQL for the rows' ids."""
 
     def bring_things(self, work: Work) -> None:
         """The things that the accepted rows in `staged` name."""
@@ -131,8 +137,9 @@ class Elsewhere:
     def bring_others(self, work: Work, customers: str, changed: Sequence[Thing]) -> None:
         """What the last step looks at, besides.
 
-        The rows that repeat things in the tables `changed_THING`, of the kinds that `changed`; those that are attended,
-        or are a first attendance, of their customers, and of those that the SQL selects; the things of all these rows.
+        The rows that repeat things in the tables `changed_THING`, of the kinds that `changed`; of their customers, and
+        of those that the SQL selects, the earliest row that is attended and not there already (a row that was worked
+        out to be a first attendance is one of them or is there); the things of all these rows.
         """
 
     def keep(self, work: Work, ids: str) -> None:
@@ -168,7 +175,7 @@ def merge(
     Leaves temporary tables behind, and where it raises an open transaction: close the cursor afterwards.
     """
     work.run("BEGIN TRANSACTION")
-    source.bring_rows(work, "SELECT id FROM staged")
+    source.bring_staged(work)
     met = hush(work, f"seq >> {_SEQ_BITS}", only_count=dry_run)
     merged = tuple(replace(one, erased=met.get(number, 0)) for number, one in enumerate(_accept(work, totals)))
     written = 0

@@ -13,6 +13,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from turnout.errors import TurnoutError
+from turnout.query.sql import Statement
 from turnout.store.layout import MARK, unfinished
 from turnout.store.persons import looked_through
 from turnout.store.postgres_citus import is_citus
@@ -182,9 +183,12 @@ class PostgresStore(PostgresTables):
 
         return self._change(provider, prepared).deleted
 
-    def version(self, provider_id: int) -> int | None:
+    def version(self, provider_id: int, snapshot: Snapshot | None = None) -> int | None:
         """How often a provider's attendances have changed."""
-        found = self._rows("SELECT version FROM change WHERE provider_id = %s", provider_id)
+        if snapshot:
+            found = snapshot.rows(Statement("SELECT version FROM change WHERE provider_id = $1", (provider_id,)))
+        else:
+            found = self._rows("SELECT version FROM change WHERE provider_id = %s", provider_id)
         return int(found[0][0]) if found else 0
 
     def status(self) -> StoreStatus:

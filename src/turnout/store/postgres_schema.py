@@ -74,3 +74,5 @@ def definitions() -> Iterator[str]:
     yield "CREATE INDEX attendances_by_change ON attendances (provider_id, updated_at, id)"
     # A customer's attendances, and which of them is the first.
     yield f"CREATE INDEX attendances_by_customer ON attendances (provider_id, {FIRST_OF}, {FIRST_BY}, id)"
+    # Rows that arrive with an event's new name or time: all others of that event repeat it.
+    yield "CREATE INDEX attendances_by_event ON attendances (provider_id, event_id)"

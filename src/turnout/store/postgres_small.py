@@ -11,14 +11,17 @@ import secrets
 from dataclasses import astuple, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
+
 from turnout.errors import TurnoutError
+from turnout.query.sql import Statement
 from turnout.store.base import KEPT, Answered, Provider, StoredPlace, Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    import psycopg
+    from turnout.store.base import Snapshot
 
     Alone = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
     # Given a `postgres_walls.Scope`: it sees the rows of whom it is about.
@@ -29,6 +32,7 @@ _LOCK: Final = 0x7475726E
 """Tells the locks of merges from others, of 32 bits."""
 _PROVIDERS: Final = "providers"
 """The name in `meta` of how often the providers have changed."""
+_PROVIDERS_CHANGED: Final = f"SELECT value FROM meta WHERE name = '{_PROVIDERS}'"
 _CHANGED: Final = (
     "INSERT INTO meta (name, value) VALUES (%s, '1') ON CONFLICT (name) "
     "DO UPDATE SET value = (meta.value::BIGINT + 1)::TEXT"
@@ -87,15 +91,18 @@ class PostgresTables:
 
     def providers(self) -> dict[int, Provider]:
         """All providers by id, in the order of their ids; the caller's own copy."""
-        asked = f"SELECT value FROM meta WHERE name = '{_PROVIDERS}'"
-        found = self._rows(asked)
-        if not found:
+        found = self._rows(_PROVIDERS_CHANGED)
+        return self._providers_of(found[0][0] if found else None)
+
+    def _providers_of(self, present: str | None) -> dict[int, Provider]:
+        """All providers, read anew where others are known than those of the present version; there is None of none."""
+        if present is None:
             return {}
         version, known = self._known
-        if found[0][0] != version:
+        if present != version:
             with self._transaction() as connection:
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                ((version,),) = connection.execute(asked).fetchall()
+                ((version,),) = connection.execute(_PROVIDERS_CHANGED).fetchall()
                 rows = connection.execute(f"SELECT {_names(Provider)} FROM provider ORDER BY id").fetchall()
             known = {row[0]: Provider(*row) for row in rows}
             self._known = version, known
@@ -109,6 +116,14 @@ class PostgresTables:
         """The token with this hash, revoked and expired ones included."""
         found = self._rows(f"SELECT {_names(Token)} FROM token WHERE sha256 = %s", sha256)
         return _token(found[0]) if found else None
+
+    def token_and_providers(self, sha256: str) -> tuple[Token | None, dict[int, Provider]]:
+        """Both, by one question; for the providers it is only asked whether they have changed."""
+        asked = f"({_PROVIDERS_CHANGED}), {_names(Token)}"
+        ((version, *row),) = self._rows(
+            f"SELECT {asked} FROM (VALUES (1)) AS one LEFT JOIN token ON sha256 = %s", sha256
+        )
+        return _token(tuple(row)) if row[0] is not None else None, self._providers_of(version)
 
     def add_token(self, token: Token) -> Token:
         """Add a token; return it with the id that it was given. A known hash is a `conflict`."""
@@ -139,11 +154,14 @@ class PostgresTables:
             ((value,),) = connection.execute("SELECT value FROM secret WHERE name = %s", (name,)).fetchall()
         return self._secrets.setdefault(name, bytes(value))
 
-    def place(self, provider_id: int) -> StoredPlace | None:
+    def place(self, provider_id: int, snapshot: Snapshot | None = None) -> StoredPlace | None:
         """How far the sync of a provider has come."""
-        with self._transaction(provider_id) as connection:
-            asked = "SELECT mark, as_of, document FROM sync WHERE provider_id = %s"
-            found = connection.execute(asked, (provider_id,)).fetchall()
+        asked = Statement("SELECT mark, as_of, document FROM sync WHERE provider_id = $1", (provider_id,))
+        if snapshot:
+            found = snapshot.rows(asked)
+        else:
+            with self._transaction(provider_id) as connection, psycopg.RawCursor(connection) as cursor:
+                found = cursor.execute(asked.sql, asked.values).fetchall()
         return StoredPlace(*found[0]) if found else None
 
     def answered(self, key: str) -> Answered | None:

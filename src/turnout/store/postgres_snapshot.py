@@ -69,7 +69,7 @@ class PostgresSnapshot:
     def rows(self, statement: Statement) -> list[type_row]:
         """All rows of a statement."""
         with self._at_work(), psycopg.RawCursor(self._connection) as cursor:
-            return cursor.execute(statement.sql, statement.values).fetchall()
+            return cursor.execute(statement.sql, statement.values, binary=True).fetchall()
 
     def stream(self, statement: Statement, batch: int) -> Iterator[list[type_row]]:
         """The rows of a statement in lists of at most `batch`; the server keeps the others."""

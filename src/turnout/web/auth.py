@@ -107,9 +107,9 @@ class Authenticator:
 
         Raises the 400, 401, 403 and 429 of contract sections 3 and 4.
         """
-        credential = await self.authenticate(request)
+        credential, providers = await self._known(request)
         _check_mode(request)
-        provider = _choose_provider(request, credential, await self._providers())
+        provider = _choose_provider(request, credential, providers)
         context_of(request).provider_id = provider.id
         instructor_id = instructor_of(credential)
         return Caller(credential.token_id, provider, credential.role, instructor_id, credential.subject)
@@ -119,9 +119,9 @@ class Authenticator:
 
         Checked in the order of `report_caller`. `doing` is what needs the role, for people.
         """
-        credential = await self.authenticate(request)
+        credential, providers = await self._known(request)
         _check_mode(request)
-        provider = _choose_provider(request, credential, await self._providers())
+        provider = _choose_provider(request, credential, providers)
         context_of(request).provider_id = provider.id
         _check_role(credential, doing)
         return credential, provider
@@ -138,8 +138,13 @@ class Authenticator:
         Raises `not_authenticated`, `authentication_failed` or `throttled`, and `permission_denied` where a page of
         somebody else's would change something.
         """
+        credential, _ = await self._known(request)
+        return credential
+
+    async def _known(self, request: Request) -> tuple[Credential, dict[int, Provider]]:
+        """What the request proves, and the providers: a database is asked for both at once."""
         if is_trusted(request.scope):
-            return _OWNER
+            return _OWNER, await self._providers()
         with_cookie = not request.headers.getlist("Authorization")
         try:
             sealed = session_of(request) if with_cookie else None
@@ -151,16 +156,18 @@ class Authenticator:
         except TurnoutError as error:
             await self._count_failure(request, error)
             raise
-        credential = await self.prove(request, text)
-        return credential if until is None else replace(credential, expires_at=until)
+        credential, providers = await self.prove(request, text)
+        return credential if until is None else replace(credential, expires_at=until), providers
 
-    async def prove(self, request: Request, text: str | None, *, otherwise: str | None = None) -> Credential:
-        """What a credential proves, as if the request had been sent with it; failures are counted by address.
+    async def prove(
+        self, request: Request, text: str | None, *, otherwise: str | None = None
+    ) -> tuple[Credential, dict[int, Provider]]:
+        """What a credential proves, as if the request had been sent with it, and the providers.
 
-        Where there is none, `authentication_failed` says `otherwise`.
+        Failures are counted by address. Where there is no credential, `authentication_failed` says `otherwise`.
         """
         try:
-            credential = await self._verify(text, otherwise)
+            credential, providers = await self._verify(text, otherwise)
         except TurnoutError as error:
             await self._count_failure(request, error)
             raise
@@ -168,17 +175,18 @@ class Authenticator:
         context.token_id = credential.token_id
         if self._rates:
             await self._spend(request, credential, self._rates)
-        return credential
+        return credential, providers
 
-    async def _verify(self, text: str | None, otherwise: str | None) -> Credential:
+    async def _verify(self, text: str | None, otherwise: str | None) -> tuple[Credential, dict[int, Provider]]:
         if text is None:
             raise TurnoutError("authentication_failed", otherwise)
         if text.startswith(TOKEN_PREFIX):
-            return self._opaque(await ask(self._store, self._store.token, hash_of(text)))
+            token, providers = await ask(self._store, self._store.token_and_providers, hash_of(text))
+            return self._opaque(token), providers
         if self._verifier is None:
             raise TurnoutError("authentication_failed")
         claims = await self._verifier.claims(text)
-        return _signed(text, claims, self._verifier.until(claims))
+        return _signed(text, claims, self._verifier.until(claims)), await self._providers()
 
     async def _providers(self) -> dict[int, Provider]:
         return await ask(self._store, self._store.providers)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from turnout.catalog.types import Report
     from turnout.reports import Page
-    from turnout.store.base import StoredPlace
+    from turnout.store.base import Snapshot, StoredPlace
     from turnout.web.work import Job
 
 # Clients and proxies bound a header; of three links that repeat a very long request, only the needed one is sent.
@@ -45,18 +45,32 @@ async def answer_report(report: Report, request: Request) -> Response:
     format_ = FORMATS[asked.format] if asked.format else preferred_format(request.headers.getlist("Accept"), _OFFERED)
     context.mark("read")
 
+    store, provider_id = services.store, caller.provider.id
+
     def look() -> tuple[StoredPlace | None, Page | None]:
         # Before the rows are read: what comes meanwhile makes them fresher than the place says, never older.
-        return services.store.place(caller.provider.id), services.answers.kept(asked, format_)
+        return store.place(provider_id), services.answers.kept(asked, format_)
 
-    def answer(job: Job) -> Page:
-        return services.answers.answer(asked, format_, on_snapshot=job.attach)
+    def answer(job: Job) -> tuple[StoredPlace | None, Page]:
+        found = place
 
-    place, page = await ask(services.store, look)
+        def attach(snapshot: Snapshot) -> None:
+            nonlocal found
+            job.attach(snapshot)
+            if store.shared:
+                found = store.place(provider_id, snapshot)
+
+        page = services.answers.answer(asked, format_, on_snapshot=attach)
+        return found, page
+
+    place, page = None, None
+    if not store.shared or services.answers.has(asked, format_):
+        place, page = await ask(store, look)
     if services.metrics:
         services.metrics.answer(kept=page is not None)
     if page is None:
-        page = await services.workers.run(answer, request=request)
+        made = await services.workers.run(answer, request=request)
+        place, page = made
     context.mark("answer")
     headers = {**_headers(request, page), **handling.headers(asked.cleaned.ignored)}
     if place and place.as_of is not None:

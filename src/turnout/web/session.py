@@ -32,7 +32,7 @@ async def sign_in(request: Request) -> Response:
     services = context.services
     name, given = _way(await members(request))
     text = services.once.take(given, context.now) if name == "once" else given.strip()
-    credential = await services.auth.prove(request, text, otherwise=_USED)
+    credential, _ = await services.auth.prove(request, text, otherwise=_USED)
     instructor_of(credential)
     until = min(context.now + LONGEST, credential.expires_at or context.now + LONGEST)
     value = services.auth.sessions.seal(text or "", until)

@@ -1,0 +1,45 @@
+"""The limit for PostgreSQL: the statements of a page by psycopg alone, on one connection, fetched into Python.
+
+As `bench.engine`, which takes the statements down: a `Slice` in, milliseconds out. There is no transaction around them.
+
+`python -m bench.psycopg_alone FILE` answers the questions that the file has: msgpack of an `engine.Setup`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import psycopg
+
+from bench.engine import Setup, Slice, repeated, statements_of
+from bench.worker import serve
+
+if TYPE_CHECKING:
+    from turnout.query.sql import Statement
+
+# As the store's own connections, so that the database plans alike.
+_OPTIONS: Final = "-c TimeZone=UTC -c jit=off"
+
+
+def _once(connection: psycopg.Connection[Any], statements: list[Statement]) -> float:
+    """The milliseconds of one answer."""
+    began = time.perf_counter()
+    for statement in statements:
+        psycopg.RawCursor(connection).execute(statement.sql, statement.values).fetchall()
+    return (time.perf_counter() - began) * 1000
+
+
+def main(file: str) -> None:
+    """Do slices until there are no more."""
+    setup = msgspec.msgpack.decode(Path(file).read_bytes(), type=Setup)
+    statements = statements_of(setup)
+    with psycopg.connect(setup.database, autocommit=True, prepare_threshold=None, options=_OPTIONS) as connection:
+        serve(Slice, lambda slice_: repeated(lambda: _once(connection, statements[slice_.name]), slice_))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
