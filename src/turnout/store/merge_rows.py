@@ -45,11 +45,8 @@ class Rows:
         self._work = work
         self._before = retention_mark(work)
 
-    def write(self, changed: Iterable[Thing]) -> tuple[int, int]:
-        """Write every wide row that this merge changes; return how many, and how many were replaced.
-
-        `changed` are the kinds that changed.
-        """
+    def write(self, changed: Iterable[Thing]) -> int:
+        """Write every wide row that this merge changes; return how many. `changed` are the kinds that changed."""
         self._work.run(f"CREATE TEMP TABLE fresh AS {_accepted()}")
         for thing in changed:
             self._add_rows_of_changed(thing)
@@ -61,21 +58,21 @@ class Rows:
         """Write every wide row that changes because the rows in `stored` were deleted; return how many."""
         self._work.run("CREATE TEMP TABLE fresh AS SELECT * FROM stored LIMIT 0")
         self._find_firsts(f"SELECT DISTINCT {schema.FIRST_OF} FROM stored")
-        written, _ = self._rewrite()
-        return written
+        return self._rewrite()
 
-    def _rewrite(self) -> tuple[int, int]:
+    def _rewrite(self) -> int:
         self._add_rows_of_other_firsts()
         for thing in _MANY:
             self._work.run(
                 f"CREATE TEMP TABLE {_named(thing.name)} AS SELECT DISTINCT {thing.reference} AS id FROM fresh"
             )
         find_starts(self._work, f"SELECT id FROM {_named(EVENT.name)}")
-        (count,) = self._work.one("SELECT count(*) FROM fresh")
-        replaced = self._work.count(f"DELETE FROM attendances WHERE {MINE} AND id IN (SELECT id FROM fresh)")
+        (written,) = self._work.one("SELECT count(*) FROM fresh")
+        self._work.run(f"DELETE FROM attendances WHERE {MINE} AND id IN (SELECT id FROM fresh)")
         # A reader passes over whole groups of rows: within one, their order does not matter.
-        order = f"ORDER BY {schema.FIRST_BY}, id" if count > schema.ROW_GROUP else ""
-        return self._work.count(f"INSERT INTO attendances {self._wide()} {order}"), replaced
+        order = f"ORDER BY {schema.FIRST_BY}, id" if written > schema.ROW_GROUP else ""
+        self._work.run(f"INSERT INTO attendances {self._wide()} {order}")
+        return int(written)
 
     def _add_rows_of_changed(self, thing: Thing) -> None:
         """Add the stored rows that repeat a truth of a thing that changed."""
