@@ -55,11 +55,12 @@ def postgres_run(data: DataSet) -> PostgresRun:
         copied(data.database, "anew"), data.directory / "embedded.log", turnout_server.ANEW
     ) as server:
         expected = _answers(server, data, asked)
-    with database_server(f"postgresql-{data.rows}") as address:
+    with database_server(f"postgresql-{data.rows}") as server_address:
+        address = new_database(server_address)
         seconds = fill(address, data)
         version, size = _facts(address)
         pages, mixes = _served(data, asked, address, expected)
-        imported = _imported(address, ROWS if data.rows >= ROWS else QUICK_ROWS)
+        imported = _imported(server_address, ROWS if data.rows >= ROWS else QUICK_ROWS)
     return PostgresRun(
         rows=data.rows,
         version=version,

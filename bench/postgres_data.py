@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import psycopg
-from tests.cluster import Cluster
+from tests.cluster import Cluster, as_administrator
 
 from bench.children import BenchError
 from bench.copies import copied
@@ -19,6 +19,8 @@ from turnout.store.duckdb_file import attach, cursor_of
 from turnout.store.open import open_store
 from turnout.store.postgres_rows import put_rows
 from turnout.store.postgres_schema import definitions
+from turnout.store.postgres_walls import say as say_whose
+from turnout.store.schema import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +68,9 @@ def fill(address: str, data: DataSet) -> float:
         say("Making the indexes", passing=True)
         for index in indexes:
             connection.execute(index)
-        connection.execute("VACUUM (ANALYZE)")
+        for table in tables():
+            connection.execute(f"VACUUM (ANALYZE) {table}")
+    with psycopg.connect(as_administrator(address)) as connection:
         connection.execute("CHECKPOINT")
     seconds = time.perf_counter() - began
     say(f"Filled PostgreSQL with {data.rows:,} rows in {seconds:,.0f} s.")
@@ -80,6 +84,7 @@ def _copy(file: Path, connection: psycopg.Connection[tuple[object, ...]], provid
         cursor = cursor_of(engine)
         for provider in providers:
             with connection.transaction():
+                say_whose(connection, provider)
                 for table in ("attendances", *(thing.name for thing in THINGS)):
                     mine = f"SELECT * FROM {table} WHERE provider_id = {provider}"
                     put_rows(connection, table, provider, cursor, mine)

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import psycopg
 
+from bench.children import BenchError
 from bench.engine import Setup, Slice, repeated, statements_of
 from bench.worker import serve
+from turnout.store.postgres_walls import SETTING
 
 if TYPE_CHECKING:
     from turnout.query.sql import Statement
@@ -25,12 +27,17 @@ if TYPE_CHECKING:
 _OPTIONS: Final = "-c TimeZone=UTC -c jit=off"
 
 
-def _once(connection: psycopg.Connection[Any], statements: list[Statement]) -> float:
-    """The milliseconds of one answer."""
+def _once(connection: psycopg.Connection[Any], provider: int, statements: list[Statement]) -> float:
+    """The milliseconds of one answer; whose rows the connection is about is said before."""
+    connection.execute("SELECT set_config(%s, %s, false)", (SETTING, str(provider)))
+    rows: list[tuple[Any, ...]] = []
     began = time.perf_counter()
     for statement in statements:
-        psycopg.RawCursor(connection).execute(statement.sql, statement.values).fetchall()
-    return (time.perf_counter() - began) * 1000
+        rows = psycopg.RawCursor(connection).execute(statement.sql, statement.values).fetchall()
+    milliseconds = (time.perf_counter() - began) * 1000
+    if not rows:
+        raise BenchError(f"psycopg alone finds no rows of provider {provider}")
+    return milliseconds
 
 
 def main(file: str) -> None:
@@ -38,7 +45,12 @@ def main(file: str) -> None:
     setup = msgspec.msgpack.decode(Path(file).read_bytes(), type=Setup)
     statements = statements_of(setup)
     with psycopg.connect(setup.database, autocommit=True, prepare_threshold=None, options=_OPTIONS) as connection:
-        serve(Slice, lambda slice_: repeated(lambda: _once(connection, statements[slice_.name]), slice_))
+        providers = {asked.name: asked.provider for asked in setup.questions}
+
+        def do(slice_: Slice) -> list[float]:
+            return repeated(lambda: _once(connection, providers[slice_.name], statements[slice_.name]), slice_)
+
+        serve(Slice, do, psycopg.Error)
 
 
 if __name__ == "__main__":
