@@ -48,7 +48,7 @@ class Counted:
         self.read = 0
         opened = store.snapshot
 
-        def snapshot(provider_id: int | None) -> object:
+        def snapshot(provider_id: int | None, *, long: bool = False) -> object:
             self.read += 1
             return opened(provider_id)
 

@@ -45,7 +45,7 @@ def write_file(
     caller's to remove. Raises `OSError` where the file cannot be written, else as `Snapshot` does.
     """
     written = 0
-    with store.snapshot(request.scope.provider_id) as snapshot, file.open("wb") as out:
+    with store.snapshot(request.scope.provider_id, long=True) as snapshot, file.open("wb") as out:
         on_snapshot(snapshot)
         request = settled(request, snapshot.rows, snapshot.dialect)
         the_plan = plan(request, snapshot.dialect, with_order_keys=False)

@@ -128,7 +128,7 @@ def _export(store: Store, provider: Provider, customer: int, now: int) -> Iterat
     asked = [("columns", columns), ("customers", str(customer)), ("include_future", "true")]
     scope = Scope(provider.id, ZoneInfo(provider.timezone), provider.week_start)
     request = parse(ATTENDANCES, asked, scope, now=now, box=cursor_box(store))
-    with store.snapshot(provider.id) as snapshot:
+    with store.snapshot(provider.id, long=True) as snapshot:
         the_plan = plan(request, snapshot.dialect)
         ((total,),) = snapshot.rows(count_statement(the_plan))
         head = _head(store, snapshot, provider, customer, now) | {"total": total}

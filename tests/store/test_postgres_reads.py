@@ -65,7 +65,7 @@ class Postgres:
 
     pool: ConnectionPool[Any]
 
-    def snapshot(self, provider_id: int | None) -> AbstractContextManager[Snapshot]:
+    def snapshot(self, provider_id: int | None, *, long: bool = False) -> AbstractContextManager[Snapshot]:
         return snapshot_of(self.pool, provider_id)
 
 

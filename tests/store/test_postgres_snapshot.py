@@ -91,6 +91,15 @@ def test_one_that_runs_is_stopped_and_stays_so(pool: ConnectionPool[Any]) -> Non
         assert another.rows(COUNT) == [(ROWS,)]
 
 
+def test_a_statement_that_takes_too_long_is_ended_by_the_database(pool: ConnectionPool[Any]) -> None:
+    """Whatever becomes of the process that asked; the connection is as good as before."""
+    with snapshot_of(pool, 1, limit=0.05) as snapshot, pytest.raises(TurnoutError) as caught:
+        snapshot.rows(LONG)
+    assert caught.value.code == "query_timeout"
+    with snapshot_of(pool, 1) as snapshot:
+        assert snapshot.rows(Statement("SHOW statement_timeout", ())) == [("0",)]
+
+
 def test_a_connection_that_is_lost(pool: ConnectionPool[Any], address: str) -> None:
     with snapshot_of(pool, None) as snapshot:
         ((process,),) = snapshot.rows(Statement("SELECT pg_backend_pid()", ()))

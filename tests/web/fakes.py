@@ -79,7 +79,7 @@ class FakeStore:
         self.snapshot_class = FakeSnapshot
 
     @contextmanager
-    def snapshot(self, provider_id: int | None) -> Iterator[FakeSnapshot]:
+    def snapshot(self, provider_id: int | None, *, long: bool = False) -> Iterator[FakeSnapshot]:
         yield self.snapshot_class(self)
 
     def providers(self) -> dict[int, Provider]:

@@ -205,10 +205,11 @@ class Store(Protocol):
         """The page's saved views."""
         ...
 
-    def snapshot(self, provider_id: int | None) -> AbstractContextManager[Snapshot]:
+    def snapshot(self, provider_id: int | None, *, long: bool = False) -> AbstractContextManager[Snapshot]:
         """A view of a provider's data that lasts as long as the context. It blocks nobody, and nobody blocks it.
 
         A store may hide other providers' data from it, whatever a statement asks for. None: of no provider's data.
+        Statements of one that is not for `long` may be ended by the database when they take longer than a page may.
         """
         ...
 

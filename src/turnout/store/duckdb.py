@@ -79,7 +79,7 @@ class DuckStore:
         places = cursor.execute("SELECT provider_id, mark, as_of, document FROM sync").fetchall()
         self._places = {provider_id: StoredPlace(*place) for provider_id, *place in places}
 
-    def snapshot(self, provider_id: int | None) -> AbstractContextManager[Snapshot]:  # noqa: ARG002 - one file has one wall
+    def snapshot(self, provider_id: int | None, *, long: bool = False) -> AbstractContextManager[Snapshot]:  # noqa: ARG002 - one file has one wall, and one process ends what takes long
         """A consistent view; see `base.Snapshot`. It shows every provider."""
         return self._engine.snapshot()
 

@@ -37,13 +37,15 @@ def open_store(
     threads: int | None = None,
     temp_directory: str | None = None,
     connections: int = CONNECTIONS,
+    limit: float | None = None,
 ) -> Store:
     """Open the store at `url`: a file's path, or `duckdb:///PATH`, is the embedded store, `postgresql://` a database.
 
     With `create` it is made where there is none. `memory_limit` (such as `1GB`) and `threads` bound what the engine of
     this process takes; what does not fit in memory goes to `temp_directory`, by default what `kept_beside` says. To a
-    database there are at most so many `connections`. Raises `TurnoutError` `storage_unavailable`, of which `StoreOwned`
-    names the process that has the file open, and `not_found`.
+    database there are at most so many `connections`, and it ends a page's statement after `limit` seconds. Raises
+    `TurnoutError` `storage_unavailable`, of which `StoreOwned` names the process that has the file open, and
+    `not_found`.
     """
     spilled = Path(temp_directory) if temp_directory else None
     if is_file(url):
@@ -56,6 +58,7 @@ def open_store(
         create=create,
         memory_limit=memory_limit,
         connections=connections,
+        limit=limit,
     )
 
 

@@ -69,7 +69,8 @@ _VIEWS: Final = 0x76696577
 class PostgresStore(PostgresTables):
     """A `Store` in a PostgreSQL database. With `create`, its tables are made where there are none.
 
-    There are at most so many `connections`. A merge that needs more memory than `memory_limit` writes to the directory
+    There are at most so many `connections`, and a page's statement is ended by the database after `limit` seconds, also
+    where this process cannot end it. A merge that needs more memory than `memory_limit` writes to the directory
     `spilled`. Raises `storage_unavailable` where the database is not reached or, unless it may be `in_part`, holds a
     part of a store that is being moved, and `not_found` where it has no tables.
     """
@@ -84,10 +85,12 @@ class PostgresStore(PostgresTables):
         create: bool = True,
         memory_limit: str | None = None,
         connections: int = 8,
+        limit: float | None = None,
         in_part: bool = False,
     ) -> None:
         self._spilled = spilled
         self._memory_limit = memory_limit
+        self._limit = limit
         self._pool: ConnectionPool[psycopg.Connection[type_row]] = ConnectionPool(
             address,
             kwargs={**_PATIENCE, "autocommit": True, "prepare_threshold": None, "options": _SETTINGS},
@@ -116,9 +119,9 @@ class PostgresStore(PostgresTables):
             self._pool.close()
             raise
 
-    def snapshot(self, provider_id: int | None) -> AbstractContextManager[Snapshot]:
+    def snapshot(self, provider_id: int | None, *, long: bool = False) -> AbstractContextManager[Snapshot]:
         """A consistent view of a provider's data; see `base.Snapshot`."""
-        return snapshot_of(self._pool, provider_id, apart=self._is_citus)
+        return snapshot_of(self._pool, provider_id, apart=self._is_citus, limit=None if long else self._limit)
 
     def put_provider(self, provider: Provider) -> None:
         """Add a provider, or replace the one with its id; with another zone, its rows get other local starts."""

@@ -146,23 +146,35 @@ class PostgresSnapshot:
             self._idle.set()
 
 
-def begin(connection: psycopg.Connection[Any], provider_id: int | None, *, apart: bool) -> None:
+def begin(
+    connection: psycopg.Connection[Any], provider_id: int | None, *, apart: bool, limit: float | None = None
+) -> None:
     """Begin a transaction that reads, and say whose data it shows: in one message, which costs no second way.
+
+    Its statements may take `limit` seconds.
 
     In two where they are sent `apart`: Citus sends its workers the whole message of a setting, which has to be alone.
     """
-    messages = [_BEGIN] if provider_id is None else [_BEGIN, saying(provider_id)]
+    messages = [_BEGIN]
+    if limit is not None:
+        messages.append(f"SET LOCAL statement_timeout = {limit * 1000:.0f}")
+    if provider_id is not None:
+        messages.append(saying(provider_id))
     for message in messages if apart else ["; ".join(messages)]:
         connection.execute(message)
 
 
 @contextmanager
 def snapshot_of(
-    pool: ConnectionPool[psycopg.Connection[type_row]], provider_id: int | None, *, apart: bool = False
+    pool: ConnectionPool[psycopg.Connection[type_row]],
+    provider_id: int | None,
+    *,
+    apart: bool = False,
+    limit: float | None = None,
 ) -> Iterator[PostgresSnapshot]:
-    """A consistent view of a provider's data, until the block ends. For `apart` see `begin`."""
+    """A consistent view of a provider's data, until the block ends. For `apart` and `limit` see `begin`."""
     with database_errors("Reading the store"), pool.connection() as connection:
-        begin(connection, provider_id, apart=apart)
+        begin(connection, provider_id, apart=apart, limit=limit)
         snapshot = PostgresSnapshot(connection)
         try:
             yield snapshot

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 PATIENCE: Final = 5.0
 """How many seconds are given to an owner that may soon be done, such as the other end of a pipe."""
 PAUSE: Final = 0.02
+_LATER: Final = 5.0
+"""So many seconds after this process should have ended a statement, the database does."""
 _OTHERS: Final = 12
 """Connections beside those of queries and exports: for merges, and whoever is asked who they are."""
 
@@ -42,6 +44,7 @@ def open_own(settings: Settings, *, create: bool = True, patience: float = PATIE
                 threads=settings.threads,
                 temp_directory=temporary,
                 connections=settings.query_concurrency + settings.export_concurrency + _OTHERS,
+                limit=settings.query_timeout + _LATER,
             )
         except StoreOwned as owned:
             if owned.command == SERVER or time.monotonic() - began >= patience:
