@@ -15,8 +15,9 @@ help: ## Show this list
 demo: .stamp-run ## Start a server with a realistic studio's data, and print a token and a curl line
 	$(BIN)/turnout serve --demo --database .demo/turnout.duckdb
 
-test: .stamp-dev ## Run all tests
+test: .stamp-dev ## Run all tests, and those of any store on databases as well
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --store postgresql
 
 lint: .stamp-dev ## Formatting, lint and types
 	$(BIN)/ruff format --check .

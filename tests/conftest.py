@@ -33,6 +33,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On databases, only what is not about the embedded store's file, or about no store."""
+    if config.getoption("--store") == "embedded":
+        return
+    chosen = [
+        item for item in items if item.get_closest_marker("any_store") and not item.get_closest_marker("embedded")
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _databases(request: pytest.FixtureRequest) -> Iterator[None]:
     import databases

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from live import Answer, Asking
     from turnout.store.base import Store
 
+pytestmark = pytest.mark.any_store
+
+
 SECOND = 1_000_000
 NOW = 1_790_000_000 * SECOND  # 2026-09-21T14:13:20Z
 PATH = "/api/v2/reports/attendances/data"
@@ -133,6 +136,7 @@ def test_an_import_that_changes_nothing_keeps_the_answers(served: Counted) -> No
     assert served.reads(served.all, "")[0] == 0
 
 
+@pytest.mark.embedded
 def test_what_is_asked_during_a_merge_is_read_and_not_kept(served: Counted) -> None:
     served.reads(served.all, "")
     before, during = [], []

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from live import Answer, Asking
     from oracle.data import Row
 
+pytestmark = pytest.mark.any_store
+
+
 LATER = calendar.micros("2030-01-01T00:00:00Z")
 
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from live import Answer, Asking
     from oracle.data import Row
 
+pytestmark = pytest.mark.any_store
+
+
 NOW = calendar.micros("2026-06-01T12:00:00Z")
 ZONES = {1: "Europe/London", 2: "America/New_York", 3: "UTC"}
 VALUES = "/api/v2/reports/attendances/values"

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from oracle.requests import DataSet
     from worlds import Calendar, World
 
+pytestmark = pytest.mark.any_store
+
+
 VALUES = "/api/v2/reports/attendances/values"
 LARGE = (0, 1, 4, 5)
 KNOWN = {parameter.name for parameter in LOOK_UP.parameters}

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from oracle.data import Row
     from worlds import Studio, World
 
+pytestmark = pytest.mark.any_store
+
+
 NOW = calendar.micros("2026-06-01T22:30:00.5Z")
 TENANT = Tenant(1, "Europe/Berlin", "monday")
 

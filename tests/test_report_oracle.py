@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from oracle.data import Row
     from worlds import Calendar, World
 
+pytestmark = pytest.mark.any_store
+
+
 PROVIDERS = range(8)
 LARGE = (0, 1, 4, 5)
 

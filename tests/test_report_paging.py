@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from oracle.requests import DataSet, Pairs
     from worlds import Calendar, World
 
+pytestmark = pytest.mark.any_store
+
+
 MOST_PAGES = 10
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from live import Asking
     from oracle.data import Row
 
+pytestmark = pytest.mark.any_store
+
+
 NOW = calendar.micros("2026-06-01T12:00:00Z")
 EVERYTHING = Ask(columns=tuple(column.key for column in TABLE), sort=(("id", False),), include_future=True, limit=100)
 QUERY = {

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from live import Answer
 
+pytestmark = pytest.mark.any_store
+
+
 NOW = calendar.micros("2026-06-01T12:00:00Z")
 VIEWS = "/page/v1/views"
 JSON = {"Content-Type": "application/json"}

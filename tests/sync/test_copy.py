@@ -14,6 +14,8 @@ from turnout.sync.errors import SyncError
 from turnout.sync.place import TYPES, Place, new_mark, new_state
 from turnout.sync.target import StoreTarget, read_place
 
+pytestmark = pytest.mark.any_store
+
 
 def fill(service, rows: int, *, seconds: float = 60.0, first: int = 1) -> None:
     """Rows that changed one after the other, the greatest id last."""

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from turnout.store.base import Store
     from turnout.store.jobs import Job
 
+pytestmark = pytest.mark.any_store
+
+
 NOW = parse_instant("2026-11-23T10:00:00Z", load_zone("UTC"))
 EXPORT, JOBS = "/api/v2/reports/attendances/export", "/api/v2/jobs"
 MEMBERS = (

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from live import Answer
     from turnout.store.base import Store
 
+pytestmark = pytest.mark.any_store
+
+
 SECOND = 1_000_000
 NOW = 1_790_000_000 * SECOND
 DAY = 86_400 * SECOND

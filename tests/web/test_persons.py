@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from live import Answer, Asking
     from turnout.store.base import Store
 
+pytestmark = pytest.mark.any_store
+
+
 NOW = parse_instant("2026-11-23T10:00:00Z", load_zone("UTC"))
 ERASURES, CUSTOMERS, RETENTION = "/admin/v1/erasures", "/admin/v1/customers", "/admin/v1/retention"
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from live import Answer, Asking
     from turnout.store.base import Store
 
+pytestmark = pytest.mark.any_store
+
+
 NOW = 1_790_000_000_000_000
 DAY = 86_400_000_000
 PATH = "/ingest/v1/uploads"

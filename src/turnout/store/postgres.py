@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from psycopg_pool import ConnectionPool
 
 from turnout.errors import TurnoutError
 from turnout.query.sql import Statement
@@ -20,9 +19,10 @@ from turnout.store.postgres_citus import is_citus
 from turnout.store.postgres_jobs import PostgresJobs
 from turnout.store.postgres_migrations import make_tables
 from turnout.store.postgres_persons import Changing, PostgresPersons
+from turnout.store.postgres_pool import Connections
 from turnout.store.postgres_small import PostgresTables, lock, put_provider
 from turnout.store.postgres_small import remember as remember_in
-from turnout.store.postgres_snapshot import connected, database_errors, snapshot_of
+from turnout.store.postgres_snapshot import database_errors, snapshot_of
 from turnout.store.postgres_together import PostgresTogether
 from turnout.store.postgres_upkeep import PostgresUpkeep
 from turnout.store.postgres_walls import say
@@ -43,21 +43,6 @@ if TYPE_CHECKING:
 
     Step = Callable[[Work, Postgres], Outcome]
 
-_SETTINGS: Final = (
-    "-c TimeZone=UTC -c jit=off -c client_connection_check_interval=2s "
-    # So that the nodes of a Citus cluster hear as well whose rows a transaction is about.
-    "-c citus.propagate_set_commands=local"
-)
-_PATIENCE: Final[dict[str, Any]] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
-"""How long, in seconds and milliseconds, a machine that says nothing is taken for one that is there."""
-_WAIT: Final = 3.0
-"""So many seconds a free connection is waited for."""
 _CHANGED: Final = (
     "INSERT INTO change (provider_id, version, attendances) VALUES (%s, 1, %s) ON CONFLICT (provider_id) "
     "DO UPDATE SET version = change.version + 1, attendances = change.attendances + EXCLUDED.attendances"
@@ -91,24 +76,13 @@ class PostgresStore(PostgresTables):
         self._spilled = spilled
         self._memory_limit = memory_limit
         self._limit = limit
-        self._pool: ConnectionPool[psycopg.Connection[type_row]] = ConnectionPool(
-            address,
-            kwargs={**_PATIENCE, "autocommit": True, "prepare_threshold": None, "options": _SETTINGS},
-            min_size=1,
-            max_size=connections,
-            timeout=_WAIT,
-            # Whoever comes next tries anew, at once: a pool that tries by itself waits longer each time.
-            reconnect_timeout=0,
-            open=False,
-        )
+        self._pool = Connections(address, connections)
         super().__init__(self._transaction, self._alone)
         self.jobs = PostgresJobs(self._transaction)
         self.views = ViewTable(self._running)
         self.persons = PostgresPersons(self._changing, self._transaction, self._alone)
         self.upkeep = PostgresUpkeep(self._alone)
         self.together = PostgresTogether(self._alone)
-        connected(address, **_PATIENCE).close()
-        self._pool.open()
         try:
             with self._transaction() as connection:
                 make_tables(connection, create=create)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
 import psycopg
@@ -16,8 +16,7 @@ from turnout.store.postgres_walls import saying
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-
-    from psycopg_pool import ConnectionPool
+    from contextlib import AbstractContextManager
 
     from turnout.query.sql import Statement
     from turnout.store.base import Batch, type_row
@@ -51,6 +50,12 @@ def connected(address: str, **options: Any) -> psycopg.Connection[Any]:
     except psycopg.OperationalError as error:
         reason = " ".join(str(error).split())
         raise TurnoutError("storage_unavailable", f"The database cannot be reached: {reason}") from None
+
+
+class Lending(Protocol):
+    """What lends connections: `postgres_pool.Connections`, or the pool of the driver."""
+
+    def connection(self) -> AbstractContextManager[psycopg.Connection[Any]]: ...
 
 
 class PostgresSnapshot:
@@ -166,7 +171,7 @@ def begin(
 
 @contextmanager
 def snapshot_of(
-    pool: ConnectionPool[psycopg.Connection[type_row]],
+    pool: Lending,
     provider_id: int | None,
     *,
     apart: bool = False,

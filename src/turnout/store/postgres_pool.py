@@ -1,0 +1,87 @@
+"""The connections to a PostgreSQL database. While it is away, nobody waits for it but the one who looks."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from turnout.errors import TurnoutError
+from turnout.store.postgres_snapshot import connected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import psycopg
+
+_SETTINGS: Final = (
+    "-c TimeZone=UTC -c jit=off -c client_connection_check_interval=2s "
+    # So that the nodes of a Citus cluster hear as well whose rows a transaction is about.
+    "-c citus.propagate_set_commands=local"
+)
+_PATIENCE: Final[dict[str, Any]] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""How long, in seconds and milliseconds, a machine that says nothing is taken for one that is there."""
+_WAIT: Final = 3.0
+"""So many seconds a free connection is waited for."""
+_LOOK_AGAIN: Final = 1.0
+"""So many seconds after nobody had a connection and none came, it is looked for again."""
+
+
+class Connections:
+    """At most `most` connections to the database at `address`. Safe for use by several threads.
+
+    Raises `storage_unavailable` where the database cannot be reached, here and later.
+    """
+
+    def __init__(self, address: str, most: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._lock = Lock()
+        self._lent = 0
+        self._away_until = 0.0
+        connected(address, **_PATIENCE).close()
+        self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
+            address,
+            kwargs={**_PATIENCE, "autocommit": True, "prepare_threshold": None, "options": _SETTINGS},
+            min_size=1,
+            max_size=most,
+            timeout=_WAIT,
+            # Whoever comes next tries anew, at once: a pool that tries by itself waits longer each time.
+            reconnect_timeout=0,
+            open=True,
+        )
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection, for the length of the block."""
+        with self._lock:
+            if self._monotonic() < self._away_until:
+                raise TurnoutError("storage_unavailable", "The database is away.")
+        try:
+            connection = self._pool.getconn()
+        except PoolTimeout:
+            with self._lock:
+                if not self._lent:
+                    self._away_until = self._monotonic() + _LOOK_AGAIN
+            raise
+        with self._lock:
+            self._lent += 1
+        try:
+            with connection:  # what was begun and not ended is undone
+                yield connection
+        finally:
+            with self._lock:
+                self._lent -= 1
+            self._pool.putconn(connection)
+
+    def close(self) -> None:
+        """Let go of all of them. Harmless when done twice."""
+        self._pool.close()

@@ -1,0 +1,82 @@
+"""Connections to a database that goes: nobody waits for it but the one who looks, and it is found when it is back."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING
+
+import psycopg_pool
+import pytest
+
+from cluster import cluster_of_its_own
+from turnout.errors import TurnoutError
+from turnout.store.postgres_pool import Connections
+from turnout.store.postgres_snapshot import database_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cluster import Cluster
+
+
+@pytest.fixture
+def machine() -> Iterator[Cluster]:
+    with cluster_of_its_own() as made:
+        yield made
+
+
+def ask(connections: Connections) -> int:
+    with database_errors("Asking"), connections.connection() as connection:
+        ((found,),) = connection.execute("SELECT 1").fetchall()
+        return int(found)
+
+
+def test_a_database_that_is_away_is_looked_for_by_one(machine: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, looked = 0.0, 0
+    real = psycopg_pool.ConnectionPool.getconn
+
+    def counted(self: psycopg_pool.ConnectionPool) -> object:
+        nonlocal looked
+        looked += 1
+        return real(self, timeout=0.2)
+
+    with closing(Connections(machine.address, 1, lambda: now)) as connections:
+        assert ask(connections) == 1
+        monkeypatch.setattr(psycopg_pool.ConnectionPool, "getconn", counted)
+        machine.kill()
+        for _ in range(5):  # the first has a connection that is none any more
+            with pytest.raises(TurnoutError, match=r"Asking failed|The database is away") as caught:
+                ask(connections)
+            assert caught.value.code == "storage_unavailable"
+        assert looked == 2
+        now += 2
+        with pytest.raises(TurnoutError):
+            ask(connections)
+        assert looked == 3
+        machine.start()
+        with pytest.raises(TurnoutError, match="The database is away"):
+            ask(connections)
+        now += 2
+        monkeypatch.undo()
+        assert ask(connections) == 1
+
+
+def test_a_pool_that_is_in_use_is_waited_for(machine: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all connections are lent, the database is there."""
+    monkeypatch.setattr("turnout.store.postgres_pool._WAIT", 0.1)
+    with closing(Connections(machine.address, 1)) as connections:
+        with connections.connection():
+            for _ in range(2):
+                with pytest.raises(psycopg_pool.PoolTimeout), connections.connection():
+                    pass
+        assert ask(connections) == 1
+
+
+def test_what_was_begun_is_undone(machine: Cluster) -> None:
+    with closing(Connections(machine.address, 1)) as connections:
+        with suppress(ZeroDivisionError), connections.connection() as connection:
+            connection.execute("BEGIN")
+            connection.execute("CREATE TABLE undone (n BIGINT)")
+            raise ZeroDivisionError
+        with connections.connection() as connection:
+            assert connection.execute("SELECT to_regclass('undone')").fetchall() == [(None,)]
