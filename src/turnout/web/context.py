@@ -142,7 +142,7 @@ def context_of(request: Request) -> Context:
 def reached(request: Request) -> str:
     """The server's address as the client reached it; empty where its Host header is no host."""
     host = request.headers.get("Host", "")
-    return f"{request.url.scheme}://{host}" if _HOST.fullmatch(host) else ""
+    return f"{request.scope['scheme']}://{host}" if _HOST.fullmatch(host) else ""
 
 
 def base_url(request: Request) -> str:

@@ -87,8 +87,8 @@ def _headers(request: Request, page: Page) -> dict[str, str]:
     if page.timeframe:
         headers["X-Timeframe"] = page.timeframe
     if page.links:
-        base = base_url(request)
-        links = {rel: f'<{_address(base + request.url.path, pairs)}>; rel="{rel}"' for rel, pairs in page.links.items()}
+        address = base_url(request) + request.scope["path"]
+        links = {rel: f'<{_address(address, pairs)}>; rel="{rel}"' for rel, pairs in page.links.items()}
         if sum(map(len, links.values())) > _LONG_LINKS:
             links = {rel: link for rel, link in links.items() if rel == "next"}
         if links:
