@@ -204,6 +204,13 @@ def test_a_server_in_the_environment_counts_unless_a_store_is_named() -> None:
 
 
 def test_a_store_of_another_kind() -> None:
-    done = typed(*REPORT, "--database", "postgresql://somewhere/db")
+    done = typed(*REPORT, "--database", "mysql://somewhere/db")
     assert done.exit_code == 1
-    assert "postgresql" in done.stderr
+    assert "There is no store for 'mysql://' addresses" in done.stderr
+
+
+def test_a_database_that_is_not_there() -> None:
+    done = typed(*REPORT, "--database", "postgresql://who:secret-word@127.0.0.1:1/db")
+    assert done.exit_code == 1
+    assert "The database cannot be reached" in done.stderr
+    assert "secret-word" not in done.stderr

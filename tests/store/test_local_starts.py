@@ -220,6 +220,7 @@ def test_an_older_store_gets_them(path: Path) -> None:
         wanted = {provider.id: wide(store, provider) for provider in (STUDIO, OTHER, third)}
     with duckdb.connect(path) as old:
         old.execute("ALTER TABLE attendances DROP COLUMN event_day; ALTER TABLE attendances DROP COLUMN event_minute")
+        old.execute("DROP TABLE saved_view")
         old.execute("UPDATE meta SET value = '3' WHERE name = 'schema_version'")
     with closing(DuckStore(path)) as store:
         for provider in (STUDIO, OTHER, third):

@@ -22,6 +22,7 @@ from turnout.store.postgres import PostgresStore
 from turnout.store.postgres_owner import prepare, tidy
 from turnout.store.postgres_schema import columns_by_table
 from turnout.store.postgres_walls import ACROSS, COUNTED, EVERY, SETTING
+from turnout.store.views import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +81,10 @@ def fill(store: PostgresStore, provider: Any, number: int) -> None:
         job = Job(0, provider.id, None, "attendances", "csv", "[]", created_at=5)
         assert store.jobs.add(job, most=9, most_of_provider=9, remember=lambda _: None)
     assert store.jobs.claim(7)
+    for id_ in (1, 2):
+        assert store.views.add(
+            View(provider.id, id_, "o", f"View {id_}", "", shared=True, is_default=False, updated_at=5), 9
+        )
 
 
 def a_customer(store: PostgresStore, provider: Any) -> int:

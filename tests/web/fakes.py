@@ -138,6 +138,9 @@ class FakeJobs:
     def of_status(self, *_: object) -> list[object]:
         return []
 
+    def lost(self) -> list[object]:
+        return []
+
     def claim(self, now: int) -> None:
         return None
 

@@ -65,8 +65,8 @@ def store_that(ways: set[str]) -> FakeStore:
 def main(kind: str, *ways: str) -> None:
     if kind == "fake":
 
-        def app(store: Store, settings: Settings) -> Application:
-            return create_app(store, settings, report=who, pages=PAGES)
+        def app(store: Store, settings: Settings, **given: Any) -> Application:
+            return create_app(store, settings, report=who, pages=PAGES, **given)
 
         server.open_own = lambda _: store_that(set(ways))
         server.create_app = app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,11 +19,11 @@ SETTINGS = Settings(database="t.duckdb", memory_limit=1024, threads=3)
 
 
 @pytest.fixture
-def owned(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None, int], list[object]]:
+def owned(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None, int], list[tuple[Any, Any]]]:
     """Makes the store owned by a program for so many tries; what the tries were is in the list."""
 
     def make(program: str | None, times: int) -> list[object]:
-        tries: list[object] = []
+        tries: list[tuple[Any, Any]] = []
 
         def open_store(*given: object, **more: object) -> FakeStore:
             tries.append((given, more))
@@ -38,15 +38,19 @@ def owned(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None, int], list[o
     return make
 
 
-def test_it_is_opened_as_the_settings_say(owned: Callable[[str | None, int], list[object]]) -> None:
+def test_it_is_opened_as_the_settings_say(owned: Callable[[str | None, int], list[tuple[Any, Any]]]) -> None:
     tries = owned(None, 0)
     assert isinstance(opening.open_own(SETTINGS), FakeStore)
-    assert tries == [(("t.duckdb",), {"memory_limit": "1024B", "threads": 3})]
+    ((given, more),) = tries
+    assert given == ("t.duckdb",)
+    assert {"create": True, "memory_limit": "1024B", "threads": 3, "temp_directory": None}.items() <= more.items()
+    assert more["connections"] > SETTINGS.query_concurrency + SETTINGS.export_concurrency
+    assert more["limit"] > SETTINGS.query_timeout
 
 
 @pytest.mark.parametrize("program", ["turnout report", "turnout import", "python3", None])
 def test_an_owner_that_goes_soon_is_waited_for(
-    owned: Callable[[str | None, int], list[object]], program: str | None
+    owned: Callable[[str | None, int], list[tuple[Any, Any]]], program: str | None
 ) -> None:
     tries = owned(program, 3)
     assert isinstance(opening.open_own(SETTINGS), FakeStore)
@@ -55,7 +59,7 @@ def test_an_owner_that_goes_soon_is_waited_for(
 
 @pytest.mark.parametrize(("program", "patience"), [("turnout serve", 1000), ("turnout import", 0)])
 def test_a_server_is_not_waited_for_and_nobody_for_ever(
-    owned: Callable[[str | None, int], list[object]], program: str, patience: float
+    owned: Callable[[str | None, int], list[tuple[Any, Any]]], program: str, patience: float
 ) -> None:
     tries = owned(program, 10**9)
     with pytest.raises(StoreOwned, match=program):

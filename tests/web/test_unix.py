@@ -138,16 +138,15 @@ def test_where_long_paths_cannot_be_had(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_command_that_owns_the_store_answers_others_meanwhile(path: Path) -> None:
     settings = Settings(database=str(path.with_suffix("")))
     store = FakeStore(1)
-    with owner(store, settings, command="turnout import") as found:
-        assert found == path
-        with (
-            short_path(path) as short,
-            httpx.Client(base_url="http://x", transport=httpx.HTTPTransport(uds=short), timeout=PATIENCE) as client,
-        ):
-            assert client.get("/admin/v1/owner").json() == {"pid": os.getpid(), "command": "turnout import"}
-            made = client.post("/admin/v1/tokens", json={"providers": [1]})
-            assert made.status_code == 201
-            assert client.get("/admin/v1/status").json()["settings"]["database"] == settings.database
+    with (
+        owner(store, settings, path, command="turnout import"),
+        short_path(path) as short,
+        httpx.Client(base_url="http://x", transport=httpx.HTTPTransport(uds=short), timeout=PATIENCE) as client,
+    ):
+        assert client.get("/admin/v1/owner").json() == {"pid": os.getpid(), "command": "turnout import"}
+        made = client.post("/admin/v1/tokens", json={"providers": [1]})
+        assert made.status_code == 201
+        assert client.get("/admin/v1/status").json()["settings"]["database"] == settings.database
     assert not path.exists()
     assert len(store.tokens()) == 1
 
@@ -156,8 +155,8 @@ def test_an_owner_ends_with_a_client_still_connected(tmp_path: Path) -> None:
     settings = Settings(database=str(tmp_path / "t"))
     with socket.socket(socket.AF_UNIX) as idle:
         idle.settimeout(PATIENCE)
-        with owner(FakeStore(1), settings, command="turnout report") as found:
-            idle.connect(str(found))
+        with owner(FakeStore(1), settings, tmp_path / "t.sock", command="turnout report"):
+            idle.connect(str(tmp_path / "t.sock"))
         assert idle.recv(10) == b""
 
 
@@ -180,10 +179,10 @@ def test_who_connects_before_the_end_is_answered(tmp_path: Path) -> None:
         ended.set()
 
     asking = threading.Thread(target=ask)
-    with owner(store, settings, command="turnout report") as found:
+    with owner(store, settings, tmp_path / "t.sock", command="turnout report"):
         for client in clients:
             client.settimeout(PATIENCE)
-            client.connect(str(found))
+            client.connect(str(tmp_path / "t.sock"))
         asking.start()
     asking.join(PATIENCE)
     assert ended.is_set()
@@ -195,6 +194,6 @@ def test_who_connects_before_the_end_is_answered(tmp_path: Path) -> None:
 
 def test_an_error_in_the_block_comes_through_and_leaves_no_socket(tmp_path: Path) -> None:
     settings = Settings(database=str(tmp_path / "t"))
-    with pytest.raises(KeyError), owner(FakeStore(1), settings, command="turnout report"):
+    with pytest.raises(KeyError), owner(FakeStore(1), settings, tmp_path / "t.sock", command="turnout report"):
         raise KeyError
     assert list(tmp_path.iterdir()) == []
