@@ -33,6 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    import databases
+
+    databases.few = config.getoption("--store") == databases.POSTGRESQL
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On databases, only what is not about the embedded store's file, or about no store."""
     if config.getoption("--store") == "embedded":

@@ -19,6 +19,13 @@ EMBEDDED, POSTGRESQL = "embedded", "postgresql"
 
 server: str | None = None
 """The address of the server; None where stores are files."""
+few = False
+"""Whether fewer random cases are tried: on databases, where each takes ten times as long, after files had all of them."""
+
+
+def examples(number: int) -> int:
+    """How many random cases a test tries."""
+    return max(4, number // 8) if few else number
 
 
 def address_of(path: Path) -> str:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from databases import examples
 from live import GROUPED
 from oracle import calendar, groups, report
 from oracle.groups import GroupAsk
@@ -63,7 +64,7 @@ def compare(answer: Answer, data: DataSet, case: Case, now: int) -> None:
 
 
 @pytest.mark.parametrize("number", PROVIDERS)
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.data())
 def test_any_request(world: World, number: int, data: st.DataObject) -> None:
     """The real server: every parameter, alone and together, in every spelling."""
@@ -71,7 +72,7 @@ def test_any_request(world: World, number: int, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("number", LARGE)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_an_instructor_counts_own_events_only(world: World, number: int, data: st.DataObject) -> None:
     who, client = world.instructors[number]
@@ -80,7 +81,7 @@ def test_an_instructor_counts_own_events_only(world: World, number: int, data: s
 
 
 @pytest.mark.parametrize("number", range(9))
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.data())
 def test_any_request_at_moments_when_calendars_turn(
     calendars: tuple[Calendar, ...], number: int, data: st.DataObject
@@ -104,7 +105,7 @@ def followed(client: Asking, pairs: list[tuple[str, str]], rel: str, start: Answ
 
 
 @pytest.mark.parametrize("number", LARGE)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_links_lead_to_every_group_once(calendars: tuple[Calendar, ...], number: int, data: st.DataObject) -> None:
     """Forward from the first page, and backward from the last one."""
@@ -124,7 +125,7 @@ def test_links_lead_to_every_group_once(calendars: tuple[Calendar, ...], number:
 
 
 @pytest.mark.parametrize("number", LARGE)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.data())
 def test_head_and_conditional_requests(world: World, number: int, data: st.DataObject) -> None:
     client, case = world.clients[number], data.draw(group_cases(world.data[number]))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from databases import examples
 from inside import Inside, add_provider, import_file, new_store, token
 from oracle import calendar, look_ups
 from oracle.judge import shown_window
@@ -82,7 +83,7 @@ def check(client: Asking, data: DataSet, case: tuple[str, Ask, str, str], now: i
 
 
 @pytest.mark.parametrize("number", range(8))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.data())
 def test_any_look_up(world: World, number: int, data: st.DataObject) -> None:
     """The real server: every filter, under every other one."""
@@ -90,7 +91,7 @@ def test_any_look_up(world: World, number: int, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("number", LARGE)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.data())
 def test_an_instructor_sees_what_occurs_in_own_events_only(world: World, number: int, data: st.DataObject) -> None:
     who, client = world.instructors[number]
@@ -99,7 +100,7 @@ def test_an_instructor_sees_what_occurs_in_own_events_only(world: World, number:
 
 
 @pytest.mark.parametrize("number", range(9))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.data())
 def test_any_look_up_at_moments_when_calendars_turn(
     calendars: tuple[Calendar, ...], number: int, data: st.DataObject

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from databases import examples
 from oracle import calendar, report
 from oracle.columns import BY_KEY, DEFAULT, GROUPS, KEY_OF, PUBLISHED_NAMES, SORTABLE_NAMES, TABLE, selected
 from oracle.judge import check, same_document
@@ -27,7 +28,7 @@ LARGE = (0, 1, 4, 5)
 
 
 @pytest.mark.parametrize("number", PROVIDERS)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.data())
 def test_any_request(world: World, number: int, data: st.DataObject) -> None:
     """The real server: every parameter, alone and together, in every spelling."""
@@ -35,7 +36,7 @@ def test_any_request(world: World, number: int, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("number", LARGE)
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.data())
 def test_an_instructor_sees_own_events_only(world: World, number: int, data: st.DataObject) -> None:
     """Rows, totals, headers and links of a token that is limited to one instructor."""
@@ -45,7 +46,7 @@ def test_an_instructor_sees_own_events_only(world: World, number: int, data: st.
 
 
 @pytest.mark.parametrize("number", LARGE)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.data())
 def test_head_and_conditional_requests(world: World, number: int, data: st.DataObject) -> None:
     """HEAD has the headers of GET; the ETag is of the body, so the same body is not sent twice."""
@@ -88,7 +89,7 @@ def _as_cell(value: Any, key: str, ask: Ask) -> str:
 
 
 @pytest.mark.parametrize("number", range(9))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.data())
 def test_csv_and_json_agree_cell_for_cell(calendars: tuple[Calendar, ...], number: int, data: st.DataObject) -> None:
     """Two answers of the server, without the oracle: the same page, total and links, and the same values."""
@@ -104,7 +105,7 @@ def test_csv_and_json_agree_cell_for_cell(calendars: tuple[Calendar, ...], numbe
 
 
 @pytest.mark.parametrize("number", range(9))
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.data())
 def test_any_request_at_moments_when_calendars_turn(
     calendars: tuple[Calendar, ...], number: int, data: st.DataObject
@@ -115,7 +116,7 @@ def test_any_request_at_moments_when_calendars_turn(
 
 
 @pytest.mark.parametrize("number", range(9))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.data())
 def test_timeframes_at_moments_when_calendars_turn(
     calendars: tuple[Calendar, ...], number: int, data: st.DataObject

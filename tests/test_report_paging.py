@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from databases import examples
 from inside import Inside, add_provider, import_file, new_store, token
 from oracle import calendar, report
 from oracle.judge import compare_page
@@ -64,7 +65,7 @@ def _size(data: DataSet, wanted: int) -> int:
 
 
 @pytest.mark.parametrize("number", range(9))
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(st.data())
 def test_pages_put_together_are_the_whole(calendars: tuple[Calendar, ...], number: int, data: st.DataObject) -> None:
     """Forward by `next` to the end, and back by `prev` over the same pages."""
@@ -90,7 +91,7 @@ def test_pages_put_together_are_the_whole(calendars: tuple[Calendar, ...], numbe
 
 
 @pytest.mark.parametrize("number", [0, 4])
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.data())
 def test_pages_of_the_real_server(world: World, number: int, data: st.DataObject) -> None:
     """The same over a socket, and for a token that sees one instructor's rows."""
@@ -112,7 +113,7 @@ def test_pages_of_the_real_server(world: World, number: int, data: st.DataObject
 
 
 @pytest.mark.parametrize("number", range(9))
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.data())
 def test_limit_and_columns_may_change_on_the_way(
     calendars: tuple[Calendar, ...], number: int, data: st.DataObject
@@ -137,7 +138,7 @@ def test_limit_and_columns_may_change_on_the_way(
 
 
 @pytest.mark.parametrize("number", range(9))
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.data())
 def test_a_page_by_offset_has_neighbours(calendars: tuple[Calendar, ...], number: int, data: st.DataObject) -> None:
     """From any offset: `next` goes on where the page ends, `prev` ends where it begins and repeats none of its rows."""

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from databases import examples
 from inside import Inside, add_provider, import_file, new_store, token
 from oracle import calendar, report
 from oracle.columns import TABLE
@@ -133,7 +134,7 @@ def rows() -> st.SearchStrategy[Row]:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.lists(rows(), min_size=1, max_size=4), min_size=1, max_size=3))
 def test_any_sequence_of_imports(desk: Desk, files: list[list[Row]]) -> None:
     """Renames, moves, late and equal versions, versions that lack members, repeats in one file: counts and reports."""
@@ -143,7 +144,7 @@ def test_any_sequence_of_imports(desk: Desk, files: list[list[Row]]) -> None:
         pair.agree()
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.lists(rows(), min_size=2, max_size=5))
 def test_how_rows_are_cut_into_files_does_not_matter(desk: Desk, file: list[Row]) -> None:
     """One file, or a file for each row: the same truth."""
@@ -154,7 +155,7 @@ def test_how_rows_are_cut_into_files_does_not_matter(desk: Desk, file: list[Row]
     same_document(together.document(), apart.document())
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(rows(), min_size=1, max_size=8))
 def test_the_same_file_twice_changes_nothing(desk: Desk, file: list[Row]) -> None:
     pair = desk.provider()
