@@ -733,6 +733,7 @@ def test_erasing_a_customer_removes_the_provider_s_earlier_files(inside: Inside,
             break
 
 
+@pytest.mark.embedded
 def test_a_backup_does_not_wait_for_an_export(inside: Inside, store: Store, gate: Gate) -> None:
     admin = inside.as_(token(store, 1, 2, role="super_admin"), 1)
     number = job_of(post(admin))
@@ -867,6 +868,7 @@ def test_a_job_that_is_cancelled_as_it_begins_ends(
     assert gate.ended.acquire(timeout=20), "the work goes on"
 
 
+@pytest.mark.embedded
 def test_a_copy_of_the_store_leaves_the_original_s_files(
     start: Callable[..., Inside], store: Store, gate: Gate, tmp_path: Path
 ) -> None:

@@ -358,7 +358,7 @@ def test_answers_are_forgotten_after_a_day_also_where_nobody_comes_again(ingest:
 
 
 def kept(store: Store) -> int:
-    with store.snapshot(None) as snapshot:
+    with store.snapshot(1) as snapshot:
         ((found,),) = snapshot.rows(Statement("SELECT count(*) FROM answered", ()))
     return int(found)
 
@@ -393,7 +393,7 @@ def test_a_key_survives_a_restart(tmp_path: Path) -> None:
 
 def ids_in(store: Store) -> set[int]:
     """The ids of a store's rows, without a server."""
-    with store.snapshot(None) as snapshot:
+    with store.snapshot(1) as snapshot:
         return {id_ for (id_,) in snapshot.rows(Statement("SELECT id FROM attendances", ()))}
 
 
@@ -439,7 +439,7 @@ def test_names_without_ids_are_as_if_one_batch_came_after_the_other(tmp_path: Pa
         named = row(6, venue={"id": 77, "name": "Hall 1"})
         answers = gather(store, [lines(one) for one in (*names, named)])
         assert [answer.json()["created"] for answer in answers] == [1] * 6
-        with store.snapshot(None) as snapshot:
+        with store.snapshot(1) as snapshot:
             found = snapshot.rows(Statement("SELECT id, venue_id, venue_name FROM attendances", ()))
         ids = {id_: venue for id_, venue, _ in found}
         assert ids[6] == 77
