@@ -69,7 +69,7 @@ class PostgresUpkeep:
 
 
 def _forgotten(*, may_overwrite: bool) -> str:
-    held = "The tables' files still hold what was forgotten"
+    held = "The database still holds what was forgotten"
     if may_overwrite:
         return f"{held}; it is overwritten when nobody reads for long."
     return f"{held}, which only the tables' owner can overwrite: run {TIDY}."
