@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture check lint format bench docs pictures wheel clean
+.PHONY: help demo test torture check lint format bench docs pictures vendor screenshots wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ docs: .stamp-dev ## Write the generated reference pages
 
 pictures: .stamp-run ## Draw the picture of the README
 	$(BIN)/python -m docs.pictures
+
+vendor: $(BIN)/python ## Fetch the page's libraries anew, and check their sums
+	$(BIN)/python -m tools.vendor
 
 torture: .stamp-dev ## Kill the server many times while rows land, are read, erased, put in order and copied
 	TORTURE_KILLS=$${TORTURE_KILLS:-200} $(BIN)/python -m pytest tests/test_torture.py -k whatever
