@@ -71,14 +71,14 @@ export const PICKERS = [
   "offering_types",
   "venues",
   "instructors",
+  "customers",
   "memberships",
   "booking_methods",
   "booking_sources",
   "event_types",
-  "customers",
   "customer_memberships",
 ];
-export const IN_SIGHT = 4;
+export const IN_SIGHT = 5;
 /** The filters that take 'none'. */
 export const TAKES_NONE = new Set(["booking_sources", "instructors"]);
 export const STATUSES = ["attended", "registered", "late_cancelled", "no_show"];

@@ -18,6 +18,7 @@ const code = takeCode();
 drawnBy(() => {
   document.title = state.provider ? T.titleOf(state.provider.name) : T.app;
   render(state.phase === "in" ? frame() : signedOutFrame(enter), root);
+  tryAgainLater();
 });
 
 /** Somebody is signed in: go on where the address says. */
@@ -45,14 +46,27 @@ onSignedOut((problem) => {
 
 watch(() => {
   if (state.phase !== "in") return;
-  const asked = Number(only("provider"));
-  if (asked && asked !== state.provider?.id) {
+  const before = state.provider;
+  chooseProvider(only("provider"));
+  if (state.provider !== before) {
     forget();
-    chooseProvider(asked);
     loadViews();
   }
   loadAll();
 });
+
+/** What failed for a while is tried again by itself. */
+const PATIENCE = 4;
+let trying = null;
+
+function tryAgainLater() {
+  const { problem } = state.report;
+  if (!problem || trying || !(problem.code === "offline" || problem.retryAfter)) return;
+  trying = setTimeout(() => {
+    trying = null;
+    if (state.report.problem) loadAll({ again: true });
+  }, 1000 * (problem.retryAfter ?? PATIENCE));
+}
 
 window.addEventListener("online", () => loadAll({ again: true }));
 document.addEventListener("turnout:again", () => loadAll({ again: true }));

@@ -1,6 +1,7 @@
 // The page's frame: who and what it is about at the top, the filters, the key figures, and what the tab shows.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { live } from "../vendor/lit-html/directives/live.js";
 import { signOut } from "../speak/api.js";
 import { change, go, only } from "../speak/address.js";
 import * as F from "../speak/format.js";
@@ -38,7 +39,7 @@ function providers() {
   const chosen = (event) => go(new URLSearchParams({ provider: event.target.value, event_timeframe: only("event_timeframe") ?? "last_30_days" }));
   return html`<label class="visually-hidden" for="provider">${T.provider}</label>
     <select id="provider" class="provider" dir="auto" @change=${chosen}>
-      ${all.map((each) => html`<option value=${each.id} ?selected=${each.id === state.provider.id}>${each.name}</option>`)}
+      ${all.map((each) => html`<option value=${each.id} .selected=${live(each.id === state.provider.id)}>${each.name}</option>`)}
     </select>`;
 }
 

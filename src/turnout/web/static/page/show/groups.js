@@ -1,6 +1,7 @@
 // Counting by anything, split by periods if wanted: as a drawing of the largest groups, and as a table.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { live } from "../vendor/lit-html/directives/live.js";
 import { GROUPED, ask, over } from "../speak/api.js";
 import { change, list, only } from "../speak/address.js";
 import * as F from "../speak/format.js";
@@ -73,12 +74,12 @@ function controls() {
   };
   const choose = (at) => html`<label>${at ? T.groups.then : T.groups.by}
     <select id="group-${at}" @change=${(event) => set(at, event.target.value)}>
-      ${at ? html`<option value="" ?selected=${!by[at]}>${T.groups.nothing}</option>` : nothing}
-      ${Object.keys(BY).filter((key) => !by.includes(key) || by[at] === key).map((key) => html`<option value=${key} ?selected=${by[at] === key}>${columnName(key)}</option>`)}
+      ${at ? html`<option value="" .selected=${live(!by[at])}>${T.groups.nothing}</option>` : nothing}
+      ${Object.keys(BY).filter((key) => !by.includes(key) || by[at] === key).map((key) => html`<option value=${key} .selected=${live(by[at] === key)}>${columnName(key)}</option>`)}
     </select></label>`;
   return html`<div class="group-controls">${choose(0)}${choose(1)}${by.length > 1 ? choose(2) : nothing}
     <label>${T.groups.pivot} <select id="pivot" @change=${(event) => change({ pivot: event.target.value, group_sort: null }, { keepPlace: true })}>
-      ${PIVOTS.map((each) => html`<option value=${each} ?selected=${each === pivot()}>${T.groups.pivots[each]}</option>`)}</select></label></div>`;
+      ${PIVOTS.map((each) => html`<option value=${each} .selected=${live(each === pivot())}>${T.groups.pivots[each]}</option>`)}</select></label></div>`;
 }
 
 function sorted(key) {

@@ -55,7 +55,7 @@ function content(filter) {
   const listed = data?.values ?? [];
   const missing = !picker.search && TAKES_NONE.has(filter) && (data?.missing || chosen.includes("none"));
   const apart = chosen.filter((value) => value !== "none" && !listed.some((each) => String(each.value) === value));
-  const searchable = picker.search || (data?.total ?? 0) > 8;
+  const searchable = filter === "customers" || picker.search || (data?.total ?? 0) > 8;
   return html`<div class="picker">
     <div class="picker-head">
       <h3>${name}</h3><span class="gap"></span>

@@ -12,8 +12,8 @@ function said(problem) {
   if (!problem) return nothing;
   if (problem.signedOut) return note(T.signIn.signedOut, "calm");
   if (problem.once) return note(T.signIn.once, "calm");
+  if (problem.status === 401 && state.session) return note(T.signIn.expired, "calm");
   if (problem.code === "not_authenticated") return nothing;
-  if (problem.expired || (problem.status === 401 && state.session)) return note(T.signIn.expired, "calm");
   const heading = T.errors.headings[problem.code];
   return note(problem.code === "offline" ? heading : problem.message, "bad");
 }
