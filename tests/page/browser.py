@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -157,6 +156,3 @@ def report(client: Asking, **parameters: object) -> Answer:
 def written(count: int) -> str:
     return f"{count:,}"
 
-
-def ndjson(rows: list[dict[str, Any]]) -> bytes:
-    return "".join(json.dumps(row) + "\n" for row in rows).encode()

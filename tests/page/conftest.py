@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from inside import import_file, new_store, token
 from live import served, turnout
-from page.browser import DESKTOP, chromium, ndjson, visit
+from page.browser import DESKTOP, chromium, visit
+from turnout.imports import load_demo
+from turnout.store.base import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
     from page.browser import Visit
 
 ROWS = 4000
+SPARE = 8
 LONG = "Anna-Maria Theodora Wilhelmina " * 12
 RIGHT_TO_LEFT = "ليلى الحسن"
 
@@ -34,13 +40,23 @@ class Site:
     """Of the provider 1 alone."""
     wide: str
     """Of the providers 1, 2 and 3."""
+    instructor: str
+    """Of the instructor 3 of the provider 1."""
+    spare: list[str]
+    """Of the provider 1, each for one test, so that views and exports of others are not in its way."""
 
     @property
     def client(self) -> Client:
         return self.server.client(self.token)
 
-    def new_token(self, *arguments: str) -> str:
-        return turnout("token", "create", *arguments, database=self.server.database).stdout.decode().strip()
+    def new_token(self) -> str:
+        return self.spare.pop()
+
+    def revoke(self, text: str) -> None:
+        """Revoke a token, by the beginning of it that the list shows."""
+        listed = json.loads(turnout("token", "list", "--json", database=self.server.database).stdout)
+        (id_,) = [one["id"] for one in listed if one["hint"] and text.startswith(one["hint"].rstrip("…"))]
+        turnout("token", "revoke", str(id_), database=self.server.database)
 
 
 def _odd_rows() -> list[dict[str, Any]]:
@@ -61,14 +77,17 @@ def _odd_rows() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    database = tmp_path_factory.mktemp("page") / "turnout.duckdb"
-    turnout("demo", "--rows", str(ROWS), database=database)
-    for id_, name, zone in (("2", "Studio النجمة", "Asia/Kathmandu"), ("3", "Empty Hall", "America/St_Johns")):
-        turnout("provider", "add", "--id", id_, "--name", name, "--timezone", zone, database=database)
-    turnout("import", "-", "--provider", "2", database=database, stdin=ndjson(_odd_rows()))
-    with served(database, auth_failures="none") as server:
-        made = Site(server, "", "")
-        yield Site(server, made.new_token("--provider", "1"), made.new_token(*"--provider 1 --provider 2 --provider 3".split()))
+    directory = tmp_path_factory.mktemp("page")
+    store = new_store(directory)
+    load_demo(store, 1, rows=ROWS, seed=1, now=time.time_ns() // 1000)
+    store.put_provider(Provider(2, "Studio النجمة", "Asia/Kathmandu", "monday"))
+    store.put_provider(Provider(3, "Empty Hall", "America/St_Johns", "sunday"))
+    import_file(store, 2, _odd_rows())
+    tokens = [token(store, *providers) for providers in [(1,), (1, 2, 3)] + [(1,)] * SPARE]
+    instructor = token(store, 1, role="instructor_attendances", instructor=3)
+    store.close()
+    with served(directory / "turnout.duckdb", auth_failures="none") as server:
+        yield Site(server, *tokens[:2], instructor, tokens[2:])
 
 
 @pytest.fixture(scope="session")

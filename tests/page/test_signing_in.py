@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from live import TURNOUT, environment, turnout
+from live import TURNOUT, environment
 from page.browser import report, written
 from page.conftest import LONG, RIGHT_TO_LEFT
 
@@ -50,13 +50,11 @@ def test_signing_out_leaves_nothing(seen: Visit) -> None:
 
 
 def test_a_session_that_ends_keeps_the_address(visiting: Callable[..., Visit], site: Site) -> None:
-    token = site.new_token("--provider", "1")
+    token = site.new_token()
     seen = visiting(token=token)
     page = seen.open("event_timeframe=last_30_days&sort=customer.name")
     first = seen.rows()
-    id_ = turnout("token", "list", "--json", database=site.server.database).stdout.decode()
-    number = max(int(part.partition(":")[2].strip(" ,}]")) for part in id_.replace("\n", "").split(",") if '"id"' in part)
-    turnout("token", "revoke", str(number), database=site.server.database)
+    site.revoke(token)
     page.click("#next-page")
     page.wait_for_selector("#token")
     assert "Your session has ended" in seen.text(".note")

@@ -27,7 +27,7 @@ function wrongParameters(problem) {
 export function problemView(problem) {
   const heading = T.errors.headings[problem.code] ?? T.errors.headings.other;
   const advice = T.errors.advice[problem.code] ?? T.errors.advice.other;
-  return html`<div class="state" role="alert">
+  return html`<div class="state problem" role="alert">
     <span class="state-sign bad">${icon("warning", 28)}</span>
     <h2>${heading}</h2>
     ${problem.faults?.length
@@ -81,12 +81,12 @@ export function emptyView() {
 }
 
 export function zeroView() {
-  return html`<div class="state" id="zero">
+  return html`<div class="panel" id="panel" tabindex="-1"><div class="state" id="zero">
     <span class="state-sign">${icon("download", 28)}</span>
     <h2>${T.zero.heading}</h2>
     <p>${T.zero.text}</p>
     <dl class="commands">${T.zero.commands(state.provider.id).map(([what, command]) => html`<dt>${what}</dt><dd><code>${command}</code></dd>`)}</dl>
     <p class="quiet">${T.zero.after}</p>
     <div class="state-acts"><button class="button primary" @click=${() => { state.why.forget(); again(); }}>${icon("refresh")}${T.zero.reload}</button></div>
-  </div>`;
+  </div></div>`;
 }
