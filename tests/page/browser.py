@@ -14,7 +14,7 @@ from live import REPORT, Answer, until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request
 
     from live import Asking
 
@@ -22,6 +22,10 @@ DESKTOP, PHONE = (1280, 800), (390, 844)
 AXE = Path(__file__).parent.joinpath("axe", "axe.min.js").read_text("utf-8")
 VALUES = "/api/v2/reports/attendances/values"
 ZONE = "Europe/Berlin"
+# Drawn twice since, and nothing in sight says that it is being loaded.
+STILL = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(Boolean(
+    document.querySelector('#page > *')
+    && ![...document.querySelectorAll('[aria-busy=true]')].some((each) => each.checkVisibility()))))))"""
 # A browser says of every answer above 399 that it could not load it; those are what some tests are about.
 _ANSWERS = "Failed to load resource"
 
@@ -41,6 +45,7 @@ class Visit:
     page: Page
     complaints: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
+    asked: set[Request] = field(default_factory=set)
 
     def open(self, query: str = "event_timeframe=last_30_days") -> Page:
         self.page.goto(f"{self.url}/?{query}")
@@ -56,11 +61,12 @@ class Visit:
 
     def settled(self) -> None:
         """Nothing is on its way any more."""
-        self.until(
-            "() => document.querySelector('#page > *')"
-            " && ![...document.querySelectorAll('[aria-busy=true]')].some((each) => each.checkVisibility())"
-        )
-        self.page.wait_for_load_state("networkidle")
+        still = 0
+        for _ in until():
+            drawn = self.page.evaluate(STILL)  # meanwhile the driver tells of requests that have ended
+            still = still + 1 if drawn and not self.asked else 0
+            if still == 2:
+                return
 
     def until(self, condition: str) -> None:
         """Wait for what a script says. The driver's own way to do so evaluates texts, which the page's policy forbids."""
@@ -99,10 +105,10 @@ class Visit:
         (found,) = self.texts(selector)
         return found
 
-    def is_accessible(self) -> None:
+    def is_accessible(self, within: str = "html") -> None:
         """axe finds nothing."""
         self.page.evaluate(AXE)
-        found: list[dict[str, Any]] = self.page.evaluate("async () => (await axe.run()).violations")
+        found: list[dict[str, Any]] = self.page.evaluate("async (within) => (await axe.run(within)).violations", within)
         said = [
             f"{one['id']}: {one['help']}: "
             + "; ".join(node["html"][:160] + " " + node["failureSummary"][-180:] for node in one["nodes"][:3])
@@ -113,6 +119,10 @@ class Visit:
     def has_no_sideways_scroll(self) -> None:
         wide, room = self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
         assert wide <= room
+
+    def asks(self, request: Request) -> None:
+        self.elsewhere.append(request.url)
+        self.asked.add(request)
 
     def note(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and _ANSWERS not in message.text:
@@ -129,7 +139,9 @@ def visit(browser: Browser, url: str, token: str | None, size: tuple[int, int], 
     made = Visit(url, context, page)
     page.on("console", made.note)
     page.on("pageerror", lambda error: made.complaints.append(str(error)))
-    page.on("request", lambda request: made.elsewhere.append(request.url))
+    page.on("request", made.asks)
+    page.on("requestfinished", lambda request: made.asked.discard(request))
+    page.on("requestfailed", lambda request: made.asked.discard(request))
     try:
         if token:
             made.sign_in(token)

@@ -53,9 +53,9 @@ class Site:
         return self.spare.pop()
 
     def revoke(self, text: str) -> None:
-        """Revoke a token, by the beginning of it that the list shows."""
+        """Revoke a token, which the list shows by its last characters."""
         listed = json.loads(turnout("token", "list", "--json", database=self.server.database).stdout)
-        (id_,) = [one["id"] for one in listed if one["hint"] and text.startswith(one["hint"].rstrip("…"))]
+        (id_,) = [one["id"] for one in listed if text.endswith(one["hint"][-4:])]
         turnout("token", "revoke", str(id_), database=self.server.database)
 
 

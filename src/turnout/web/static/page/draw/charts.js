@@ -13,6 +13,11 @@ const COLOURS = { domain: STATUSES, range: STATUSES.map((status) => `var(--${sta
 function drawn(options, label) {
   const svg = Plot.plot({ className: "plot", style: null, marginTop: 12, ...options });
   svg.querySelectorAll("style").forEach((style) => style.remove());
+  // The drawing is one picture to those who hear it; the names of its parts are for us.
+  for (const part of svg.querySelectorAll("[aria-label]")) {
+    part.dataset.mark = part.getAttribute("aria-label");
+    part.removeAttribute("aria-label");
+  }
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", label);
   return svg;
@@ -20,7 +25,7 @@ function drawn(options, label) {
 
 /** Let the marks of one kind be pressed: `chosen` gets the datum. */
 function pressed(svg, mark, data, chosen) {
-  for (const shape of svg.querySelectorAll(`[aria-label="${mark}"] > *`)) {
+  for (const shape of svg.querySelectorAll(`[data-mark="${mark}"] > *`)) {
     const datum = data[shape.__data__];
     if (!datum) continue;
     shape.classList.add("pressable");

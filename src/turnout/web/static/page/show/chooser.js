@@ -48,11 +48,11 @@ export function chooserButton() {
   const all = shown();
   const others = Object.keys(COLUMNS).filter((key) => !all.includes(key));
   const content = html`<div class="chooser">
-    <div class="picker-head"><h3>${T.chooser.heading}</h3><span class="gap"></span>
+    <div class="picker-head"><h2>${T.chooser.heading}</h2><span class="gap"></span>
       ${list("columns").length ? html`<button class="link" id="reset-columns" @click=${() => change({ columns: null }, { keepPlace: true })}>${T.chooser.reset}</button>` : nothing}</div>
     <p class="quiet small picker-note">${T.chooser.hint}</p>
     <ul class="column-list">${repeat(all, (key) => key, (key, at) => shownItem(key, at, all))}</ul>
-    <h4>${T.chooser.others}</h4>
+    <h3>${T.chooser.others}</h3>
     <ul class="column-list others">${repeat(others, (key) => key, (key) => html`<li class="column"><label><input type="checkbox" .checked=${live(false)} @change=${() => set([...all, key])}>${columnName(key)}</label></li>`)}</ul>
   </div>`;
   return html`<button id="chooser-button" class="button ghost" popovertarget="chooser">${icon("columns")}<span>${T.table.columns}</span></button>

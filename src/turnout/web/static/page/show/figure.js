@@ -102,6 +102,6 @@ export function figure(id, { heading, note, tools: acts = nothing, piece, again,
     ${problem ? problemNote(problem, again)
       : !data ? html`<div class="drawing-bones bone"></div>`
       : nothingThere ? html`<p class="quiet nothing">${T.pictures.nothing}</p>`
-      : html`${body(data)}${table ? html`<details class="as-table"><summary>${T.pictures.asTable}</summary><div class="as-table-scroll" tabindex="0" role="region" aria-label=${heading}>${table(data)}</div></details>` : nothing}`}
+      : html`${body(data)}${table ? html`<details class="as-table"><summary>${T.pictures.asTable}</summary><div class="as-table-scroll" tabindex="0" role="region" aria-label=${T.pictures.tableOf(heading)}>${table(data)}</div></details>` : nothing}`}
   </section>`;
 }

@@ -103,7 +103,7 @@ export function frame() {
       ${isZero() ? zeroView() : html`
         ${cards()}
         <div class="bar">${tabs()}<span class="gap"></span>${tab() === "table" ? tableTools() : nothing}</div>
-        <div id="panel" class="panel" role="tabpanel" tabindex="-1" aria-labelledby="tab-${tab()}">${panel()}</div>`}
+        <div id="panel" class="panel" role="tabpanel" tabindex="-1" aria-labelledby="tab-${tab()}" aria-busy=${state.report.busy}>${panel()}</div>`}
     </main>
     ${viewDialog()}${exportDialog()}${helpDialog()}
     <div class="visually-hidden" role="status" aria-live="polite">${spoken()}</div>`;

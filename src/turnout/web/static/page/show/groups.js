@@ -98,7 +98,7 @@ function groupTable(data) {
   };
   const header = (key) => data.column_headers.find((each) => each.key === key);
   const filtering = data.by.some((key) => BY[key]);
-  return html`<div class="as-table-scroll" tabindex="0" role="region" aria-label=${T.groups.caption(data.by.map((key) => columnName(key)))}><table class="plain-table grouped" id="grouped">
+  return html`<div class="as-table-scroll" tabindex="0" role="region" aria-label=${T.pictures.tableOf(T.groups.caption(data.by.map((key) => columnName(key))))}><table class="plain-table grouped" id="grouped">
     <caption class="visually-hidden">${T.groups.caption(data.by.map((key) => columnName(key)))}</caption>
     <thead><tr>${data.by.map((key) => head(header(key)))}${head(header("count"), true)}${periods.map((each) => head(each, true))}</tr></thead>
     <tbody>${data.rows.map((row) => html`<tr>

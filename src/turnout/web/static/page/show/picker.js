@@ -58,7 +58,7 @@ function content(filter) {
   const searchable = filter === "customers" || picker.search || (data?.total ?? 0) > 8;
   return html`<div class="picker">
     <div class="picker-head">
-      <h3>${name}</h3><span class="gap"></span>
+      <h2>${name}</h2><span class="gap"></span>
       ${chosen.length ? html`<button class="link" @click=${() => { change({ [filter]: null }); loadValues(filter); }}>${T.filters.clear}</button>` : nothing}
     </div>
     ${searchable ? html`<div class="search">${icon("search")}<input type="search" data-first aria-label=${T.filters.search(name)} placeholder=${T.filters.search(name)}

@@ -40,12 +40,12 @@ function heading(data, key, at) {
   const level = header?.sorted;
   const several = data ? data.column_headers.filter((each) => each.sorted).length > 1 : false;
   const first = level && level.priority === 0;
-  const words = level && !first ? T.table.levels(name, orders()[level.order], level.priority + 1) : null;
+  const words = level && !first ? T.table.levels(orders()[level.order], level.priority + 1) : null;
   const sign = level ? icon(level.order === "asc" ? "up" : "down", 13) : html`<span class="sortable">${icon("sortable", 13)}</span>`;
   return html`<th scope="col" class="kind-${COLUMNS[key].kind} ${at === 0 ? "first" : ""}" aria-sort=${first ? `${orders()[level.order]}` : nothing} data-key=${key}>
     ${header && !header.sortable
       ? html`<span class="th-words">${name}</span>`
-      : html`<button @click=${(event) => sorted(key, event.shiftKey)} title=${T.table.sortHint} aria-label=${words ?? nothing}>${name}${sign}${level && several ? html`<sup>${level.priority + 1}</sup>` : nothing}</button>`}
+      : html`<button @click=${(event) => sorted(key, event.shiftKey)} title=${T.table.sortHint}>${name}${words ? html`<span class="visually-hidden">, ${words}</span>` : nothing}${sign}${level && several ? html`<sup aria-hidden="true">${level.priority + 1}</sup>` : nothing}</button>`}
   </th>`;
 }
 

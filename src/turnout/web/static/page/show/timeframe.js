@@ -58,7 +58,7 @@ export function timeframeButton() {
         @click=${() => choose(name)}>${label}</button>`)}
     </div>
     <form class="custom" @submit=${custom}>
-      <h3>${T.timeframe.custom}</h3>
+      <h2>${T.timeframe.custom}</h2>
       <label>${T.timeframe.from}<input type="date" name="from" .value=${timeframe?.first ?? ""}></label>
       <label>${T.timeframe.to}<input type="date" name="to" .value=${timeframe?.last ?? ""}></label>
       ${wrong ? html`<p class="note bad small" role="alert">${T.timeframe.wrong}</p>` : nothing}

@@ -65,7 +65,7 @@ function shareCell(row, status) {
 
 function topTable({ of, rows, dates }) {
   const most = Math.max(1, ...rows.map((row) => row.count));
-  return html`<div class="as-table-scroll" tabindex="0" role="region" aria-label=${T.pictures.tops[of]}><table class="plain-table tops"><caption class="visually-hidden">${T.pictures.topOf(T.pictures.tops[of])}</caption>
+  return html`<div class="as-table-scroll" tabindex="0" role="region" aria-label=${T.pictures.topOf(T.pictures.tops[of])}><table class="plain-table tops"><caption class="visually-hidden">${T.pictures.topOf(T.pictures.tops[of])}</caption>
     <thead><tr><th scope="col">${T.pictures.name}</th><th scope="col" class="number">${T.cards.all}</th>${TOLD.map((status) => html`<th scope="col" class="number">${choice(status)}</th>`)}</tr></thead>
     <tbody>${rows.map((row) => html`<tr>
       <th scope="row"><button class="link plain" dir="auto" @click=${() => change({ [of]: String(row.value) })} title=${T.pictures.showOnly(row.label)}>${row.label ?? row.value}</button>${bar(row, most)}</th>

@@ -95,14 +95,14 @@ const item = (view) => html`<li class="view ${String(view.id) === only("view") ?
   ${view.mine ? html`<button class="button ghost small" aria-label=${T.views.edit(view.name)} title=${T.views.edit(view.name)} @click=${() => edit(view)}>${icon("edit")}</button>` : nothing}</li>`;
 
 function listed(heading, views) {
-  return views.length ? html`<h4>${heading}</h4><ul class="view-list">${views.map(item)}</ul>` : nothing;
+  return views.length ? html`<h3>${heading}</h3><ul class="view-list">${views.map(item)}</ul>` : nothing;
 }
 
 export function viewsButton() {
   const { data, problem: failed } = state.views;
   const view = chosen();
   const dirty = view && unsaved(view);
-  const content = html`<div class="views">
+  const content = html`<div class="views"><h2 class="visually-hidden">${T.views.heading}</h2>
     ${failed ? problemNote(failed, () => loadViews({ again: true })) : nothing}
     ${data && !data.length ? html`<p class="quiet small picker-note">${T.views.none}</p>` : nothing}
     ${data ? html`${listed(T.views.mine, data.filter((each) => each.mine))}${listed(T.views.others, data.filter((each) => !each.mine))}` : nothing}
