@@ -10,7 +10,7 @@ WORKERS ?= auto
 .PHONY: help demo test torture check lint format bench docs pictures vendor screenshots wheel clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 demo: .stamp-run ## Start a server with a realistic studio's data, and print a token and a curl line
 	$(BIN)/turnout serve --demo --database .demo/turnout.duckdb
@@ -37,6 +37,9 @@ docs: .stamp-dev ## Write the generated reference pages
 
 pictures: .stamp-run ## Draw the picture of the README
 	$(BIN)/python -m docs.pictures
+
+screenshots: .stamp-dev ## Take the pictures of the page, with Chromium
+	$(BIN)/python -m docs.screenshots
 
 vendor: $(BIN)/python ## Fetch the page's libraries anew, and check their sums
 	$(BIN)/python -m tools.vendor

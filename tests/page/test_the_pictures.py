@@ -134,7 +134,7 @@ def test_groups_are_those_of_the_api(seen: Visit, site: Site) -> None:
     words = {"attended": "Attended", "registered": "Registered", "late_cancelled": "Late cancelled", "no_show": "No-show"}
     assert seen.rows("#grouped") == [
         [
-            row["venue"]["name"] if row["venue"] else "–",
+            row["venue"]["name"] if row["venue"] else "None",
             words[row["status"]],
             written(row["count"]),
             *map(written, row["count_by_period"].values()),

@@ -43,7 +43,7 @@ export function cards() {
       <span class="card-foot">${data ? (allBefore ? html`${difference((all - allBefore) / allBefore, 0, dates, "more")}<span class="against">${dates}</span>` : html`<span> </span>`) : html`<span class="bone"></span>`}</span>
     </button>
     ${STATUSES.map(one)}
-    ${data ? html`<div class="split" aria-hidden="true"><svg width="100%" height="6" preserveAspectRatio="none" viewBox="0 0 ${Math.max(1, all)} 1">${split(now)}</svg></div>` : nothing}
+    <div class="split" aria-hidden="true"><svg width="100%" height="6" preserveAspectRatio="none" viewBox="0 0 ${Math.max(1, all)} 1">${split(now)}</svg></div>
   </section>`;
 }
 

@@ -47,7 +47,7 @@ export function loadGroups({ again = false } = {}) {
 }
 
 function said(key, value) {
-  if (value === null || value === undefined) return T.table.none;
+  if (value === null || value === undefined) return T.choices.none;
   if (key === "day_of_week") return F.longWeekday(value);
   return ["status", "booking_method"].includes(key) ? choice(value) : value;
 }
