@@ -7,10 +7,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture check lint format bench docs pictures wheel clean
+.PHONY: help demo test torture check lint format bench docs pictures vendor screenshots wheel clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 demo: .stamp-run ## Start a server with a realistic studio's data, and print a token and a curl line
 	$(BIN)/turnout serve --demo --database .demo/turnout.duckdb
@@ -38,6 +38,12 @@ docs: .stamp-dev ## Write the generated reference pages
 
 pictures: .stamp-run ## Draw the picture of the README
 	$(BIN)/python -m docs.pictures
+
+screenshots: .stamp-dev ## Take the pictures of the page, with Chromium
+	$(BIN)/python -m docs.screenshots
+
+vendor: $(BIN)/python ## Fetch the page's libraries anew, and check their sums
+	$(BIN)/python -m tools.vendor
 
 torture: .stamp-dev ## Kill the server many times while rows land, are read, erased, put in order and copied
 	TORTURE_KILLS=$${TORTURE_KILLS:-200} $(BIN)/python -m pytest tests/test_torture.py -k whatever

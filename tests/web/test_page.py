@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import posixpath
 import re
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -101,7 +102,7 @@ def test_the_page_has_no_inline_code_and_asks_nobody_else(inside: Inside) -> Non
     assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=|javascript:", text) == []
     for address in loaded(inside):
         body = get(inside, "/" + address).body.decode("latin-1")
-        assert re.findall(r"""(?:import|from|url\(|fetch\()\s*["']?(?:https?:)?//""", body) == []
+        assert re.findall(r"""(?:(?:import\(?|from|fetch\()\s*["']|url\(["']?)(?:https?:)?//""", body) == []
 
 
 def test_what_the_page_loads_is_kept_for_good(inside: Inside) -> None:
@@ -109,7 +110,7 @@ def test_what_the_page_loads_is_kept_for_good(inside: Inside) -> None:
     assert {address.rpartition(".")[2] for address in addresses} >= {"css", "js", "svg"}
     assert len(addresses) == len(set(addresses)) >= 4
     for address in addresses:
-        assert re.fullmatch(r"page/static/[\w-]+\.[0-9a-f]{16}\.(css|js|svg|png|woff2|json)", address)
+        assert re.fullmatch(r"page/static/[\w.-]+\.[0-9a-f]{16}\.(css|js|svg|png|woff2|json)", address)
         answer = get(inside, "/" + address)
         assert answer.status == 200, address
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
@@ -195,3 +196,17 @@ def test_the_page_is_small(inside: Inside) -> None:
     """At most 300 KB compressed in all."""
     sizes = [len(gzip.compress(get(inside, "/" + address).body)) for address in ("", *loaded(inside))]
     assert sum(sizes) <= 300_000
+
+
+def test_what_is_needed_first_is_asked_for_at_once() -> None:
+    """Without waiting for the modules that import it; drawings come later."""
+    raw = {path.relative_to(FOLDER).as_posix(): path.read_text("utf-8") for path in FOLDER.rglob("*.js")}
+    needed, waiting = set(), ["page.js"]
+    while waiting:
+        path = waiting.pop()
+        needed.add(path)
+        targets = re.findall(r"""(?:\bfrom|\bimport)\s*["'](\.{1,2}/[^"']+)["']""", raw[path])
+        waiting += {posixpath.normpath(posixpath.join(posixpath.dirname(path), target)) for target in targets} - needed
+    text = FOLDER.joinpath("index.html").read_text("utf-8")
+    assert set(re.findall(r'rel="modulepreload" href="\./([^"]+)"', text)) == needed - {"page.js"}
+    assert needed == {path for path in raw if not path.startswith(("draw/", "vendor/d3/", "vendor/plot/"))}

@@ -1,0 +1,125 @@
+// Counting by anything, split by periods if wanted: as a drawing of the largest groups, and as a table.
+
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { live } from "../vendor/lit-html/directives/live.js";
+import { GROUPED, ask, over } from "../speak/api.js";
+import { change, list, only } from "../speak/address.js";
+import * as F from "../speak/format.js";
+import { narrowed, state } from "../state.js";
+import { valueOf } from "../columns.js";
+import { icon } from "../icons.js";
+import { T, choice, columnName } from "../texts.js";
+import { drawing, drawn, figure } from "./figure.js";
+import { emptyView, problemView } from "./states.js";
+
+/** What can be grouped by, and the filter that a value of it is, with the column that has what the filter takes. */
+const BY = {
+  "offering_type.name": ["offering_types", "offering_type.id"],
+  "venue.name": ["venues", "venue.id"],
+  "day_of_week": null,
+  "event.start_time": null,
+  "status": ["status", "status"],
+  "booking_method": ["booking_methods", "booking_method"],
+  "booking_source": null,
+  "customer.name": ["customers", "customer.id"],
+};
+const PIVOTS = ["all", "year", "month", "week"];
+const DRAWN = 12;
+const PERIOD = "count_by_period.";
+
+const chosen = () => {
+  const given = list("group").filter((key) => key in BY);
+  return given.length ? given : ["offering_type.name"];
+};
+const pivot = () => (PIVOTS.includes(only("pivot")) ? only("pivot") : "month");
+
+export function loadGroups({ again = false } = {}) {
+  const by = chosen();
+  const columns = [...new Set(by.flatMap((key) => [key, BY[key]?.[1] ?? key])), "count"];
+  const parameters = over(narrowed(), {
+    columns: columns.join(","), pivot: pivot(), sort: only("group_sort") ?? "-count", limit: "100", ...(pivot() === "all" ? {} : { max_pivot_columns: "6" }),
+  });
+  drawing();
+  state.groups.load(`${state.provider.id} ${parameters}`, async (signal) => {
+    const { json } = await ask(GROUPED, { parameters, signal });
+    return { ...json, by };
+  }, { again });
+}
+
+function said(key, value) {
+  if (value === null || value === undefined) return T.choices.none;
+  if (key === "day_of_week") return F.longWeekday(value);
+  return ["status", "booking_method"].includes(key) ? choice(value) : value;
+}
+
+const nameOf = (row, by) => by.map((key) => said(key, valueOf(row, key))).join(" · ");
+
+function showOnly(row, by) {
+  const changes = {};
+  for (const key of by) {
+    const [filter, column] = BY[key] ?? [];
+    const value = filter && valueOf(row, column);
+    if (value) changes[filter] = String(value);
+  }
+  if (Object.keys(changes).length) change({ ...changes, tab: null });
+}
+
+function controls() {
+  const by = chosen();
+  const set = (at, key) => {
+    const keys = [...by];
+    if (key) keys[at] = key;
+    else keys.splice(at);
+    change({ group: [...new Set(keys)], group_sort: null }, { keepPlace: true });
+  };
+  const choose = (at) => html`<label>${at ? T.groups.then : T.groups.by}
+    <select id="group-${at}" @change=${(event) => set(at, event.target.value)}>
+      ${at ? html`<option value="" .selected=${live(!by[at])}>${T.groups.nothing}</option>` : nothing}
+      ${Object.keys(BY).filter((key) => !by.includes(key) || by[at] === key).map((key) => html`<option value=${key} .selected=${live(by[at] === key)}>${columnName(key)}</option>`)}
+    </select></label>`;
+  return html`<div class="group-controls">${choose(0)}${choose(1)}${by.length > 1 ? choose(2) : nothing}
+    <label>${T.groups.pivot} <select id="pivot" @change=${(event) => change({ pivot: event.target.value, group_sort: null }, { keepPlace: true })}>
+      ${PIVOTS.map((each) => html`<option value=${each} .selected=${live(each === pivot())}>${T.groups.pivots[each]}</option>`)}</select></label></div>`;
+}
+
+function sorted(key) {
+  const now = only("group_sort") ?? "-count";
+  const number = key === "count" || key.startsWith(PERIOD);
+  change({ group_sort: now === (number ? `-${key}` : key) ? (number ? key : `-${key}`) : number ? `-${key}` : key }, { keepPlace: true });
+}
+
+function groupTable(data) {
+  const periods = data.column_headers.filter((header) => header.key.startsWith(PERIOD));
+  const head = (header, number) => {
+    const words = header.key.startsWith(PERIOD) ? F.period(header.key.slice(PERIOD.length)) : columnName(header.key, header.label);
+    const order = header.sorted?.priority === 0 ? header.sorted.order : null;
+    return html`<th scope="col" class=${number ? "number" : ""} aria-sort=${order ? (order === "asc" ? "ascending" : "descending") : nothing}>
+      <button @click=${() => sorted(header.key)}>${words}${order ? icon(order === "asc" ? "up" : "down", 13) : html`<span class="sortable">${icon("sortable", 13)}</span>`}</button></th>`;
+  };
+  const header = (key) => data.column_headers.find((each) => each.key === key);
+  const filtering = data.by.some((key) => BY[key]);
+  return html`<div class="as-table-scroll" tabindex="0" role="region" aria-label=${T.pictures.tableOf(T.groups.caption(data.by.map((key) => columnName(key))))}><table class="plain-table grouped" id="grouped">
+    <caption class="visually-hidden">${T.groups.caption(data.by.map((key) => columnName(key)))}</caption>
+    <thead><tr>${data.by.map((key) => head(header(key)))}${head(header("count"), true)}${periods.map((each) => head(each, true))}</tr></thead>
+    <tbody>${data.rows.map((row) => html`<tr>
+      ${data.by.map((key, at) => (at === 0
+        ? html`<th scope="row">${filtering ? html`<button class="link plain" dir="auto" @click=${() => showOnly(row, data.by)} title=${T.pictures.showOnly(nameOf(row, data.by))}>${said(key, valueOf(row, key))}</button>` : html`<span dir="auto">${said(key, valueOf(row, key))}</span>`}</th>`
+        : html`<td dir="auto">${said(key, valueOf(row, key))}</td>`))}
+      <td class="number strong">${F.count(row.count)}</td>
+      ${periods.map((each) => html`<td class="number">${F.count(row.count_by_period?.[each.key.slice(PERIOD.length)] ?? 0)}</td>`)}</tr>`)}</tbody></table></div>
+    <p class="quiet small figure-foot">${data.total > data.rows.length ? T.groups.more(data.rows.length, data.total) : T.groups.total(data.total)}</p>`;
+}
+
+export function groupsView() {
+  const { report, groups } = state;
+  if (report.problem) return problemView(report.problem);
+  if (report.data?.total === 0 && !report.busy) return emptyView();
+  const again = () => loadGroups({ again: true });
+  const rows = (data) => [...data.rows].sort((a, b) => b.count - a.count).slice(0, DRAWN).map((row) => ({ name: nameOf(row, data.by), count: row.count, row }));
+  const empty = (data) => !data.rows.length;
+  return html`${controls()}<div class="figures">
+    ${figure("groups", { heading: T.groups.chart, piece: groups, again, empty, kind: "wide",
+      body: (data) => (drawing() ? drawn(data, (data_, width) => drawing().barsDrawing(rows(data_), width, T.groups.chart, { chosen: (datum) => showOnly(datum.row, data_.by) })) : nothing) })}
+    ${figure("groups-table", { heading: T.groups.caption(chosen().map((key) => columnName(key))), piece: groups, again, empty, kind: "wide", body: groupTable, savable: false })}
+  </div>`;
+}

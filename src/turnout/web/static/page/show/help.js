@@ -1,0 +1,18 @@
+// The list of keys.
+
+import { html } from "../vendor/lit-html/lit-html.js";
+import { icon } from "../icons.js";
+import { T } from "../texts.js";
+
+export const openHelp = () => document.getElementById("help").showModal();
+
+/** The head of a dialog, with its button to close it. */
+export const dialogHead = (id, heading, label) => html`<div class="dialog-head"><h2 id="${id}-heading">${heading}</h2>
+  <button class="button ghost" aria-label=${label} @click=${() => document.getElementById(id).close()}>${icon("close")}</button></div>`;
+
+export function helpDialog() {
+  return html`<dialog id="help" aria-labelledby="help-heading" closedby="any">
+    ${dialogHead("help", T.help.heading, T.help.close)}
+    <dl class="keys">${T.help.keys.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>
+  </dialog>`;
+}

@@ -1,0 +1,101 @@
+// Numbers, dates and names, by the reader's own language.
+
+const LOCALE = navigator.languages?.length ? [...navigator.languages] : undefined;
+const numbers = new Intl.NumberFormat(LOCALE);
+const shares = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 1 });
+const points = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 1, signDisplay: "exceptZero" });
+// Times come from the server by the clock of the zone; they are shown as they come, so UTC stands for that clock.
+const dates = new Intl.DateTimeFormat(LOCALE, { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+const days = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+const times = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
+const seconds = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "UTC" });
+const months = new Intl.DateTimeFormat(LOCALE, { month: "short", year: "numeric", timeZone: "UTC" });
+const weekdays = new Intl.DateTimeFormat(LOCALE, { weekday: "short", timeZone: "UTC" });
+const longWeekdays = new Intl.DateTimeFormat(LOCALE, { weekday: "long", timeZone: "UTC" });
+const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
+
+export const count = (value) => numbers.format(value);
+export const short = (value) => compact.format(value);
+export const share = (part, whole) => (whole ? shares.format(part / whole) : "–");
+export const change = (ratio) => points.format(ratio).replace("-", "\u2212");
+
+/** The clock's reading in an instant with an offset, as an instant of UTC. */
+export function clock(instant) {
+  return new Date(`${instant.slice(0, 19)}Z`);
+}
+
+/** The offset of an instant, as people write it: UTC+02:00. */
+export const offset = (instant) => `UTC${/([+-]\d\d:\d\d)$/.exec(instant)?.[1] ?? ""}`;
+export const date = (instant) => dates.format(clock(instant));
+export const time = (instant) => times.format(clock(instant));
+export const exactTime = (instant) => seconds.format(clock(instant));
+export const day = (value) => days.format(new Date(`${value.slice(0, 10)}T00:00:00Z`));
+export const dayRange = (first, last) =>
+  days.formatRange(new Date(`${first}T00:00:00Z`), new Date(`${last}T00:00:00Z`));
+
+/** The local day of an instant as it is written: 2026-10-05. */
+export const isoDay = (instant) => instant.slice(0, 10);
+
+/** A day so many days later. */
+export function later(iso, by) {
+  const moved = new Date(`${iso}T00:00:00Z`);
+  moved.setUTCDate(moved.getUTCDate() + by);
+  return moved.toISOString().slice(0, 10);
+}
+
+export const daysBetween = (first, last) => Math.round((Date.parse(`${last}T00:00:00Z`) - Date.parse(`${first}T00:00:00Z`)) / 86_400_000);
+
+/** An instant of the server's clock in a zone, for people: 23:31, or with its day where that is not today's. */
+export function moment(instant, zone) {
+  const shown = { timeZone: zone, hour: "2-digit", minute: "2-digit" };
+  const dayOf = (value) => new Intl.DateTimeFormat("en-CA", { timeZone: zone }).format(value);
+  const given = new Date(instant);
+  if (dayOf(given) !== dayOf(new Date())) Object.assign(shown, { day: "numeric", month: "short", year: "numeric" });
+  return new Intl.DateTimeFormat(LOCALE, shown).format(given);
+}
+
+const DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+const dayDate = (name) => new Date(Date.UTC(2024, 0, 1 + DAYS.indexOf(name)));
+export const weekday = (name) => weekdays.format(dayDate(name));
+export const longWeekday = (name) => longWeekdays.format(dayDate(name));
+
+/** The names of the days, in the order of the provider's week. */
+export function week(start) {
+  const first = Math.max(0, DAYS.indexOf(start));
+  return [...DAYS.slice(first), ...DAYS.slice(0, first)];
+}
+
+/** A period of a pivot, for people: 2026, Oct 2026, W41. */
+export function period(name) {
+  if (/^\d{4}-\d\d$/.test(name)) return months.format(new Date(`${name}-01T00:00:00Z`));
+  if (/^\d{4}-\d\d-\d\d$/.test(name)) return day(name);
+  return name;
+}
+
+/** The timeframe that a period of a pivot is. */
+export const periodTimeframe = (name) => (/^\d{4}-\d\d-\d\d$/.test(name) ? `${name}..${later(name, 6)}` : name);
+
+const UNITS = ["B", "kB", "MB", "GB"];
+
+export function size(bytes) {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${new Intl.NumberFormat(LOCALE, { maximumFractionDigits: unit ? 1 : 0 }).format(value)} ${UNITS[unit]}`;
+}
+
+const relativeTimes = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto" });
+
+/** How far away an instant is: in 7 days, 2 hours ago. */
+export function away(instant) {
+  const seconds_ = (Date.parse(instant) - Date.now()) / 1000;
+  for (const [unit, length] of [["day", 86_400], ["hour", 3600], ["minute", 60]]) {
+    if (Math.abs(seconds_) >= length) return relativeTimes.format(Math.round(seconds_ / length), unit);
+  }
+  return relativeTimes.format(Math.round(seconds_), "second");
+}
+
+export const listed = (parts) => new Intl.ListFormat(LOCALE, { type: "conjunction" }).format(parts);

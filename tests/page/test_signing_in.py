@@ -1,0 +1,137 @@
+"""Signing in and out, choosing the provider, and what happens when a session ends."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from live import TURNOUT, environment
+from page.browser import report, written
+from page.conftest import LONG, RIGHT_TO_LEFT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from page.browser import Visit
+    from page.conftest import Site
+
+KEPT = "() => JSON.stringify([location.href, document.cookie, {...localStorage}, {...sessionStorage}, history.state])"
+
+
+def test_a_token_signs_in_and_is_nowhere_afterwards(visiting: Callable[..., Visit], site: Site) -> None:
+    seen = visiting(token=None)
+    page = seen.open("status=no_show&event_timeframe=last_30_days")
+    assert page.locator("h1").inner_text() == "Sign in"
+    seen.is_accessible()
+    page.fill("#token", "tk_wrong")
+    page.click("form button")
+    page.wait_for_selector("[role=alert]")
+    page.fill("#token", site.token)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#report")
+    seen.settled()
+    assert seen.address == {"status": "no_show", "event_timeframe": "last_30_days"}
+    assert set(seen.column("status")) == {"No-show"}
+    assert site.token not in page.evaluate(KEPT)
+    assert page.evaluate("document.cookie") == ""
+    assert not [url for url in seen.elsewhere if site.token in url]
+
+
+def test_signing_out_leaves_nothing(seen: Visit) -> None:
+    page = seen.open()
+    page.click("#menu-button")
+    page.click("text=Sign out")
+    page.wait_for_selector("#token")
+    assert "signed out" in seen.text(".note")
+    seen.open()
+    assert page.locator("#token").is_visible()
+    assert seen.context.cookies() == []
+
+
+def test_a_session_that_ends_keeps_the_address(visiting: Callable[..., Visit], site: Site) -> None:
+    token = site.new_token()
+    seen = visiting(token=token)
+    page = seen.open("event_timeframe=last_30_days&sort=customer.name")
+    first = seen.rows()
+    site.revoke(token)
+    page.click("#next-page")
+    page.wait_for_selector("#token")
+    assert "Your session has ended" in seen.text(".note")
+    assert seen.address["sort"] == "customer.name"
+    page.fill("#token", site.token)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#report")
+    seen.settled()
+    assert seen.address["at"] == "51"
+    seen.do("#previous-page")
+    assert seen.rows() == first
+
+
+def test_the_link_of_a_demonstration_signs_in_once(visiting: Callable[..., Visit], tmp_path: Path) -> None:
+    database = tmp_path / "turnout.duckdb"
+    process = subprocess.Popen(
+        [TURNOUT, "serve", "--demo", "--rows", "300", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(database=database),
+        text=True,
+    )
+    try:
+        assert process.stdout
+        link = next(line.split()[-1] for line in process.stdout if "?once=" in line)
+        seen = visiting(token=None, url=link.partition("/?")[0])
+        page = seen.page
+        page.goto(link)
+        page.wait_for_selector("#total")
+        seen.settled()
+        assert "once" not in page.url
+        assert seen.address == {"event_timeframe": "last_30_days"}
+        seen.context.clear_cookies()
+        page.goto(link)
+        page.wait_for_selector("#token")
+        assert "used already" in seen.text(".note")
+        assert "once" not in page.url
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def test_providers_are_chosen_from_a_list(visiting: Callable[..., Visit], site: Site) -> None:
+    seen = visiting(token=site.wide)
+    page = seen.open("event_timeframe=last_30_days&status=no_show")
+    total = report(site.server.client(site.wide, 1), event_timeframe="last_30_days", status="no_show", limit=0)
+    assert seen.text("#total") == f"All {written(total.json['total'])} matching"
+    page.select_option("#provider", "2")
+    seen.until("document.querySelector('#total').textContent.startsWith('All 5 ')")
+    seen.settled()
+    assert seen.address == {"provider": "2", "event_timeframe": "last_30_days"}
+    assert "Asia/Kathmandu" in seen.text(".resolved")
+    page.go_back()
+    seen.until("document.querySelector('#provider').value === '1'")
+
+
+def test_names_of_all_kinds_are_shown_as_they_are(visiting: Callable[..., Visit], site: Site) -> None:
+    seen = visiting(token=site.wide)
+    page = seen.open("provider=2&event_timeframe=last_30_days&sort=id")
+    assert seen.column("customer.name") == [
+        RIGHT_TO_LEFT, LONG.strip(), "<img src=x onerror=alert(1)>", "O’Neill & “Söhne”", "=1+1",
+    ]  # fmt: skip
+    directions = page.eval_on_selector_all(
+        "#report tbody [data-key] span, #report tbody td .only > span[dir]",
+        "(all) => all.slice(0, 4).map((each) => getComputedStyle(each).direction)",
+    )
+    assert directions[0] == "rtl"
+    assert page.locator("#report tbody tr").nth(1).bounding_box()["height"] < 60
+    seen.has_no_sideways_scroll()
+    # Ten in the morning by UTC is a quarter to four in Nepal, whatever the browser's own zone.
+    assert {text.split()[-1] for text in seen.column("event.starts_at")} == {"15:45"}
+
+
+def test_a_store_without_data_says_how_to_bring_some(visiting: Callable[..., Visit], site: Site) -> None:
+    seen = visiting(token=site.wide)
+    page = seen.open("provider=3&event_timeframe=last_30_days")
+    page.wait_for_selector("#zero")
+    assert "turnout import attendances.csv --provider 3" in seen.text("#zero .commands")
+    seen.is_accessible()
