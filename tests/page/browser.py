@@ -167,4 +167,3 @@ def report(client: Asking, **parameters: object) -> Answer:
 
 def written(count: int) -> str:
     return f"{count:,}"
-

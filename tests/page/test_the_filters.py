@@ -86,7 +86,11 @@ def test_pickers_are_searched_without_accents(seen: Visit, site: Site) -> None:
     page = seen.open("event_timeframe=this_year")
     page.keyboard.press("/")
     page.wait_for_selector("#picker-customers .option-count")
-    name = next(one["label"] for one in values(site.client, "customers", event_timeframe="this_year", limit=100)["values"] if "ö" in one["label"])
+    name = next(
+        one["label"]
+        for one in values(site.client, "customers", event_timeframe="this_year", limit=100)["values"]
+        if "ö" in one["label"]
+    )
     page.keyboard.type(name.replace("ö", "o").upper())
     seen.until("document.querySelectorAll('#picker-customers .option-name').length === 1")
     assert seen.texts("#picker-customers .option-name") == [name]
