@@ -24,7 +24,9 @@ POPOVERS = ("timeframe", "picker-status", "picker-customers", "chooser", "views"
 def test_axe_finds_nothing(visiting: Callable[..., Visit], scheme: str, size: tuple[int, int]) -> None:
     seen = visiting(color_scheme=scheme, size=size)
     for tab in TABS.values():
-        page = seen.open(f"event_timeframe=last_30_days&status=attended,no_show,registered,late_cancelled&sort=status,customer.name{tab}")
+        page = seen.open(
+            f"event_timeframe=last_30_days&status=attended,no_show,registered,late_cancelled&sort=status,customer.name{tab}"
+        )
         page.wait_for_timeout(150)  # colours change by a transition
         for summary in page.locator("summary").all():
             summary.click()
@@ -56,7 +58,9 @@ def test_what_opens_is_accessible_and_within_the_window(visiting: Callable[..., 
 
 
 def focused(seen: Visit) -> str:
-    return seen.page.evaluate("(document.activeElement.id || document.activeElement.textContent.trim()).replace(/\\s+/g, ' ')")
+    return seen.page.evaluate(
+        "(document.activeElement.id || document.activeElement.textContent.trim()).replace(/\\s+/g, ' ')"
+    )
 
 
 def test_the_keyboard_alone_is_enough(seen: Visit) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from live import GROUPED
 from page.browser import ZONE, values, written
@@ -65,7 +65,9 @@ def test_the_unit_of_time_is_chosen(seen: Visit, site: Site) -> None:
     page.click(".segments button:text-is('month')")
     seen.settled()
     assert seen.address["by"] == "month"
-    answer = grouped(site.client, columns="status,count", pivot="month", max_pivot_columns=12, event_timeframe="this_year")
+    answer = grouped(
+        site.client, columns="status,count", pivot="month", max_pivot_columns=12, event_timeframe="this_year"
+    )
     assert len(opened(seen, "time")) == len(answer["column_headers"]) - 2
 
 
@@ -80,7 +82,9 @@ def test_the_week_by_hours_is_that_of_the_api(seen: Visit, site: Site) -> None:
         sums[key] = sums.get(key, 0) + row["count"]
     table = opened(seen, "heat")
     hours = seen.texts("#figure-heat .as-table thead th")[1:]
-    found = {(row[0], hour): int(cell.replace(",", "")) for row in table for hour, cell in zip(hours, row[1:], strict=True)}
+    found = {
+        (row[0], hour): int(cell.replace(",", "")) for row in table for hour, cell in zip(hours, row[1:], strict=True)
+    }
     assert {key: count for key, count in found.items() if count} == sums
     assert [row[0] for row in table] == ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
@@ -89,7 +93,10 @@ def test_the_tops_are_those_of_the_api(seen: Visit, site: Site) -> None:
     page = seen.open("tab=pictures&event_timeframe=last_30_days")
     for of in ("offering_types", "venues", "instructors"):
         most = values(site.client, of, limit=8, **TIMEFRAME)["values"]
-        attended = {one["value"]: one["count"] for one in values(site.client, of, status="attended", limit=100, **TIMEFRAME)["values"]}
+        attended = {
+            one["value"]: one["count"]
+            for one in values(site.client, of, status="attended", limit=100, **TIMEFRAME)["values"]
+        }
         rows = page.eval_on_selector_all(
             f"#figure-{of} tbody tr",
             "(all) => all.map((row) => [row.cells[0].textContent.trim(), row.cells[1].firstChild.nextSibling?.textContent ?? '', row.textContent])",
@@ -114,7 +121,7 @@ def test_a_picture_is_saved_as_drawing_and_as_image(seen: Visit, tmp_path: Path)
             file = tmp_path / coming.value.suggested_filename
             coming.value.save_as(file)
             if file.suffix == ".svg":
-                root = ElementTree.fromstring(file.read_bytes())
+                root = ET.fromstring(file.read_bytes())
                 fills = {element.get("fill") for element in root.iter("{http://www.w3.org/2000/svg}rect")}
                 assert "rgb(15, 118, 110)" in fills
                 assert "var(" not in file.read_text("utf-8")
@@ -131,7 +138,12 @@ def test_groups_are_those_of_the_api(seen: Visit, site: Site) -> None:
     answer = grouped(
         site.client, columns="venue.name,venue.id,status,count", pivot="month", max_pivot_columns=6, sort="-count", event_timeframe="this_year",
     )  # fmt: skip
-    words = {"attended": "Attended", "registered": "Registered", "late_cancelled": "Late cancelled", "no_show": "No-show"}
+    words = {
+        "attended": "Attended",
+        "registered": "Registered",
+        "late_cancelled": "Late cancelled",
+        "no_show": "No-show",
+    }
     assert seen.rows("#grouped") == [
         [
             row["venue"]["name"] if row["venue"] else "None",

@@ -80,7 +80,9 @@ def test_a_view_is_saved_changed_shared_made_the_default_and_deleted(
 
 def test_an_export_has_what_the_page_shows(visiting: Callable[..., Visit], site: Site) -> None:
     seen = visiting(token=site.new_token())
-    page = seen.open("event_timeframe=last_30_days&status=no_show,late_cancelled&sort=customer.name&columns=customer.name,status")
+    page = seen.open(
+        "event_timeframe=last_30_days&status=no_show,late_cancelled&sort=customer.name&columns=customer.name,status"
+    )
     total = report(site.client, limit=0, status="no_show,late_cancelled", **TIMEFRAME).json["total"]
     page.keyboard.press("e")
     page.click("#export input[value=xlsx]")
