@@ -42,12 +42,14 @@ def export(page: Page) -> None:
     page.wait_for_selector(".job.complete")
 
 
+GROUPS = "event_timeframe=this_year&group=venue.name,offering_type.name"
+
 # name: size, scheme, the address, what is done there, and whether all of a long page is taken
 PICTURES: dict[str, tuple[tuple[int, int], str, str, Callable[[Page], None] | None, bool]] = {
     "page-table": (DESKTOP, "light", "event_timeframe=last_30_days", None, False),
-    "page-table-dark": (DESKTOP, "dark", "event_timeframe=last_30_days&status=no_show,late_cancelled&sort=customer.name,-event.starts_at", None, False),
+    "page-table-dark": (DESKTOP, "dark", "event_timeframe=last_30_days&status=no_show&sort=customer.name", None, False),
     "page-pictures": (DESKTOP, "light", "event_timeframe=last_30_days&tab=pictures", None, True),
-    "page-groups": (DESKTOP, "light", "event_timeframe=this_year&tab=groups&group=venue.name,offering_type.name", None, False),
+    "page-groups": (DESKTOP, "light", f"tab=groups&{GROUPS}", None, False),
     "page-filter": (DESKTOP, "light", "event_timeframe=last_30_days&venues=1", picker, False),
     "page-export": (DESKTOP, "light", "event_timeframe=last_month&status=no_show", export, False),
     "page-phone": (PHONE, "light", "event_timeframe=last_30_days", None, False),

@@ -4,7 +4,6 @@ import hashlib
 from pathlib import Path
 
 import pytest
-
 from tools.vendor import ROOT, packages, place
 
 PACKAGES = packages()

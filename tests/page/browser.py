@@ -124,6 +124,9 @@ class Visit:
         self.elsewhere.append(request.url)
         self.asked.add(request)
 
+    def ends(self, request: Request) -> None:
+        self.asked.discard(request)
+
     def note(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and _ANSWERS not in message.text:
             self.complaints.append(message.text)
@@ -140,8 +143,8 @@ def visit(browser: Browser, url: str, token: str | None, size: tuple[int, int], 
     page.on("console", made.note)
     page.on("pageerror", lambda error: made.complaints.append(str(error)))
     page.on("request", made.asks)
-    page.on("requestfinished", lambda request: made.asked.discard(request))
-    page.on("requestfailed", lambda request: made.asked.discard(request))
+    page.on("requestfinished", made.ends)
+    page.on("requestfailed", made.ends)
     try:
         if token:
             made.sign_in(token)

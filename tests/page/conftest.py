@@ -90,8 +90,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(server, *tokens[:2], instructor, tokens[2:])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """For these tests alone: while the driver is there its event loop runs, and others could not run theirs."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

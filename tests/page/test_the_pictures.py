@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from live import GROUPED
 from page.browser import ZONE, values, written
@@ -121,7 +121,7 @@ def test_a_picture_is_saved_as_drawing_and_as_image(seen: Visit, tmp_path: Path)
             file = tmp_path / coming.value.suggested_filename
             coming.value.save_as(file)
             if file.suffix == ".svg":
-                root = ElementTree.fromstring(file.read_bytes())
+                root = ET.fromstring(file.read_bytes())
                 fills = {element.get("fill") for element in root.iter("{http://www.w3.org/2000/svg}rect")}
                 assert "rgb(15, 118, 110)" in fills
                 assert "var(" not in file.read_text("utf-8")

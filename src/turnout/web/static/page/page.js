@@ -5,7 +5,7 @@ import { onSignedOut, session, signIn } from "./speak/api.js";
 import { only, takeCode, watch } from "./speak/address.js";
 import { chooseProvider, changed, drawnBy, forget, load, state, tab } from "./state.js";
 import { frame, signedOutFrame } from "./show/frame.js";
-import { loadViews, openDefault } from "./show/views.js";
+import { isBare, loadViews, openDefault } from "./show/views.js";
 import { loadPictures } from "./show/pictures.js";
 import { loadGroups } from "./show/groups.js";
 import { keepKeys } from "./keys.js";
@@ -26,8 +26,10 @@ async function enter(given) {
   Object.assign(state, { phase: "in", session: given, problem: null });
   chooseProvider(only("provider"));
   changed();
-  await loadViews();
-  if (!openDefault()) loadAll();
+  const views = loadViews();
+  if (!isBare()) return loadAll();
+  await views;
+  openDefault();
 }
 
 function loadAll(given) {

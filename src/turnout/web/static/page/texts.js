@@ -69,11 +69,8 @@ export const T = {
     only: (label) => `Only ${label}`,
     remove: (label) => `Remove filter ${label}`,
     search: (name) => `Search ${name.toLowerCase()}`,
-    values: (n) => (n === 1 ? "1 value" : `${count(n)} values`),
     nothing: "Nothing found.",
     some: (shown, all) => `The ${count(shown)} most frequent of ${count(all)}. Search for others.`,
-    none: "None",
-    unset: "Any",
     names: {
       status: "Status",
       attendance_status: "Status",
@@ -111,11 +108,9 @@ export const T = {
   cards: {
     region: "Key figures",
     all: "Booked",
-    before: (dates) => `Compared with ${dates}`,
     change: (much, dates) => `${much} against ${dates}`,
     points: (much) => `${much} pts`,
     same: "no change",
-    of: "of booked",
   },
 
   columns: {
@@ -172,7 +167,6 @@ export const T = {
     up: (name) => `Move ${name} up`,
     down: (name) => `Move ${name} down`,
     reset: "Reset",
-    shown: (n) => `${n} shown`,
     others: "Not shown",
   },
 
@@ -212,7 +206,6 @@ export const T = {
     dropParameter: (name) => `Remove “${name}”`,
     reset: "Begin anew",
     waiting: (seconds) => `The server asks to wait ${seconds === 1 ? "a second" : `${count(seconds)} seconds`}.`,
-    request: (id) => `Request ${id}`,
     headings: {
       offline: "The server cannot be reached",
       parameter_invalid: "The address asks for something that the report does not have",
@@ -235,7 +228,6 @@ export const T = {
       other: "Try again. If it stays so, tell whoever runs this server.",
     },
     part: "This part could not be loaded.",
-    back: "Connected again",
   },
 
   pictures: {
@@ -247,7 +239,6 @@ export const T = {
     unitsMany: { week: "12 weeks", month: "12 months", year: "12 years" },
     heat: "When people come",
     heatOf: "Attendances by weekday and hour",
-    hour: "Hour",
     tops: { offering_types: "Class types", venues: "Venues", instructors: "Instructors" },
     topOf: (name) => `${name} with the most attendances`,
     before: (dates) => `Change against ${dates}`,
@@ -258,11 +249,7 @@ export const T = {
     tableOf: (heading) => `${heading}, as a table`,
     period: "Period",
     weekday: "Weekday",
-    total: "Total",
     name: "Name",
-    change: "Change",
-    few: "Fewer",
-    many: "More",
     nothing: "Nothing to draw here.",
     cut: (n) => `Counted are the first ${count(n)} groups.`,
     showOnly: (label) => `Show only ${label}`,
@@ -290,7 +277,6 @@ export const T = {
     others: "Shared by others",
     saveAs: "Save as a new view",
     save: "Save changes",
-    saved: (name) => `Saved “${name}”`,
     unsaved: "Unsaved changes",
     revert: "Undo changes",
     name: "Name",

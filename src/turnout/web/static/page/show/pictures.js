@@ -1,6 +1,6 @@
 // The pictures: over time by status, weekday by hour, and what has the most attendances. All figures are the API's.
 
-import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { html, nothing, svg } from "../vendor/lit-html/lit-html.js";
 import { GROUPED, REPORT, ask, cursorOf, over } from "../speak/api.js";
 import { change, list, only } from "../speak/address.js";
 import * as F from "../speak/format.js";
@@ -104,6 +104,14 @@ function timeFigure() {
   });
 }
 
+/** What the shades mean. */
+function scale({ cells }) {
+  const shades = [0.08, 0.31, 0.54, 0.77, 1];
+  return html`<p class="legend scale"><span>${F.count(Math.min(...cells.map((each) => each.count)))}</span>
+    <svg width="90" height="12" viewBox="0 0 90 12" aria-hidden="true">${shades.map((shade, at) => svg`<rect class="heat" x=${at * 18} y="0" width="16" height="12" rx="2" fill-opacity=${shade}></rect>`)}</svg>
+    <span>${F.count(Math.max(...cells.map((each) => each.count)))}</span></p>`;
+}
+
 function heatFigure() {
   return figure("heat", {
     heading: T.pictures.heatOf,
@@ -112,7 +120,7 @@ function heatFigure() {
     again: () => loadPictures({ again: true }),
     kind: "wide",
     empty: (found) => !found.cells.length,
-    body: (found) => (drawing() ? drawn(found, (data, width) => drawing().heatDrawing(data, width, T.pictures.heatOf)) : nothing),
+    body: (found) => html`${scale(found)}${drawing() ? drawn(found, (data, width) => drawing().heatDrawing(data, width, T.pictures.heatOf)) : nothing}`,
     table: heatTable,
   });
 }

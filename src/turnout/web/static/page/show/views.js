@@ -20,14 +20,15 @@ export function loadViews({ again = false } = {}) {
   return state.views.load(`${state.provider.id}`, async (signal) => (await ask(VIEWS, { signal })).json, { again });
 }
 
-/** Where the address says nothing: the default view, or the last thirty days. Returns whether it went anywhere. */
+/** Whether the address says nothing but who it is about. */
+export function isBare() {
+  return [...current().keys()].every((name) => name === "provider");
+}
+
+/** The default view, or the last thirty days. */
 export function openDefault() {
-  const given = current();
-  given.delete("provider");
-  if ([...given].length) return false;
   const preferred = state.views.data?.find((view) => view.default);
   open(preferred ?? { id: null, state: START }, true);
-  return true;
 }
 
 function open(view, replace = false) {
