@@ -38,7 +38,7 @@ function pressed(svg, mark, data, chosen) {
 export function timeDrawing({ periods, rows }, width, label, chosen) {
   const svg = drawn({
     width,
-    height: Math.max(220, Math.min(300, width * 0.34)),
+    height: 250,
     marginLeft: 44,
     marginBottom: 30,
     x: { type: "band", domain: periods, label: null, tickFormat: width / periods.length < 88 ? shortPeriod : F.period, tickSize: 0, tickPadding: 8, padding: periods.length < 4 ? 0.6 : 0.3 },
