@@ -14,11 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster import new_database
-from store.look import ask, wide
+from store.look import STUDIO, ask, wide
 from store.rows import Row, batches, many, row
 from store.test_merge_model import rows
 from turnout.catalog.attendances import THINGS
 from turnout.catalog.types import MAX_ID
+from turnout.errors import TurnoutError
+from turnout.ingest.demo import demo_batches
 from turnout.query.dialect import DUCKDB, POSTGRES
 from turnout.store.base import Merged, Provider
 from turnout.store.duckdb import DuckStore
@@ -26,6 +28,7 @@ from turnout.store.merge import Outcome, delete, merge, stage
 from turnout.store.postgres import PostgresStore
 from turnout.store.postgres_merge import Postgres, columns_of, desk
 from turnout.store.postgres_migrations import make_tables
+from turnout.store.postgres_rows import put_rows
 from turnout.store.postgres_small import lock
 from turnout.store.postgres_walls import say
 
@@ -260,3 +263,41 @@ def test_a_merge_that_fails_leaves_nothing(postgres: str, tmp_path: Path) -> Non
         with pytest.raises(ZeroDivisionError):
             store.merge_together(provider, [many(100, called="Bea", updated_at=2)], lambda _: [1 // 0])  # type: ignore[list-item]
         assert (wide(store, provider), store.version(1)) == (before, 1)
+
+
+def test_a_merge_that_needs_more_memory_writes_to_a_directory_of_its_own(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is made with all above it, and is gone with the merge."""
+    spilled = tmp_path / "not" / "there" / "tmp"
+    written: list[Path] = []
+
+    def watched(*given: Any) -> None:
+        written.extend(spilled.parent.rglob("duckdb_temp_*"))
+        put_rows(*given)
+
+    monkeypatch.setattr("turnout.store.postgres_merge.put_rows", watched)
+    with closing(PostgresStore(new_database(postgres), spilled=spilled, memory_limit="90MB")) as store:
+        store.put_provider(STUDIO)
+        made = demo_batches(40_000, 1, 1_790_000_000_000_000, zone=STUDIO.timezone)
+        assert store.merge(STUDIO, made).created == 40_000
+        assert written, "nothing was written: the test needs less memory"
+        assert list(spilled.parent.iterdir()) == []
+        assert store.status().attendances == 40_000
+
+
+def test_what_a_killed_merge_has_written_is_removed(postgres: str, tmp_path: Path) -> None:
+    left = tmp_path / ".tmp.aside-left"
+    left.mkdir()
+    (left / "duckdb_temp_block-1.block").touch()
+    PostgresStore(new_database(postgres), spilled=tmp_path / "tmp").close()
+    assert not left.exists()
+
+
+def test_a_merge_without_a_place_for_what_it_cannot_hold(postgres: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with closing(PostgresStore(new_database(postgres), spilled=tmp_path / "file" / "tmp")) as store:
+        store.put_provider(STUDIO)
+        with pytest.raises(TurnoutError, match="data_directory") as caught:
+            store.merge(STUDIO, batches([row(1, 1)]))
+    assert caught.value.code == "storage_unavailable"

@@ -13,6 +13,7 @@ import psycopg
 
 from turnout.errors import TurnoutError
 from turnout.query.sql import Statement
+from turnout.store.aside import sweep
 from turnout.store.layout import MARK, unfinished
 from turnout.store.persons import looked_through
 from turnout.store.postgres_citus import is_citus
@@ -55,7 +56,7 @@ class PostgresStore(PostgresTables):
     """A `Store` in a PostgreSQL database. With `create`, its tables are made where there are none.
 
     There are at most so many `connections`, and a page's statement is ended by the database after `limit` seconds, also
-    where this process cannot end it. A merge that needs more memory than `memory_limit` writes to the directory
+    where this process cannot end it. A merge that needs more memory than `memory_limit` writes to a directory beside
     `spilled`. Raises `storage_unavailable` where the database is not reached or, unless it may be `in_part`, holds a
     part of a store that is being moved, and `not_found` where it has no tables.
     """
@@ -82,6 +83,7 @@ class PostgresStore(PostgresTables):
         self.views = ViewTable(self._running)
         self.persons = PostgresPersons(self._changing, self._transaction, self._alone)
         self.upkeep = PostgresUpkeep(self._alone)
+        sweep(spilled)
         self.together = PostgresTogether(self._alone)
         try:
             with self._transaction() as connection:

@@ -9,7 +9,7 @@ keys, inside one transaction; a lock keeps those who change the same provider ap
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,8 +17,11 @@ import duckdb
 import psycopg
 
 from turnout.catalog.attendances import THINGS
+from turnout.errors import TurnoutError
 from turnout.query.dialect import DUCKDB
 from turnout.store import schema
+from turnout.store.aside import made_aside
+from turnout.store.duckdb_file import engine_errors
 from turnout.store.local_starts import EVENT, PLACE, find_starts
 from turnout.store.merge import Elsewhere, Outcome, Work
 from turnout.store.postgres_arrow import batch_of, schema_of
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
     from turnout.catalog.types import Thing
 
+_MEMORY: Final = "1GiB"
+"""For one merge, where no setting says it: several may be at work, in each of several processes."""
 _AT_ONCE: Final = 10_000
 """So many ids are asked for with one statement, and so many rows are brought at once."""
 _BROUGHT: Final = "brought_"
@@ -48,17 +53,42 @@ _EARLIEST: Final = (
 
 @contextmanager
 def desk(provider: int, spilled: Path, *, memory_limit: str | None = None) -> Iterator[Work]:
-    """What a merge works with: empty tables in memory. What it does not hold goes to the directory `spilled`."""
+    """What a merge works with: empty tables in memory. What it does not hold goes to a directory beside `spilled`.
+
+    That is the merge's own, and gone with it. Raises `storage_unavailable` where there can be none.
+    """
+    with (
+        _room(spilled) as directory,
+        _engine(directory, memory_limit or _MEMORY) as connection,
+        ThreadPoolExecutor(1, "turnout-merge") as thread,
+    ):
+        yield Work(connection, provider, thread)
+
+
+@contextmanager
+def _room(spilled: Path) -> Iterator[Path]:
+    with ExitStack() as stack:
+        try:
+            spilled.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory = stack.enter_context(made_aside(spilled))
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            message = f"A merge has no room in {spilled.parent}, where data_directory is: {reason}."
+            raise TurnoutError("storage_unavailable", message) from error
+        yield directory
+
+
+@contextmanager
+def _engine(directory: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "allow_community_extensions": False,
         "preserve_insertion_order": False,  # see `merge._must_equal`
-        "temp_directory": str(spilled),
+        "temp_directory": str(directory),
+        "memory_limit": memory_limit,
     }
-    if memory_limit:
-        config["memory_limit"] = memory_limit
-    with duckdb.connect(":memory:", config=config) as connection, ThreadPoolExecutor(1, "turnout-merge") as thread:
+    with engine_errors("Merging"), duckdb.connect(":memory:", config=config) as connection:
         for table, columns in tables().items():
             connection.execute(
                 f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
@@ -69,7 +99,7 @@ def desk(provider: int, spilled: Path, *, memory_limit: str | None = None) -> It
         connection.execute("CREATE TABLE versions (id BIGINT, updated_at TIMESTAMP)")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
-        yield Work(connection, provider, thread)
+        yield connection
 
 
 class Postgres(Elsewhere):
