@@ -102,7 +102,7 @@ def test_what_was_answered_is_remembered_with_the_merge(opened: Callable[[], Sto
             store.merge_together(
                 STUDIO, [batches([row(3, 10)])], lambda _: [answer(3), replace(answer(4), status="none")]
             )
-        assert list(wide(store)) == [1, 2]
+        assert wide(store).keys() == {1, 2}
     with closing(opened()) as store:
         assert [store.answered(f"key {number}") for number in (1, 2, 3)] == [answer(1), answer(2, 9), None]
         store.forget_answered(9)

@@ -148,17 +148,21 @@ class _Parent:
                 os.kill(pid, number)
 
     def _start(self, number: int) -> Worker | None:
-        """Start a process; in it, return what it is."""
-        del self._due[number]
-        pid = os.fork()
-        if pid:
-            self._running[pid] = number, time.monotonic()
-            if self._stop_by is not None:
-                self._send(signal.SIGTERM)  # it was asked for as this one began
-            return None
-        signal.set_wakeup_fd(-1)
-        for taken, handler in self._before.items():
-            signal.signal(taken, handler)
+        """Start a process, unless all are to end; in it, return what it is."""
+        # Whatever comes meanwhile is for one of the two, whole: a parent that knows its child, or a child as such.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            if self._due.pop(number, None) is None:
+                return None
+            pid = os.fork()
+            if pid:
+                self._running[pid] = number, time.monotonic()
+                return None
+            signal.set_wakeup_fd(-1)
+            for taken, handler in self._before.items():
+                signal.signal(taken, handler)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         # What a terminal sends to all of a command's processes is for the parent to pass on.
         os.setpgid(0, 0)
         for descriptor in (*self._wake, self._life[1], self._ready[0]):
