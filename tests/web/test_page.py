@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import posixpath
 import re
 from importlib.resources import files
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from inside import Inside
+from turnout.catalog.attendances import ATTENDANCES, ATTENDANCES_GROUPED
 from turnout.web.page import PAGE, served
+from turnout.web.page_catalogue import NAME, catalogue_script
 from web.fakes import FakeStore
 
 if TYPE_CHECKING:
@@ -201,6 +204,7 @@ def test_the_page_is_small(inside: Inside) -> None:
 def test_what_is_needed_first_is_asked_for_at_once() -> None:
     """Without waiting for the modules that import it; drawings come later."""
     raw = {path.relative_to(FOLDER).as_posix(): path.read_text("utf-8") for path in FOLDER.rglob("*.js")}
+    raw[NAME] = catalogue_script().decode()
     needed, waiting = set(), ["page.js"]
     while waiting:
         path = waiting.pop()
@@ -210,3 +214,31 @@ def test_what_is_needed_first_is_asked_for_at_once() -> None:
     text = FOLDER.joinpath("index.html").read_text("utf-8")
     assert set(re.findall(r'rel="modulepreload" href="\./([^"]+)"', text)) == needed - {"page.js"}
     assert needed == {path for path in raw if not path.startswith(("draw/", "vendor/d3/", "vendor/plot/"))}
+
+
+def test_the_page_is_told_of_every_column_and_filter() -> None:
+    """What filters by what is worked out, and worth a look: it is what 'only this' does."""
+    told = {
+        name: json.loads(value)
+        for name, value in re.findall(r"export const (\w+) = (.*);\n", catalogue_script().decode())
+    }
+    assert list(told["COLUMNS"]) == [column.key for column in ATTENDANCES.columns]
+    assert set(told["GROUPED"]) == {column.key for column in ATTENDANCES_GROUPED.columns} - {"count"}
+    assert set(told["LOOK_UPS"]) == {parameter.name for parameter in ATTENDANCES.parameters if parameter.listed}
+    by = {key: (one.get("filter"), one.get("value")) for key, one in told["COLUMNS"].items() if "filter" in one}
+    assert by == {
+        "customer.name": ("customers", "customer.id"),
+        "event.starts_at": ("event_timeframe", None),
+        "event.type": ("event_types", "event.type"),
+        "offering_type.name": ("offering_types", "offering_type.id"),
+        "venue.name": ("venues", "venue.id"),
+        "instructors": ("instructors", None),
+        "booking_method": ("booking_methods", "booking_method"),
+        "customer_membership.membership.name": ("memberships", "customer_membership.membership.id"),
+        "booking_source": ("booking_sources", "booking_source_id"),
+        "status": ("status", "status"),
+    }
+    grouped = {key for key, one in told["GROUPED"].items() if "filter" in one}
+    assert grouped == {"customer.name", "offering_type.name", "venue.name", "booking_method", "status"}
+    assert {name for name, one in told["LOOK_UPS"].items() if one["none"]} == {"booking_sources", "instructors"}
+    assert told["LOOK_UPS"]["customer_memberships"]["label"] == "customer_membership.membership.name"

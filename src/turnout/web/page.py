@@ -1,9 +1,10 @@
 """The page that a browser is shown at the server's own address, and the files that it loads: `static/page/`.
 
-There is no build: the files are what is in the package. They refer to each other by relative addresses in quotes or
-`url()`, beginning with `./` or `../`, and those are replaced by addresses that hold a hash of all of the page's files.
-One hash for all, since a file's own would have to tell of those that it refers to as well: with a new version of any
-of them, the page loads the new ones together. Nothing of the page is inline, so that its policy needs no exceptions.
+There is no build: the files are what is in the package, and one that is made of the catalogue. They refer to each
+other by relative addresses in quotes or `url()`, beginning with `./` or `../`, and those are replaced by addresses that
+hold a hash of all of the page's files. One hash for all, since a file's own would have to tell of those that it refers
+to as well: with a new version of any of them, the page loads the new ones together. Nothing of the page is inline, so
+that its policy needs no exceptions.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from starlette.routing import Route
 
 from turnout.errors import TurnoutError
 from turnout.web.files import ASK_AGAIN, FOR_GOOD, MEDIA_TYPES, File, hashed
+from turnout.web.page_catalogue import NAME, catalogue_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,7 +65,7 @@ def _asset(request: Request) -> Response:
 @cache
 def _served() -> Mapping[str, File]:
     root = files("turnout.web").joinpath("static", "page")
-    return served(dict(_read(root, "")))
+    return served({**dict(_read(root, "")), NAME: catalogue_script()})
 
 
 def served(raw: Mapping[str, bytes]) -> Mapping[str, File]:

@@ -1,34 +1,11 @@
-// What the page knows of the report's columns beside what the API says: how they look, and what filters by them.
+// What the page makes of the report's columns and filters, which the server's catalogue tells.
+
+import { COLUMNS as TOLD, GROUPED, LOOK_UPS } from "./catalogue.js";
 
 /** key: how a cell looks, the filter that its value belongs to, and the column that has the value that it takes. */
-export const COLUMNS = {
-  "id": { kind: "id" },
-  "updated_at": { kind: "instant" },
-  "customer.id": { kind: "id" },
-  "customer.name": { kind: "name", filter: "customers", value: "customer.id" },
-  "customer.email": { kind: "text" },
-  "customer.thumbnail_url": { kind: "text" },
-  "event.id": { kind: "id" },
-  "event.starts_at": { kind: "instant", filter: "event_timeframe" },
-  "event.ends_at": { kind: "instant" },
-  "event.name": { kind: "name" },
-  "event.type": { kind: "choice", filter: "event_types", value: "event.type" },
-  "offering_type.id": { kind: "id" },
-  "offering_type.name": { kind: "name", filter: "offering_types", value: "offering_type.id" },
-  "venue.id": { kind: "id" },
-  "venue.name": { kind: "name", filter: "venues", value: "venue.id" },
-  "instructors": { kind: "people", filter: "instructors" },
-  "booking_method": { kind: "choice", filter: "booking_methods", value: "booking_method" },
-  "customer_membership.id": { kind: "id" },
-  "customer_membership.membership.id": { kind: "id" },
-  "customer_membership.membership.name": { kind: "name", filter: "memberships", value: "customer_membership.membership.id" },
-  "booking_source": { kind: "name", filter: "booking_sources", value: "booking_source_id" },
-  "booking_source_id": { kind: "id" },
-  "status": { kind: "status", filter: "status", value: "status" },
-  "checkin.ocurred_at": { kind: "instant" },
-  "is_first_attendance": { kind: "boolean" },
-};
+export const COLUMNS = { ...TOLD, status: { ...TOLD.status, kind: "status" } };
 
+/** What is in sight where the address says nothing. */
 export const FIRST = [
   "event.starts_at",
   "customer.name",
@@ -45,15 +22,11 @@ export function keysOf(names) {
   const keys = Object.keys(COLUMNS);
   const found = names.flatMap((name) => {
     if (name in COLUMNS) return [name];
-    const inside = keys.filter((key) => key.startsWith(`${name}.`));
-    if (inside.length) return inside;
-    const other = keys.find((key) => otherName(key) === name);
-    return other ? [other] : [];
+    const inside = keys.filter((key) => key.startsWith(`${name}.`) && !COLUMNS[key].extension);
+    return inside.length ? inside : keys.filter((key) => COLUMNS[key].name === name);
   });
   return [...new Set(found)];
 }
-
-const otherName = (key) => key.split(".").slice(-2).join("_");
 
 /** The columns to ask for: those shown, and those that "only this" needs. */
 export function needed(shown) {
@@ -65,20 +38,17 @@ export function valueOf(row, key) {
   return key.split(".").reduce((part, name) => (part === null || part === undefined ? null : part[name]), row);
 }
 
+/** The first of some names, where they are there, and then the others. */
+const ordered = (names, first) => [...first.filter((name) => names.includes(name)), ...names.filter((name) => !first.includes(name))];
+
 /** The filters that have pickers, in their order; the first ones are always in sight. */
-export const PICKERS = [
-  "status",
-  "offering_types",
-  "venues",
-  "instructors",
-  "customers",
-  "memberships",
-  "booking_methods",
-  "booking_sources",
-  "event_types",
-  "customer_memberships",
-];
+export const PICKERS = ordered(Object.keys(LOOK_UPS), ["status", "offering_types", "venues", "instructors", "customers", "memberships"]);
 export const IN_SIGHT = 5;
 /** The filters that take 'none'. */
-export const TAKES_NONE = new Set(["booking_sources", "instructors"]);
-export const STATUSES = ["attended", "registered", "late_cancelled", "no_show"];
+export const TAKES_NONE = new Set(PICKERS.filter((name) => LOOK_UPS[name].none));
+/** From the best that can become of a booking to the worst. */
+export const STATUSES = ordered(LOOK_UPS.status.choices, ["attended", "registered", "late_cancelled", "no_show"]);
+/** What can be grouped by: what people know things by, and choices. */
+export const GROUPED_BY = Object.fromEntries(
+  ordered(Object.keys(GROUPED).filter((key) => GROUPED[key].kind !== "id"), ["offering_type.name", "venue.name", "day_of_week", "event.start_time", "status"]).map((key) => [key, GROUPED[key]]),
+);

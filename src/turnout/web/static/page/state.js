@@ -3,6 +3,7 @@
 import { REPORT, VALUES, about, ask, over } from "./speak/api.js";
 import { asked, change, filters, list, only } from "./speak/address.js";
 import * as F from "./speak/format.js";
+import { LOOK_UPS } from "./catalogue.js";
 import { FIRST, keysOf, needed } from "./columns.js";
 
 let draw = () => {};
@@ -187,17 +188,8 @@ export async function learnNames(filter, values) {
   changed();
 }
 
-const NAMED_BY = {
-  customers: "customer.name",
-  memberships: "customer_membership.membership.name",
-  customer_memberships: "customer_membership.membership.name",
-  offering_types: "offering_type.name",
-  venues: "venue.name",
-  booking_sources: "booking_source",
-};
-
 async function nameOf(filter, value) {
-  const column = NAMED_BY[filter];
+  const column = LOOK_UPS[filter]?.label;
   if (!column) return null;
   const parameters = new URLSearchParams({ [filter]: value, columns: column, limit: "1", include_future: "true" });
   const { json } = await ask(REPORT, { parameters });

@@ -20,7 +20,6 @@ const SHOWN = {
   choice: (value) => choice(value),
   boolean: (value) => (value ? html`${icon("check", 14)} ${T.table.yes}` : html`<span class="missing">${T.table.no}</span>`),
   id: (value) => html`<span class="id">${value}</span>`,
-  name: (value) => html`<span dir="auto">${value}</span>`,
   text: (value) => html`<span dir="auto">${value}</span>`,
 };
 
@@ -46,6 +45,6 @@ export function cell(row, key) {
   }
   const content = SHOWN[kind](value);
   if (filter === "event_timeframe") return pressable(content, F.date(value), filter, F.isoDay(value));
-  return filter && chosen !== null ? pressable(content, kind === "name" ? value : choice(value), filter, chosen) : content;
+  return filter && chosen !== null ? pressable(content, kind === "text" ? value : choice(value), filter, chosen) : content;
 }
 

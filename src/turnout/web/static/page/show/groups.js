@@ -6,36 +6,25 @@ import { GROUPED, ask, over } from "../speak/api.js";
 import { change, list, only } from "../speak/address.js";
 import * as F from "../speak/format.js";
 import { narrowed, state } from "../state.js";
-import { valueOf } from "../columns.js";
+import { GROUPED_BY as BY, valueOf } from "../columns.js";
 import { icon } from "../icons.js";
 import { T, choice, columnName } from "../texts.js";
 import { drawing, drawn, figure } from "./figure.js";
 import { emptyView, problemView } from "./states.js";
 
-/** What can be grouped by, and the filter that a value of it is, with the column that has what the filter takes. */
-const BY = {
-  "offering_type.name": ["offering_types", "offering_type.id"],
-  "venue.name": ["venues", "venue.id"],
-  "day_of_week": null,
-  "event.start_time": null,
-  "status": ["status", "status"],
-  "booking_method": ["booking_methods", "booking_method"],
-  "booking_source": null,
-  "customer.name": ["customers", "customer.id"],
-};
 const PIVOTS = ["all", "year", "month", "week"];
 const DRAWN = 12;
 const PERIOD = "count_by_period.";
 
 const chosen = () => {
   const given = list("group").filter((key) => key in BY);
-  return given.length ? given : ["offering_type.name"];
+  return given.length ? given : Object.keys(BY).slice(0, 1);
 };
 const pivot = () => (PIVOTS.includes(only("pivot")) ? only("pivot") : "month");
 
 export function loadGroups({ again = false } = {}) {
   const by = chosen();
-  const columns = [...new Set(by.flatMap((key) => [key, BY[key]?.[1] ?? key])), "count"];
+  const columns = [...new Set(by.flatMap((key) => [key, BY[key].value ?? key])), "count"];
   const parameters = over(narrowed(), {
     columns: columns.join(","), pivot: pivot(), sort: only("group_sort") ?? "-count", limit: "100", ...(pivot() === "all" ? {} : { max_pivot_columns: "6" }),
   });
@@ -49,7 +38,7 @@ export function loadGroups({ again = false } = {}) {
 function said(key, value) {
   if (value === null || value === undefined) return T.choices.none;
   if (key === "day_of_week") return F.longWeekday(value);
-  return ["status", "booking_method"].includes(key) ? choice(value) : value;
+  return BY[key].kind === "choice" ? choice(value) : value;
 }
 
 const nameOf = (row, by) => by.map((key) => said(key, valueOf(row, key))).join(" · ");
@@ -57,7 +46,7 @@ const nameOf = (row, by) => by.map((key) => said(key, valueOf(row, key))).join("
 function showOnly(row, by) {
   const changes = {};
   for (const key of by) {
-    const [filter, column] = BY[key] ?? [];
+    const { filter, value: column } = BY[key];
     const value = filter && valueOf(row, column);
     if (value) changes[filter] = String(value);
   }
@@ -97,7 +86,7 @@ function groupTable(data) {
       <button @click=${() => sorted(header.key)}>${words}${order ? icon(order === "asc" ? "up" : "down", 13) : html`<span class="sortable">${icon("sortable", 13)}</span>`}</button></th>`;
   };
   const header = (key) => data.column_headers.find((each) => each.key === key);
-  const filtering = data.by.some((key) => BY[key]);
+  const filtering = data.by.some((key) => BY[key].filter);
   return html`<div class="as-table-scroll" tabindex="0" role="region" aria-label=${T.pictures.tableOf(T.groups.caption(data.by.map((key) => columnName(key))))}><table class="plain-table grouped" id="grouped">
     <caption class="visually-hidden">${T.groups.caption(data.by.map((key) => columnName(key)))}</caption>
     <thead><tr>${data.by.map((key) => head(header(key)))}${head(header("count"), true)}${periods.map((each) => head(each, true))}</tr></thead>
