@@ -41,6 +41,11 @@ NOTES: Final[dict[str, str]] = {
     targets.GROUPED: (
         "The server's own part is the same for few rows as for many, and the bound's 1.5 ms are less than that."
     ),
+    targets.POSTGRES_IMPORT: (
+        "The rows are checked and merged first, and then inserted by one process of the database, on one core, as the "
+        "import is one transaction: it reads each row from what was sent, writes it, its log and its entries in five "
+        "indexes. Each of those serves requests (ADR 13), and none can be left out meanwhile."
+    ),
     targets.NEAR_PSYCOPG: (
         "Beside its statements a page is a token that is asked for, the place of the sync, a transaction, the "
         "hand-over to a thread and back, and what an answer of the embedded store takes as well: parameters, nesting, "
