@@ -206,6 +206,50 @@ def test_hours_that_clock_changes_skip_and_repeat(studio: Studio) -> None:
     studio.add("2026-03-29T00:59:00Z", "2026-03-29T01:00:00Z", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z")
     found = {row["event"]["start_time"]: row["count"] for row in studio.rows("columns=event.start_time,count")}
     assert found == {"01:59": 1, "03:00": 1, "02:30": 2}
+    hours = {hour: studio.rows(f"columns=count&start_hours={hour}") for hour in range(24)}
+    assert {hour: rows[0]["count"] for hour, rows in hours.items() if rows} == {1: 1, 2: 2, 3: 1}
+
+
+def test_weekdays_and_hours_are_filtered_by_the_venues_clock(studio: Studio) -> None:
+    """One instant: Wednesday evening in New York, Thursday morning in Berlin and Kathmandu."""
+    for number, zone in ((1, "America/New_York"), (2, None), (3, "Asia/Kathmandu")):
+        studio.add("2025-12-31T23:30:00Z", venue={"id": number, "name": f"V{number}", "timezone": zone})
+
+    def ids(query: str) -> list[int]:
+        """Of the rows; the groups count as many."""
+        answer = studio.client.get(f"format=json&columns=id&sort=id&{query}")
+        assert answer.status == 200, answer.body
+        assert sum(row["count"] for row in studio.rows(f"columns=count&{query}")) == answer.json["total"]
+        return [row["id"] for row in answer.json["rows"]]
+
+    assert ids("days_of_week=wednesday") == [1]
+    assert ids("days_of_week=thursday") == [2, 3]
+    assert ids("days_of_week=thursday&days_of_week=wednesday,friday") == [1, 2, 3]
+    assert ids("days_of_week=friday") == []
+    assert ids("start_hours=18") == [1]
+    assert ids("start_hours=0,5") == [2, 3]
+    assert ids("start_hours=00,05&days_of_week=wednesday") == []
+    assert ids("start_hours=4,6,17,19,23") == []
+    # Neither moves with the parameter `timezone`, as the columns do not.
+    assert ids("days_of_week=thursday&start_hours=5&timezone=Asia/Tokyo") == [3]
+
+
+def test_another_zone_of_the_provider_moves_the_weekdays_that_are_filtered_by(studio: Studio) -> None:
+    """Answers that were kept are not given again."""
+    studio.add("2026-10-05T22:30:00Z")
+    tuesday = "columns=count&days_of_week=tuesday&start_hours=0"
+    assert [studio.rows(tuesday) for _ in range(2)] == [[{"count": 1}]] * 2
+    set_provider(studio.store, None, 1, {"timezone": "Europe/London"}, max_text=100)
+    assert studio.rows(tuesday) == []
+    assert studio.rows("columns=count&days_of_week=monday&start_hours=23") == [{"count": 1}]
+
+
+def test_a_cursor_is_of_the_same_weekdays_and_hours_only(studio: Studio) -> None:
+    studio.add("2026-10-05T12:00:00Z", "2026-10-12T12:00:00Z", "2026-10-13T12:00:00Z")
+    link = studio.client.get("format=json&limit=1&columns=id&days_of_week=monday&start_hours=14").links["next"]
+    assert studio.client.follow(link).json["total"] == 2
+    for old, new in (("=monday", "=tuesday"), ("start_hours=14", "start_hours=15")):
+        assert studio.client.follow(link.replace(old, new)).error() == (400, "parameter_invalid", {"cursor"})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from oracle import calendar, report
-from oracle.report import Ask, Row, Tenant
+from oracle.report import Ask, Row, Tenant, local
 
 if TYPE_CHECKING:
     from datetime import date
@@ -64,11 +64,6 @@ class Group:
 def selected(names: tuple[str, ...]) -> tuple[str, ...]:
     """The keys of the answer, without periods."""
     return tuple(dict.fromkeys(key for name in names for key in GROUPS.get(name) or (KEY_OF[name],)))
-
-
-def local(row: Row, tenant: Tenant) -> Any:
-    """When a row's event starts, by the venue's clock where it has one, else by the provider's."""
-    return calendar.local(row["event.starts_at"], row["venue.timezone"] or tenant.zone)
 
 
 def value_of(row: Row, key: str, tenant: Tenant) -> Any:

@@ -17,6 +17,7 @@ from turnout.catalog.types import (
     Member,
     Op,
     Parameter,
+    Part,
     Report,
     Sort,
     Thing,
@@ -29,6 +30,8 @@ EVENT_TYPES: Final = ("appointment", "class")
 FORMATS: Final = ("csv", "json")
 
 _I, _D, _T, _C, _B = Kind.INTEGER, Kind.INSTANT, Kind.TEXT, Kind.CHOICE, Kind.BOOLEAN
+
+LOCAL_START: Final = LocalStart("event_day", "event_minute", of="event_starts_at", zone="venue_timezone")
 
 # fmt: off
 COLUMNS: Final = (
@@ -86,6 +89,8 @@ FILTERS: Final = (
     Parameter("updated_at_gte", Value.INSTANT, "Attendances changed at this moment or later.", op=Op.FROM, storage="updated_at"),
     Parameter("updated_at_lte", Value.INSTANT, "Attendances changed at this moment or earlier.", op=Op.UNTIL, storage="updated_at"),
     Parameter("event_timeframe", Value.TIMEFRAME, "Events that start within a timeframe of the provider's calendar.", op=Op.WITHIN, storage="event_starts_at", example="last_30_days"),
+    Parameter("days_of_week", Value.CHOICE, "Events that start on one of these days of the week, in local time.", is_list=True, choices=WEEK_DAYS, op=Op.IN, storage=LOCAL_START.day, part=Part.WEEK_DAY, extension=True, listed=True, example="monday,tuesday"),
+    Parameter("start_hours", Value.INTEGER, "Events that start within one of these hours of the day, in local time: `18` is from 18:00 up to, but without, 19:00.", is_list=True, maximum=23, op=Op.IN, storage=LOCAL_START.minute, part=Part.HOUR, extension=True, listed=True, example="18"),
     Parameter("include_future", Value.BOOLEAN, "Whether events that have not started yet are included.", default="false", op=Op.NOT_FUTURE, storage="event_starts_at"),
     Parameter("id_gt", Value.INTEGER, "Attendances with an id greater than this; orders them by id.", op=Op.GREATER, storage="id", example="0"),
 )
@@ -122,8 +127,6 @@ ATTENDANCES: Final = Report(
     id_gt_sort=(Sort("id"),),
     file_stem="attendances",
 )
-
-LOCAL_START: Final = LocalStart("event_day", "event_minute", of="event_starts_at", zone="venue_timezone")
 
 _FLAT: Final = {column.key: replace(column, required=False) for column in COLUMNS}
 # fmt: off

@@ -97,6 +97,13 @@ class Value(StrEnum):
     CURSOR = "cursor"
 
 
+class Part(StrEnum):
+    """What of a stored local start is meant, where it is not the whole."""
+
+    WEEK_DAY = "day of the week"
+    HOUR = "hour of the day"
+
+
 class Op(StrEnum):
     """How a filter's values narrow the rows."""
 
@@ -112,7 +119,10 @@ class Op(StrEnum):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a report request; a filter where it has an `op`, which then holds on the column `storage`."""
+    """One parameter of a report request; a filter where it has an `op`, which then holds on the column `storage`.
+
+    Where it has a `part`, its values are those of that part of what is stored.
+    """
 
     name: str
     value: Value
@@ -125,6 +135,7 @@ class Parameter:
     maximum: int = MAX_ID
     op: Op | None = None
     storage: str = ""
+    part: Part | None = None
     extension: bool = False
     example: str | None = None
     same_as: str | None = None

@@ -78,6 +78,10 @@ class Dialect(Protocol):
         """One of the texts by its number, from 1 on. None of them has a quote."""
         ...
 
+    def hour(self, minute: str) -> str:
+        """The hour that a minute of the day is in."""
+        ...
+
     def clock(self, minute: str) -> str:
         """The text HH:MM of a minute of the day."""
         ...
@@ -133,8 +137,11 @@ class _DuckDb:
     def nth(self, texts: Sequence[str], number: str) -> str:
         return f"list_extract([{', '.join(map(_quoted, texts))}], {number})"
 
+    def hour(self, minute: str) -> str:
+        return f"{minute} // 60"
+
     def clock(self, minute: str) -> str:
-        return f"printf('%02d:%02d', {minute} // 60, {minute} % 60)"
+        return f"printf('%02d:%02d', {self.hour(minute)}, {minute} % 60)"
 
 
 class _Postgres:
@@ -185,8 +192,11 @@ class _Postgres:
     def nth(self, texts: Sequence[str], number: str) -> str:
         return f"(ARRAY[{', '.join(map(_quoted, texts))}])[{number}]"
 
+    def hour(self, minute: str) -> str:
+        return f"({minute} / 60)"
+
     def clock(self, minute: str) -> str:
-        return f"(lpad(({minute} / 60)::TEXT, 2, '0') || ':' || lpad(({minute} % 60)::TEXT, 2, '0'))"
+        return f"(lpad({self.hour(minute)}::TEXT, 2, '0') || ':' || lpad(({minute} % 60)::TEXT, 2, '0'))"
 
 
 def _quoted(text: str) -> str:
