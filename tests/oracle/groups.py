@@ -20,6 +20,11 @@ TABLE = (
     ("customer.email", "customer_email", "Customer Email", "text"),
     ("day_of_week", None, "Day of Week", "weekday"),
     ("event.start_time", "event_start_time", "Start Time", "time"),
+    ("event.start_hour", "event_start_hour", "Start Hour", "integer"),
+    ("event.start_date", "event_start_date", "Start Date", "period"),
+    ("event.start_week", "event_start_week", "Start Week", "period"),
+    ("event.start_month", "event_start_month", "Start Month", "period"),
+    ("event.start_year", "event_start_year", "Start Year", "period"),
     ("offering_type.id", "offering_type_id", "Offering Type ID", "integer"),
     ("offering_type.name", "offering_type_name", "Offering Type Name", "text"),
     ("venue.id", "venue_id", "Venue ID", "integer"),
@@ -71,11 +76,17 @@ def value_of(row: Row, key: str, tenant: Tenant) -> Any:
         return calendar.WEEK_DAYS[local(row, tenant).weekday()]
     if key == "event.start_time":
         return f"{local(row, tenant):%H:%M}"
+    if key == "event.start_hour":
+        return local(row, tenant).hour
+    if KIND[key] == "period":
+        return label_of(key.removeprefix("event.start_"), local(row, tenant).date(), tenant.week_start)
     return row[key]
 
 
 def label_of(unit: str, day: date, week_start: str) -> str:
     """The period of a day."""
+    if unit == "date":
+        return day.isoformat()
     if unit == "year":
         return f"{day.year:04}"
     if unit == "month":

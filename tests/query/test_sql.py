@@ -151,6 +151,7 @@ GROUPED = {
     "groups_without_count": "columns=status,event.start_time&sort=-event.start_time&limit=0",
     "groups_sorted": "columns=customer,count&sort=-count,customer_name&offset=20&limit=5&venues=1,2",
     "groups_by_month": "columns=offering_type.name,count&pivot=month&max_pivot_columns=2&sort=-count_by_period.2026-01,count_by_period.2019-07",
+    "groups_of_periods": "columns=event.start_hour,event.start_date,event.start_week,event.start_month,event.start_year,count",
     "groups_by_week": "columns=status,count&pivot=week&max_pivot_columns=1",
 }
 

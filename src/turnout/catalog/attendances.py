@@ -128,12 +128,24 @@ ATTENDANCES: Final = Report(
     file_stem="attendances",
 )
 
+# The same texts as those of the periods of a pivot, of which an answer has a few; there can be any number of rows.
+# fmt: off
+_PERIOD_COLUMNS: Final = (
+    Column("event.start_date", "Start Date", _T, "event_start_date", "event_start_date", nullable=False, extension=True, of=LOCAL_START.day, part=Part.DATE, pattern="^[0-9]{4,5}-[0-9]{2}-[0-9]{2}$", help="The day on which the event starts, such as `2026-10-05`, in local time."),
+    Column("event.start_week", "Start Week", _T, "event_start_week", "event_start_week", nullable=False, extension=True, of=LOCAL_START.day, part=Part.WEEK, pattern="^[0-9]{4,5}-(W[0-9]{2}|[0-9]{2}-[0-9]{2})$", help="The week in which the event starts, in local time: `2026-W41`, or its first day where weeks do not begin on Monday."),
+    Column("event.start_month", "Start Month", _T, "event_start_month", "event_start_month", nullable=False, extension=True, of=LOCAL_START.day, part=Part.MONTH, pattern="^[0-9]{4,5}-[0-9]{2}$", help="The month in which the event starts, such as `2026-10`, in local time."),
+    Column("event.start_year", "Start Year", _T, "event_start_year", "event_start_year", nullable=False, extension=True, of=LOCAL_START.day, part=Part.YEAR, pattern="^[0-9]{4,5}$", help="The year in which the event starts, in local time."),
+)
+# fmt: on
+
 _FLAT: Final = {column.key: replace(column, required=False) for column in COLUMNS}
 # fmt: off
 GROUPED_COLUMNS: Final = (
     *(_FLAT[key] for key in ("customer.id", "customer.name", "customer.email")),
-    Column("day_of_week", "Day of Week", _C, "day_of_week", nullable=False, choices=WEEK_DAYS, of=LOCAL_START.day, help="The day of the week on which the event starts, in local time; in the order of the provider's week."),
+    Column("day_of_week", "Day of Week", _C, "day_of_week", nullable=False, choices=WEEK_DAYS, of=LOCAL_START.day, part=Part.WEEK_DAY, help="The day of the week on which the event starts, in local time; in the order of the provider's week."),
     Column("event.start_time", "Start Time", _T, "event_start_time", "event_start_time", nullable=False, of=LOCAL_START.minute, pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", help="The time of day at which the event starts, such as `18:30`, in local time."),
+    Column("event.start_hour", "Start Hour", _I, "event_start_hour", "event_start_hour", nullable=False, extension=True, of=LOCAL_START.minute, part=Part.HOUR, help="The hour of the day within which the event starts, such as `18`, in local time."),
+    *_PERIOD_COLUMNS,
     *(_FLAT[key] for key in ("offering_type.id", "offering_type.name", "venue.id", "venue.name", "booking_method", "booking_source", "status")),
     Column("count", "Count", _I, "count", nullable=False, counts=True, help="How many attendances have the values of the row."),
 )

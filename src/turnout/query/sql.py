@@ -243,6 +243,8 @@ def part_of(dialect: Dialect, storage: str, part: Part | None) -> str:
             return dialect.hour(storage)
         case None:
             return storage
+        case _:
+            raise AssertionError(f"no filter is of the {part}")
 
 
 def _bound(builder: Builder, values: Iterable[Any]) -> str:
