@@ -31,7 +31,7 @@ _KINDS: Final = {
 _PARTS: Final = {
     Part.WEEK_DAY: "weekday",
     Part.HOUR: "hour",
-    Part.DATE: "date",
+    Part.DATE: "day",
     Part.WEEK: "week",
     Part.MONTH: "month",
     Part.YEAR: "year",
