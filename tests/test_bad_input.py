@@ -96,6 +96,9 @@ CHOICES = [
     *each("attendance_status", "foo", "checked_in"),
     *each("booking_methods", "drop-in", "none", "Free", "membership%00"),
     *each("event_types", "classes", "Class", "course"),
+    *each("days_of_week", "mon", "Monday", "1", "weekend", "none", "monday;sunday", "monday,foo", "%ff"),
+    wrong("days_of_week=tusday", days_of_week="Did you mean 'tuesday'?"),
+    wrong("day_of_week=monday", day_of_week="Did you mean 'days_of_week'?"),
     *each("csv_header", "labels", "KEY", "none"),
     *each("format", "xml", "JSON", "xlsx", "csv,json", "text/csv", "%ff"),
     wrong("status=atended", status="attended"),
@@ -105,6 +108,9 @@ CHOICES = [
     wrong("format=csv&format=json", "format"),
 ]
 IDS = [
+    *each("start_hours", "25", "-1", "18:00", "6pm", "none", "1.5", "0x1", "18,24", "18-20", "%D9%A3"),
+    wrong("start_hours=24", start_hours="the most is 23"),
+    wrong("start_hour=6", start_hour="Did you mean 'start_hours'?"),
     *each(
         "customers",
         "abc",

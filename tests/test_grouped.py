@@ -206,6 +206,52 @@ def test_hours_that_clock_changes_skip_and_repeat(studio: Studio) -> None:
     studio.add("2026-03-29T00:59:00Z", "2026-03-29T01:00:00Z", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z")
     found = {row["event"]["start_time"]: row["count"] for row in studio.rows("columns=event.start_time,count")}
     assert found == {"01:59": 1, "03:00": 1, "02:30": 2}
+    by_hour = {row["event"]["start_hour"]: row["count"] for row in studio.rows("columns=event.start_hour,count")}
+    assert by_hour == {1: 1, 2: 2, 3: 1}
+    hours = {hour: studio.rows(f"columns=count&start_hours={hour}") for hour in range(24)}
+    assert {hour: rows[0]["count"] for hour, rows in hours.items() if rows} == by_hour
+
+
+def test_weekdays_and_hours_are_filtered_by_the_venues_clock(studio: Studio) -> None:
+    """One instant: Wednesday evening in New York, Thursday morning in Berlin and Kathmandu."""
+    for number, zone in ((1, "America/New_York"), (2, None), (3, "Asia/Kathmandu")):
+        studio.add("2025-12-31T23:30:00Z", venue={"id": number, "name": f"V{number}", "timezone": zone})
+
+    def ids(query: str) -> list[int]:
+        """Of the rows; the groups count as many."""
+        answer = studio.client.get(f"format=json&columns=id&sort=id&{query}")
+        assert answer.status == 200, answer.body
+        assert sum(row["count"] for row in studio.rows(f"columns=count&{query}")) == answer.json["total"]
+        return [row["id"] for row in answer.json["rows"]]
+
+    assert ids("days_of_week=wednesday") == [1]
+    assert ids("days_of_week=thursday") == [2, 3]
+    assert ids("days_of_week=thursday&days_of_week=wednesday,friday") == [1, 2, 3]
+    assert ids("days_of_week=friday") == []
+    assert ids("start_hours=18") == [1]
+    assert ids("start_hours=0,5") == [2, 3]
+    assert ids("start_hours=00,05&days_of_week=wednesday") == []
+    assert ids("start_hours=4,6,17,19,23") == []
+    # Neither moves with the parameter `timezone`, as the columns do not.
+    assert ids("days_of_week=thursday&start_hours=5&timezone=Asia/Tokyo") == [3]
+
+
+def test_another_zone_of_the_provider_moves_the_weekdays_that_are_filtered_by(studio: Studio) -> None:
+    """Answers that were kept are not given again."""
+    studio.add("2026-10-05T22:30:00Z")
+    tuesday = "columns=count&days_of_week=tuesday&start_hours=0"
+    assert [studio.rows(tuesday) for _ in range(2)] == [[{"count": 1}]] * 2
+    set_provider(studio.store, None, 1, {"timezone": "Europe/London"}, max_text=100)
+    assert studio.rows(tuesday) == []
+    assert studio.rows("columns=count&days_of_week=monday&start_hours=23") == [{"count": 1}]
+
+
+def test_a_cursor_is_of_the_same_weekdays_and_hours_only(studio: Studio) -> None:
+    studio.add("2026-10-05T12:00:00Z", "2026-10-12T12:00:00Z", "2026-10-13T12:00:00Z")
+    link = studio.client.get("format=json&limit=1&columns=id&days_of_week=monday&start_hours=14").links["next"]
+    assert studio.client.follow(link).json["total"] == 2
+    for old, new in (("=monday", "=tuesday"), ("start_hours=14", "start_hours=15")):
+        assert studio.client.follow(link.replace(old, new)).error() == (400, "parameter_invalid", {"cursor"})
 
 
 @pytest.mark.parametrize(
@@ -265,6 +311,42 @@ def test_dates_at_the_ends_of_time(studio: Studio) -> None:
     assert studio.split("event_start_lte=0001-02-01&pivot=month") == {"0000-12": 1}
     assert studio.rows("event_start_lte=0001-02-01&columns=day_of_week,count") == [
         {"day_of_week": "sunday", "count": 1}
+    ]
+
+
+def test_periods_as_rows_are_called_as_those_of_a_pivot(tmp_path: Path) -> None:
+    """At a turn of the year, by the venue's clock, in their order; none for what has no attendance."""
+    for week_start, weeks in (("monday", ["2020-W53", "2021-W01"]), ("sunday", ["2020-12-27", "2021-01-03"])):
+        studio = Studio(tmp_path / week_start, week_start=week_start)
+        studio.add("2021-01-04T12:00:00Z", "2021-01-10T12:00:00Z" if week_start == "monday" else "2021-01-09T12:00:00Z")
+        studio.add("2020-12-31T22:59:00Z", "2020-12-31T23:00:00Z", "2021-01-01T12:00:00Z")
+        studio.add("2020-12-31T23:00:00Z", venue={"id": 1, "timezone": "America/New_York"})
+        for unit, wanted in (("week", weeks), ("month", ["2020-12", "2021-01"]), ("year", ["2020", "2021"])):
+            rows = studio.rows(f"columns=event.start_{unit},count")
+            found = {row["event"][f"start_{unit}"]: row["count"] for row in rows}
+            assert (list(found), found) == (wanted, studio.split(f"pivot={unit}"))
+            down = studio.rows(f"columns=event_start_{unit}&sort=-event.start_{unit}")
+            assert [row["event"][f"start_{unit}"] for row in down] == wanted[::-1]
+        days = studio.rows("columns=event.start_date,venue.id,count&sort=event.start_date&limit=2")
+        assert days == [
+            {"event": {"start_date": "2020-12-31"}, "venue": {"id": 1}, "count": 1},
+            {"event": {"start_date": "2020-12-31"}, "venue": None, "count": 1},
+        ]
+        # The group of the published protocol has no more in it than before.
+        assert studio.rows("columns=event&limit=1") == [{"event": {"start_time": "00:00"}}]
+        studio.close()
+
+
+def test_periods_as_rows_at_the_ends_of_time(studio: Studio) -> None:
+    studio.inside.now = calendar.micros("9999-12-31T23:59:59.999999Z")
+    studio.add("9999-12-31T23:59:59Z", "9999-12-30T12:00:00Z")
+    studio.add("0001-01-01T00:00:00Z", venue={"id": 1, "timezone": "America/New_York"})
+    columns = ",".join(f"event.start_{unit}" for unit in ("date", "week", "month", "year"))
+    found = [tuple(row["event"].values()) for row in studio.rows(f"include_future=true&columns={columns}")]
+    assert found == [
+        ("0000-12-31", "0000-W52", "0000-12", "0000"),
+        ("9999-12-30", "9999-W52", "9999-12", "9999"),
+        ("10000-01-01", "9999-W52", "10000-01", "10000"),
     ]
 
 

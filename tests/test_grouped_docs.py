@@ -27,7 +27,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 
 def test_every_request_of_the_page_has_an_answer() -> None:
-    assert len(SHOWN) == TEXT.count("```http") == 5
+    assert len(SHOWN) == TEXT.count("```http") == 7
 
 
 @pytest.mark.parametrize(("target", "form", "wanted"), SHOWN, ids=[target.partition("?")[2] for target, _, _ in SHOWN])

@@ -188,6 +188,13 @@ def found(client: Asking, query: str) -> tuple[int, list[tuple[Any, Any, int]], 
         ("of=customer_memberships", (1, [(5, "Gold", 1)], 3)),
         ("of=booking_sources", (0, [], 4)),
         ("of=offering_types", (0, [], 4)),
+        ("of=days_of_week", (1, [("wednesday", None, 4)], 0)),
+        ("of=days_of_week&include_future=1", (2, [("wednesday", None, 4), ("saturday", None, 1)], 0)),
+        ("of=days_of_week&include_future=1&search=SAT&days_of_week=wednesday", (1, [("saturday", None, 1)], 0)),
+        ("of=start_hours&days_of_week=wednesday", (1, [(12, None, 4)], 0)),
+        ("of=start_hours&days_of_week=sunday", (0, [], 0)),
+        ("of=venues&start_hours=12&days_of_week=saturday,wednesday", (2, [(7, "Hall", 2), (8, "Ärmel Room", 1)], 1)),
+        ("of=venues&start_hours=10", (0, [], 0)),
     ],
 )
 def test_by_example(client: Asking, query: str, expected: tuple[Any, ...]) -> None:

@@ -153,7 +153,7 @@ def completed(*words: str, typing: str) -> list[str]:
 
 def test_completion_of_commands_options_and_values() -> None:
     assert completed(typing="rep") == ["report"]
-    assert completed("report", typing="--sta") == ["--status"]
+    assert completed("report", typing="--stat") == ["--status"]
     assert completed("report", "--status", typing="att") == ["attended"]
     assert completed("report", "--status", typing="no_show,att") == ["no_show,attended"]
     assert completed("report", "--sort", typing="id,-customer.n") == ["id,-customer.name"]

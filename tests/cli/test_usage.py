@@ -129,6 +129,8 @@ FAULTS = {
     "csv_header": ("keys", "'keys'"),
     "customers": ("1;2", "1;2"),
     "booking_sources": ("web", "web"),
+    "days_of_week": ("mondy", "Did you mean 'monday'?"),
+    "start_hours": ("24", "the most is 23"),
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from oracle import calendar, report
-from oracle.report import Ask, Row, Tenant
+from oracle.report import Ask, Row, Tenant, local
 
 if TYPE_CHECKING:
     from datetime import date
@@ -20,6 +20,11 @@ TABLE = (
     ("customer.email", "customer_email", "Customer Email", "text"),
     ("day_of_week", None, "Day of Week", "weekday"),
     ("event.start_time", "event_start_time", "Start Time", "time"),
+    ("event.start_hour", "event_start_hour", "Start Hour", "integer"),
+    ("event.start_date", "event_start_date", "Start Date", "period"),
+    ("event.start_week", "event_start_week", "Start Week", "period"),
+    ("event.start_month", "event_start_month", "Start Month", "period"),
+    ("event.start_year", "event_start_year", "Start Year", "period"),
     ("offering_type.id", "offering_type_id", "Offering Type ID", "integer"),
     ("offering_type.name", "offering_type_name", "Offering Type Name", "text"),
     ("venue.id", "venue_id", "Venue ID", "integer"),
@@ -66,21 +71,22 @@ def selected(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for name in names for key in GROUPS.get(name) or (KEY_OF[name],)))
 
 
-def local(row: Row, tenant: Tenant) -> Any:
-    """When a row's event starts, by the venue's clock where it has one, else by the provider's."""
-    return calendar.local(row["event.starts_at"], row["venue.timezone"] or tenant.zone)
-
-
 def value_of(row: Row, key: str, tenant: Tenant) -> Any:
     if key == "day_of_week":
         return calendar.WEEK_DAYS[local(row, tenant).weekday()]
     if key == "event.start_time":
         return f"{local(row, tenant):%H:%M}"
+    if key == "event.start_hour":
+        return local(row, tenant).hour
+    if KIND[key] == "period":
+        return label_of(key.removeprefix("event.start_"), local(row, tenant).date(), tenant.week_start)
     return row[key]
 
 
 def label_of(unit: str, day: date, week_start: str) -> str:
     """The period of a day."""
+    if unit == "date":
+        return day.isoformat()
     if unit == "year":
         return f"{day.year:04}"
     if unit == "month":

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from oracle import report
+from oracle import calendar, report
 from oracle.report import Ask, Row, Tenant
 
 # What each filter is of, and where people's word for it stands; typed in by hand.
@@ -21,12 +21,16 @@ OF = {
     "offering_types": ("offering_type.id", "offering_type.name"),
     "venues": ("venue.id", "venue.name"),
     "instructors": ("instructors", None),
+    "days_of_week": ("day_of_week", None),
+    "start_hours": ("start_hour", None),
 }
 
 
-def _pairs(row: Row, of: str) -> set[tuple[Any, str | None]]:
+def _pairs(row: Row, of: str, tenant: Tenant) -> set[tuple[Any, str | None]]:
     """The values of an attendance, each with its label."""
     key, label = OF[of]
+    start = report.local(row, tenant)
+    row = {**row, "day_of_week": calendar.WEEK_DAYS[start.weekday()], "start_hour": start.hour}
     if of == "instructors":
         return set(row["instructors"])
     return set() if row[key] is None else {(row[key], row[label] if label else None)}
@@ -36,7 +40,7 @@ def answer(rows: list[Row], of: str, ask: Ask, search: str, *, now: int, tenant:
     """The document of `GET .../values` for a page; `ask` has the filters and the page."""
     others = {name: value for name, value in ask.filters.items() if name != of}
     found = report.matching(rows, replace(ask, filters=others), now, tenant)
-    counts = Counter(pair for row in found for pair in _pairs(row, of))
+    counts = Counter(pair for row in found for pair in _pairs(row, of, tenant))
     wanted = [
         (value, label, count)
         for (value, label), count in counts.items()
@@ -46,5 +50,5 @@ def answer(rows: list[Row], of: str, ask: Ask, search: str, *, now: int, tenant:
     return {
         "total": len(wanted),
         "values": [{"value": value, "label": label, "count": count} for value, label, count in report.cut(wanted, ask)],
-        "missing": sum(not _pairs(row, of) for row in found),
+        "missing": sum(not _pairs(row, of, tenant) for row in found),
     }

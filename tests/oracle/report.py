@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oracle import calendar
 from oracle.columns import BY_KEY, KEY_OF, selected
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Row = dict[str, Any]
 
@@ -62,7 +65,12 @@ def _instructs(row: Row, wanted: set[int | None]) -> bool:
     return bool(there & wanted) if there else None in wanted
 
 
-def matches(row: Row, name: str, value: Any) -> bool:
+def local(row: Row, tenant: Tenant) -> datetime:
+    """When a row's event starts, by the venue's clock where it has one, else by the provider's."""
+    return calendar.local(row["event.starts_at"], row["venue.timezone"] or tenant.zone)
+
+
+def matches(row: Row, name: str, value: Any, tenant: Tenant) -> bool:
     """Whether a row passes one filter."""
     if name in _LISTS:
         # A missing value is let through by `none` alone, which only booking_sources can have.
@@ -71,12 +79,16 @@ def matches(row: Row, name: str, value: Any) -> bool:
         return _instructs(row, value)
     if name == "id_gt":
         return row["id"] > value
+    if name == "days_of_week":
+        return calendar.WEEK_DAYS[local(row, tenant).weekday()] in value
+    if name == "start_hours":
+        return local(row, tenant).hour in value
     column, bound = {"event_start": "event.starts_at", "updated_at": "updated_at"}[name[:-4]], name[-3:]
     return row[column] >= value if bound == "gte" else row[column] <= value
 
 
 def matching(rows: list[Row], ask: Ask, now: int, tenant: Tenant) -> list[Row]:
-    found = [row for row in rows if all(matches(row, name, value) for name, value in ask.filters.items())]
+    found = [row for row in rows if all(matches(row, name, value, tenant) for name, value in ask.filters.items())]
     if not ask.include_future:
         found = [row for row in found if row["event.starts_at"] <= now]
     if ask.timeframe:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from hypothesis import strategies as st
 
-from oracle import calendar, groups
+from oracle import calendar, groups, report
 from oracle.columns import GROUPS, KEY_OF, SORTABLE_NAMES
 from oracle.groups import GroupAsk
 from oracle.report import Ask, Row, Tenant
@@ -26,6 +26,8 @@ CHOICES = {
     "attendance_status": ("attended", "registered", "no_show", "late_cancelled"),
     "booking_methods": ("membership", "dropin", "free"),
     "event_types": ("appointment", "class"),
+    "days_of_week": calendar.WEEK_DAYS,
+    "start_hours": tuple(range(24)),
 }
 IDS = {
     "customers": "customer.id",
@@ -206,7 +208,7 @@ def group_asks(draw: Callable, data: DataSet, *, paging: bool = True) -> tuple[G
     pivot = draw(st.sampled_from(("all", "year", "month", "week")))
     names = [name for name, key in groups.KEY_OF.items() if key in keys]
     if pivot != "all" and "count" in keys:
-        days = [groups.local(row, data.tenant).date() for row in data.rows] or [date(2026, 1, 1)]
+        days = [report.local(row, data.tenant).date() for row in data.rows] or [date(2026, 1, 1)]
         labels = {groups.label_of(pivot, day, data.tenant.week_start) for day in (*days, date(1999, 12, 31))}
         names += [groups.PERIOD + label for label in sorted(labels)]
     level = st.tuples(st.sampled_from(names), st.booleans())

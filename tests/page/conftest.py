@@ -42,6 +42,8 @@ class Site:
     """Of the providers 1, 2 and 3."""
     instructor: str
     """Of the instructor 3 of the provider 1."""
+    sundays: str
+    """Of the provider 4, whose weeks begin on Sunday."""
     spare: list[str]
     """Of the provider 1, each for one test, so that views and exports of others are not in its way."""
 
@@ -75,6 +77,11 @@ def _odd_rows() -> list[dict[str, Any]]:
     ]
 
 
+def _row(number: int, starts_at: str) -> dict[str, Any]:
+    event = {"id": number, "starts_at": starts_at}
+    return {"id": number, "updated_at": starts_at, "customer": {"id": 1}, "event": event, "status": "attended"}
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     directory = tmp_path_factory.mktemp("page")
@@ -82,12 +89,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     load_demo(store, 1, rows=ROWS, seed=1, now=time.time_ns() // 1000)
     store.put_provider(Provider(2, "Studio النجمة", "Asia/Kathmandu", "monday"))
     store.put_provider(Provider(3, "Empty Hall", "America/St_Johns", "sunday"))
+    store.put_provider(Provider(4, "Lake Side", "America/Chicago", "sunday"))
     import_file(store, 2, _odd_rows())
+    import_file(store, 4, [_row(number, f"2024-05-{day}T18:00:00Z") for number, day in ((1, "04"), (2, "12"))])
     tokens = [token(store, *providers) for providers in [(1,), (1, 2, 3)] + [(1,)] * SPARE]
     instructor = token(store, 1, role="instructor_attendances", instructor=3)
+    sundays = token(store, 4)
     store.close()
     with served(directory / "turnout.duckdb", auth_failures="none") as server:
-        yield Site(server, *tokens[:2], instructor, tokens[2:])
+        yield Site(server, *tokens[:2], instructor, sundays, tokens[2:])
 
 
 @pytest.fixture(scope="package")

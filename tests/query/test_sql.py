@@ -44,6 +44,7 @@ REQUESTS = {
     "times": "event_start_gte=2026-01-01&event_start_lte=2026-01-31&updated_at_gte=2026-01-01T00:00:00Z&include_future=1",
     "timeframe": "event_timeframe=2026-10",
     "open_timeframe": "event_timeframe=all_time&include_future=true",
+    "local_starts": "days_of_week=monday,sunday&start_hours=0,18,23&start_hours=18",
     "deep": "offset=500000&sort=customer_name&columns=id",
 }
 
@@ -150,6 +151,7 @@ GROUPED = {
     "groups_without_count": "columns=status,event.start_time&sort=-event.start_time&limit=0",
     "groups_sorted": "columns=customer,count&sort=-count,customer_name&offset=20&limit=5&venues=1,2",
     "groups_by_month": "columns=offering_type.name,count&pivot=month&max_pivot_columns=2&sort=-count_by_period.2026-01,count_by_period.2019-07",
+    "groups_of_periods": "columns=event.start_hour,event.start_date,event.start_week,event.start_month,event.start_year,count",
     "groups_by_week": "columns=status,count&pivot=week&max_pivot_columns=1",
 }
 
@@ -199,6 +201,8 @@ def test_every_statement_for_groups_names_its_provider() -> None:
         ("look_up", "of=venues&venues=4&status=attended&search=Hall"),
         ("look_up_of_a_list", "of=instructors&limit=5&offset=10"),
         ("look_up_of_choices", "of=status&include_future=true"),
+        ("look_up_of_days_of_week", "of=days_of_week&start_hours=18"),
+        ("look_up_of_hours", "of=start_hours&days_of_week=monday"),
     ],
 )
 def test_statements_of_a_look_up(name: str, query: str) -> None:

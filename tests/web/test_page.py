@@ -238,7 +238,18 @@ def test_the_page_is_told_of_every_column_and_filter() -> None:
         "booking_source": ("booking_sources", "booking_source_id"),
         "status": ("status", "status"),
     }
-    grouped = {key for key, one in told["GROUPED"].items() if "filter" in one}
-    assert grouped == {"customer.name", "offering_type.name", "venue.name", "booking_method", "status"}
+    grouped = {key: one["filter"] for key, one in told["GROUPED"].items() if "filter" in one}
+    assert grouped == {
+        "customer.name": "customers",
+        "day_of_week": "days_of_week",
+        "event.start_hour": "start_hours",
+        **dict.fromkeys((f"event.start_{unit}" for unit in ("date", "week", "month", "year")), "event_timeframe"),
+        "offering_type.name": "offering_types",
+        "venue.name": "venues",
+        "booking_method": "booking_methods",
+        "status": "status",
+    }
+    kinds = {name: one["kind"] for name, one in told["LOOK_UPS"].items() if one["kind"]}
+    assert kinds == {"days_of_week": "weekday", "start_hours": "hour"}
     assert {name for name, one in told["LOOK_UPS"].items() if one["none"]} == {"booking_sources", "instructors"}
     assert told["LOOK_UPS"]["customer_memberships"]["label"] == "customer_membership.membership.name"

@@ -17,6 +17,7 @@ from turnout.catalog.types import (
     Member,
     Op,
     Parameter,
+    Part,
     Report,
     Sort,
     Thing,
@@ -29,6 +30,8 @@ EVENT_TYPES: Final = ("appointment", "class")
 FORMATS: Final = ("csv", "json")
 
 _I, _D, _T, _C, _B = Kind.INTEGER, Kind.INSTANT, Kind.TEXT, Kind.CHOICE, Kind.BOOLEAN
+
+LOCAL_START: Final = LocalStart("event_day", "event_minute", of="event_starts_at", zone="venue_timezone")
 
 # fmt: off
 COLUMNS: Final = (
@@ -86,6 +89,8 @@ FILTERS: Final = (
     Parameter("updated_at_gte", Value.INSTANT, "Attendances changed at this moment or later.", op=Op.FROM, storage="updated_at"),
     Parameter("updated_at_lte", Value.INSTANT, "Attendances changed at this moment or earlier.", op=Op.UNTIL, storage="updated_at"),
     Parameter("event_timeframe", Value.TIMEFRAME, "Events that start within a timeframe of the provider's calendar.", op=Op.WITHIN, storage="event_starts_at", example="last_30_days"),
+    Parameter("days_of_week", Value.CHOICE, "Events that start on one of these days of the week, in local time.", is_list=True, choices=WEEK_DAYS, op=Op.IN, storage=LOCAL_START.day, part=Part.WEEK_DAY, extension=True, listed=True, example="monday,tuesday"),
+    Parameter("start_hours", Value.INTEGER, "Events that start within one of these hours of the day, in local time: `18` is from 18:00 up to, but without, 19:00.", is_list=True, maximum=23, op=Op.IN, storage=LOCAL_START.minute, part=Part.HOUR, extension=True, listed=True, example="18"),
     Parameter("include_future", Value.BOOLEAN, "Whether events that have not started yet are included.", default="false", op=Op.NOT_FUTURE, storage="event_starts_at"),
     Parameter("id_gt", Value.INTEGER, "Attendances with an id greater than this; orders them by id.", op=Op.GREATER, storage="id", example="0"),
 )
@@ -123,14 +128,24 @@ ATTENDANCES: Final = Report(
     file_stem="attendances",
 )
 
-LOCAL_START: Final = LocalStart("event_day", "event_minute", of="event_starts_at", zone="venue_timezone")
+# The same texts as those of the periods of a pivot, of which an answer has a few; there can be any number of rows.
+# fmt: off
+_PERIOD_COLUMNS: Final = (
+    Column("event.start_date", "Start Date", _T, "event_start_date", "event_start_date", nullable=False, extension=True, of=LOCAL_START.day, part=Part.DATE, pattern="^[0-9]{4,5}-[0-9]{2}-[0-9]{2}$", help="The day on which the event starts, such as `2026-10-05`, in local time."),
+    Column("event.start_week", "Start Week", _T, "event_start_week", "event_start_week", nullable=False, extension=True, of=LOCAL_START.day, part=Part.WEEK, pattern="^[0-9]{4,5}-(W[0-9]{2}|[0-9]{2}-[0-9]{2})$", help="The week in which the event starts, in local time: `2026-W41`, or its first day where weeks do not begin on Monday."),
+    Column("event.start_month", "Start Month", _T, "event_start_month", "event_start_month", nullable=False, extension=True, of=LOCAL_START.day, part=Part.MONTH, pattern="^[0-9]{4,5}-[0-9]{2}$", help="The month in which the event starts, such as `2026-10`, in local time."),
+    Column("event.start_year", "Start Year", _T, "event_start_year", "event_start_year", nullable=False, extension=True, of=LOCAL_START.day, part=Part.YEAR, pattern="^[0-9]{4,5}$", help="The year in which the event starts, in local time."),
+)
+# fmt: on
 
 _FLAT: Final = {column.key: replace(column, required=False) for column in COLUMNS}
 # fmt: off
 GROUPED_COLUMNS: Final = (
     *(_FLAT[key] for key in ("customer.id", "customer.name", "customer.email")),
-    Column("day_of_week", "Day of Week", _C, "day_of_week", nullable=False, choices=WEEK_DAYS, of=LOCAL_START.day, help="The day of the week on which the event starts, in local time; in the order of the provider's week."),
+    Column("day_of_week", "Day of Week", _C, "day_of_week", nullable=False, choices=WEEK_DAYS, of=LOCAL_START.day, part=Part.WEEK_DAY, help="The day of the week on which the event starts, in local time; in the order of the provider's week."),
     Column("event.start_time", "Start Time", _T, "event_start_time", "event_start_time", nullable=False, of=LOCAL_START.minute, pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", help="The time of day at which the event starts, such as `18:30`, in local time."),
+    Column("event.start_hour", "Start Hour", _I, "event_start_hour", "event_start_hour", nullable=False, extension=True, of=LOCAL_START.minute, part=Part.HOUR, help="The hour of the day within which the event starts, such as `18`, in local time."),
+    *_PERIOD_COLUMNS,
     *(_FLAT[key] for key in ("offering_type.id", "offering_type.name", "venue.id", "venue.name", "booking_method", "booking_source", "status")),
     Column("count", "Count", _I, "count", nullable=False, counts=True, help="How many attendances have the values of the row."),
 )

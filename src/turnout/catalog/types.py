@@ -17,6 +17,17 @@ NUMBER: Final = "_number"
 WEEK_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
+class Part(StrEnum):
+    """What of a stored local start is meant, where it is not the whole."""
+
+    WEEK_DAY = "day of the week"
+    HOUR = "hour of the day"
+    DATE = "date"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
 class Kind(StrEnum):
     """The type of a column's values."""
 
@@ -35,9 +46,9 @@ class Column:
     `storage` is the column of the wide table that holds it; a PEOPLE column is held in two parallel lists,
     `instructor_ids` and `instructor_names`. `order_by` lists the stored columns that one sort level compares, in turn.
 
-    In a grouped report, a column may be the text of a number, which groups are told apart and sorted by, and which
-    follows from the stored column `of`; one that `counts` holds how many attendances a group has. `pattern` is what
-    every text matches, where that can be said.
+    In a grouped report, a column may be the value of a number, which groups are told apart and sorted by, and which
+    follows from the stored column `of`, or from that `part` of it; one that `counts` holds how many attendances a group
+    has. `pattern` is what every text matches, where that can be said.
     """
 
     key: str
@@ -52,6 +63,7 @@ class Column:
     extension: bool = False
     choices: tuple[str, ...] = ()
     of: str = ""
+    part: Part | None = None
     counts: bool = False
     pattern: str = ""
     help: str = ""
@@ -112,7 +124,10 @@ class Op(StrEnum):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a report request; a filter where it has an `op`, which then holds on the column `storage`."""
+    """One parameter of a report request; a filter where it has an `op`, which then holds on the column `storage`.
+
+    Where it has a `part`, its values are those of that part of what is stored.
+    """
 
     name: str
     value: Value
@@ -125,6 +140,7 @@ class Parameter:
     maximum: int = MAX_ID
     op: Op | None = None
     storage: str = ""
+    part: Part | None = None
     extension: bool = False
     example: str | None = None
     same_as: str | None = None

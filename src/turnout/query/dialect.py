@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -74,8 +75,20 @@ class Dialect(Protocol):
         """The day of the week of a stored day: Monday is 1, Sunday 7."""
         ...
 
+    def first_day(self, day: str, unit: str) -> str:
+        """The first day of the `month` or `year` of a stored day, counted from 1970-01-01."""
+        ...
+
+    def written(self, number: str, form: str) -> str:
+        """The text of a day that is counted from 1970-01-01, in a form made of `%Y %m %d`, or `%G %V`."""
+        ...
+
     def nth(self, texts: Sequence[str], number: str) -> str:
         """One of the texts by its number, from 1 on. None of them has a quote."""
+        ...
+
+    def hour(self, minute: str) -> str:
+        """The hour that a minute of the day is in."""
         ...
 
     def clock(self, minute: str) -> str:
@@ -84,6 +97,9 @@ class Dialect(Protocol):
 
 
 _DAY_0: Final = "'1970-01-01'::DATE"
+# Years before 1 are written in another way; after so many years, and days, the calendar repeats itself.
+_CYCLE: Final = 400
+_CYCLE_DAYS: Final = 146_097
 
 
 class _DuckDb:
@@ -130,11 +146,20 @@ class _DuckDb:
     def week_day(self, day: str) -> str:
         return f"isodow({day})"
 
+    def first_day(self, day: str, unit: str) -> str:
+        return self.day_number(f"date_trunc('{unit}', {day})::DATE")
+
+    def written(self, number: str, form: str) -> str:
+        return f"strftime({self.day(number)}, '{form}')"
+
     def nth(self, texts: Sequence[str], number: str) -> str:
         return f"list_extract([{', '.join(map(_quoted, texts))}], {number})"
 
+    def hour(self, minute: str) -> str:
+        return f"{minute} // 60"
+
     def clock(self, minute: str) -> str:
-        return f"printf('%02d:%02d', {minute} // 60, {minute} % 60)"
+        return f"printf('%02d:%02d', {self.hour(minute)}, {minute} % 60)"
 
 
 class _Postgres:
@@ -182,11 +207,26 @@ class _Postgres:
     def week_day(self, day: str) -> str:
         return f"((({day} + 3) % 7 + 7) % 7 + 1)"
 
+    def first_day(self, day: str, unit: str) -> str:
+        return f"(date_trunc('{unit}', ({_DAY_0} + {day})::TIMESTAMP)::DATE - {_DAY_0})"
+
+    def written(self, number: str, form: str) -> str:
+        day = f"{_DAY_0} + {number} + {_CYCLE_DAYS}"
+        parts = {name: f"to_char({day}, '{pattern}')" for name, pattern in (("%m", "MM"), ("%d", "DD"), ("%V", "IW"))}
+        for name, field in (("%Y", "year"), ("%G", "isoyear")):
+            year = f"(extract({field} FROM {day})::INTEGER - {_CYCLE})::TEXT"
+            parts[name] = f"lpad({year}, greatest(length({year}), 4), '0')"
+        pieces = (piece for piece in re.split("(%.)", form) if piece)
+        return f"({' || '.join(parts.get(piece) or _quoted(piece) for piece in pieces)})"
+
     def nth(self, texts: Sequence[str], number: str) -> str:
         return f"(ARRAY[{', '.join(map(_quoted, texts))}])[{number}]"
 
+    def hour(self, minute: str) -> str:
+        return f"({minute} / 60)"
+
     def clock(self, minute: str) -> str:
-        return f"(lpad(({minute} / 60)::TEXT, 2, '0') || ':' || lpad(({minute} % 60)::TEXT, 2, '0'))"
+        return f"(lpad({self.hour(minute)}::TEXT, 2, '0') || ':' || lpad(({minute} % 60)::TEXT, 2, '0'))"
 
 
 def _quoted(text: str) -> str:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.catalog.attendances import LOCAL_START
-from turnout.catalog.types import WEEK_DAYS
-from turnout.query.pivot import with_periods
+from turnout.catalog.types import WEEK_DAYS, Part
+from turnout.query.pivot import MONDAY, with_periods
 from turnout.query.plan import plan
 from turnout.query.sql import TABLE, Builder, Statement, beyond, narrowing, order_by
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MOST: Final = 1 << 62
 """More groups than this are nowhere, and an engine can count no further."""
+_FORMS: Final = {Part.DATE: "%Y-%m-%d", Part.WEEK: "%Y-%m-%d", Part.MONTH: "%Y-%m", Part.YEAR: "%Y"}
 _BESIDE: Final = 3
 """So many values stand before those of a group in a row of `groups_statement`."""
 
@@ -154,10 +155,25 @@ def _name(column: Column) -> str:
 
 def _attribute(column: Column, plan: Plan) -> str:
     """SQL for it, of an attendance."""
-    if column.of == LOCAL_START.day:
-        first = WEEK_DAYS.index(plan.scope.week_start)
-        return f"({plan.dialect.week_day(column.of)} + {6 - first}) % 7 AS {_name(column)}"
-    return f"{column.of} AS {_name(column)}" if column.of else column.storage
+    return f"{_number(column, plan)} AS {_name(column)}" if column.of else column.storage
+
+
+def _number(column: Column, plan: Plan) -> str:
+    """SQL for a number, of an attendance: a day of the provider's week, a minute, or the first day of a period."""
+    first, day = WEEK_DAYS.index(plan.scope.week_start), plan.dialect.day_number(column.of)
+    match column.part:
+        case Part.WEEK_DAY:
+            return f"({plan.dialect.week_day(column.of)} + {6 - first}) % 7"
+        case Part.HOUR:
+            return plan.dialect.hour(column.of)
+        case Part.DATE:
+            return day
+        case Part.WEEK:
+            return f"({day}) - ((({day}) + {MONDAY - first}) % 7 + 7) % 7"
+        case Part.MONTH | Part.YEAR:
+            return plan.dialect.first_day(column.of, column.part)
+        case None:
+            return column.of
 
 
 def _values(plan: Plan) -> str:
@@ -167,11 +183,19 @@ def _values(plan: Plan) -> str:
 
 
 def _text(column: Column, plan: Plan) -> str:
-    """SQL for the text of a number: a day of the provider's week, or a minute of the day."""
-    if column.of == LOCAL_START.day:
-        first = WEEK_DAYS.index(plan.scope.week_start)
-        return plan.dialect.nth(WEEK_DAYS[first:] + WEEK_DAYS[:first], f"{_name(column)} + 1")
-    return plan.dialect.clock(_name(column))
+    """SQL for the value of a column by its number."""
+    number, first = _name(column), WEEK_DAYS.index(plan.scope.week_start)
+    match column.part:
+        case None:
+            return plan.dialect.clock(number)
+        case Part.WEEK_DAY:
+            return plan.dialect.nth(WEEK_DAYS[first:] + WEEK_DAYS[:first], f"{number} + 1")
+        case Part.HOUR:
+            return f"{number}::BIGINT"
+        case Part.WEEK if first == 0:
+            return plan.dialect.written(number, "%G-W%V")
+        case _:
+            return plan.dialect.written(number, _FORMS[column.part])
 
 
 def _within(builder: Builder, since: int | None, before: int | None) -> str:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 from turnout.catalog.attendances import THINGS
 from turnout.catalog.look_ups import OF
 from turnout.catalog.text import fold
-from turnout.catalog.types import FOLDED, Op
+from turnout.catalog.types import FOLDED, WEEK_DAYS, Op, Part
 from turnout.errors import Faults
 from turnout.query import values
 from turnout.query.instants import load_zone
 from turnout.query.raw import clean
 from turnout.query.request import Reader, conditions_of, paging_of
-from turnout.query.sql import TABLE, Builder, Statement, narrowing
+from turnout.query.sql import TABLE, Builder, Statement, narrowing, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -121,10 +121,17 @@ def _counted(builder: Builder, asked: LookUp) -> str:
     columns = (of.label, of.label + FOLDED)
     labels = ", ".join(builder.dialect.any_of_group(one) if of.label else "NULL::VARCHAR" for one in columns)
     label, folded = labels.split(", ")
+    value = _value(builder.dialect, of)
     return (
-        f"SELECT {of.storage} AS value, {label} AS label, {folded} AS label{FOLDED}, count(*) AS count "
+        f"SELECT {value} AS value, {label} AS label, {folded} AS label{FOLDED}, count(*) AS count "
         f"FROM {TABLE} WHERE {where} GROUP BY 1"
     )
+
+
+def _value(dialect: Dialect, of: Parameter) -> str:
+    """SQL for the value of an attendance, as the filter takes it."""
+    found = part_of(dialect, of.storage, of.part)
+    return dialect.nth(WEEK_DAYS, found) if of.part is Part.WEEK_DAY else found
 
 
 def _named(builder: Builder, asked: LookUp) -> str:

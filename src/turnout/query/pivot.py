@@ -25,7 +25,7 @@ _CYCLE: Final = 400
 _CYCLE_DAYS: Final = 146_097
 _EPOCH: Final = date(1970, 1, 1)
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONDAY: Final = 3
+MONDAY: Final = 3
 """How many days before 1970-01-01 its week began, where weeks begin on Monday."""
 
 
@@ -112,10 +112,10 @@ class _IsoWeeks(_Unit):
     example = "2026-W41"
 
     def number(self, day: int) -> int:
-        return (day + _MONDAY) // 7
+        return (day + MONDAY) // 7
 
     def first_day(self, number: int) -> int:
-        return number * 7 - _MONDAY
+        return number * 7 - MONDAY
 
     def label(self, number: int) -> str:
         # A week is of the year, and has the number, of its Thursday.
@@ -137,10 +137,10 @@ class _Weeks(_Unit):
         self._first = first
 
     def number(self, day: int) -> int:
-        return (day + _MONDAY - self._first) // 7
+        return (day + MONDAY - self._first) // 7
 
     def first_day(self, number: int) -> int:
-        return number * 7 - _MONDAY + self._first
+        return number * 7 - MONDAY + self._first
 
     def label(self, number: int) -> str:
         year, like = _civil(self.first_day(number))

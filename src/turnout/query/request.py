@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from turnout.catalog.attendances import PERIODS, PIVOTS
-from turnout.catalog.types import Column, Op, Parameter, Report, Value
+from turnout.catalog.types import WEEK_DAYS, Column, Op, Parameter, Part, Report, Value
 from turnout.errors import NON_FIELD, Faults, did_you_mean, shown
 from turnout.query import values
 from turnout.query.instants import load_zone, parse_from, parse_instant, parse_until
@@ -41,11 +41,15 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One narrowing of the rows. `value` is a tuple for lists (None in it: 'none'), else an integer or an interval."""
+    """One narrowing of the rows. `value` is a tuple for lists (None in it: 'none'), else an integer or an interval.
+
+    Days of the week are numbers, of which Monday is 1.
+    """
 
     op: Op
     storage: str
     value: Any
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +284,7 @@ def conditions_of(
             found = reader.all(parameter.name, _value_reader(parameter, zone))
             if found and parameter.name != without:
                 value = tuple(dict.fromkeys(found)) if parameter.is_list else found[0]
-                conditions.append(Condition(parameter.op, parameter.storage, value))
+                conditions.append(Condition(parameter.op, parameter.storage, value, parameter.part))
     return tuple(conditions), timeframe
 
 
@@ -290,6 +294,8 @@ def _value_reader(parameter: Parameter, zone: tzinfo) -> Callable[[str, Paramete
             return values.integer
         case Value.ID_OR_NONE:
             return values.id_or_none
+        case Value.CHOICE if parameter.part is Part.WEEK_DAY:
+            return lambda text, parameter: WEEK_DAYS.index(values.choice(text, parameter.choices)) + 1
         case Value.CHOICE:
             return lambda text, parameter: values.choice(text, parameter.choices)
         case Value.INSTANT:

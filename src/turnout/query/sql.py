@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from turnout.catalog.attendances import LOCAL_START
-from turnout.catalog.types import FOLDED, Op
+from turnout.catalog.types import FOLDED, Op, Part
 from turnout.query.plan import as_moment
 from turnout.query.request import Condition
 from turnout.query.window import DEEP_OFFSET, WHOLE, has_windows, step
@@ -207,7 +207,7 @@ def narrowing(builder: Builder, plan: Narrowed) -> str:
 
 
 def _condition(builder: Builder, condition: Condition) -> str:  # noqa: PLR0911 - one return for each operator
-    column, value = condition.storage, condition.value
+    column, value = part_of(builder.dialect, condition.storage, condition.part), condition.value
     match condition.op:
         case Op.IN:
             return f"{column} IN ({_bound(builder, value)})"
@@ -232,6 +232,19 @@ def _condition(builder: Builder, condition: Condition) -> str:  # noqa: PLR0911 
             return " AND ".join(parts) or "true"
         case Op.NOT_FUTURE:
             raise AssertionError("NOT_FUTURE is resolved to UNTIL when the request is read")
+
+
+def part_of(dialect: Dialect, storage: str, part: Part | None) -> str:
+    """SQL for what is stored, or for the part of it that is meant: a day of the week, of which Monday is 1; an hour."""
+    match part:
+        case Part.WEEK_DAY:
+            return dialect.week_day(storage)
+        case Part.HOUR:
+            return dialect.hour(storage)
+        case None:
+            return storage
+        case _:
+            raise AssertionError(f"no filter is of the {part}")
 
 
 def _bound(builder: Builder, values: Iterable[Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.catalog.attendances import PERIODS
-from turnout.catalog.types import Column, Kind, Report
+from turnout.catalog.types import Column, Kind, Part, Report
 from turnout.errors import ERRORS, NON_FIELD
 from turnout.query.pivot import PATTERN as PERIOD
 from turnout.web.openapi.parameters import EXTENSION, ID, period
@@ -154,6 +154,8 @@ def _value(report: Report, column: Column) -> Json:
 def _of_kind(column: Column) -> Json:
     if column.counts:
         return {"type": "integer", "format": "int64", "minimum": 1}
+    if column.part is Part.HOUR:
+        return {"type": "integer", "minimum": 0, "maximum": 23}
     if column.choices:
         return {"type": "string", "enum": list(column.choices)}
     return _KINDS[column.kind] | ({"pattern": column.pattern} if column.pattern else {})

@@ -1,6 +1,6 @@
 // Every word of the page, in one place. A translation is another module like this one.
 
-import { count, listed } from "./speak/format.js";
+import { count, hour, listed, longWeekday } from "./speak/format.js";
 
 const rows = (n) => (n === 1 ? "1 attendance" : `${count(n)} attendances`);
 
@@ -81,6 +81,8 @@ export const T = {
       booking_methods: "Booked by",
       booking_sources: "Booked through",
       event_types: "Kind of event",
+      days_of_week: "Weekday",
+      start_hours: "Start hour",
       customers: "Customer",
       customer_memberships: "Customer’s membership",
       event_start_gte: "Starts from",
@@ -104,6 +106,8 @@ export const T = {
     appointment: "Appointment",
     none: "None",
   },
+
+  weekdays: (name) => `${name}s`,
 
   cards: {
     region: "Key figures",
@@ -140,7 +144,12 @@ export const T = {
     "checkin.ocurred_at": "Checked in",
     "is_first_attendance": "First visit",
     "day_of_week": "Weekday",
+    "event.start_hour": "Start hour",
     "event.start_time": "Start time",
+    "event.start_date": "Day",
+    "event.start_week": "Week",
+    "event.start_month": "Month",
+    "event.start_year": "Year",
     "count": "Attendances",
   },
 
@@ -233,10 +242,10 @@ export const T = {
   pictures: {
     time: "Over time",
     timeOf: (unit) => `Attendances by ${unit}, by status`,
-    note: (shown) => `The last ${shown} are shown.`,
+    last: (n, units) => `The last ${count(n)} ${units} are shown.`,
     by: "By",
-    units: { week: "week", month: "month", year: "year" },
-    unitsMany: { week: "12 weeks", month: "12 months", year: "12 years" },
+    units: { day: "day", week: "week", month: "month", year: "year" },
+    unitsMany: { day: "days", week: "weeks", month: "months", year: "years" },
     heat: "When people come",
     heatOf: "Attendances by weekday and hour",
     tops: { offering_types: "Class types", venues: "Venues", instructors: "Instructors" },
@@ -251,10 +260,9 @@ export const T = {
     weekday: "Weekday",
     name: "Name",
     nothing: "Nothing to draw here.",
-    cut: (n) => `Counted are the first ${count(n)} groups.`,
     showOnly: (label) => `Show only ${label}`,
     bar: (label, status, n) => `${label}, ${status}: ${count(n)}`,
-    cell: (dayName, hour, n) => `${dayName} ${hour}: ${count(n)}`,
+    cell: (dayName, time, n) => `${dayName} ${time}: ${count(n)}`,
   },
 
   groups: {
@@ -264,8 +272,9 @@ export const T = {
     pivot: "Split by",
     pivots: { all: "no period", year: "year", month: "month", week: "week" },
     caption: (names) => `Attendances by ${listed(names)}`,
-    more: (shown, all) => `The first ${count(shown)} of ${count(all)} groups.`,
-    total: (n) => `All ${count(n)} groups`,
+    some: (shown, all) => `${count(shown)} of ${count(all)} groups`,
+    total: (n) => (n === 1 ? "1 group" : `All ${count(n)} groups`),
+    more: (n) => `Show ${count(n)} more`,
     chart: "The largest groups",
   },
 
@@ -350,5 +359,10 @@ export const T = {
 
 /** What people call a choice. */
 export const choice = (value) => T.choices[value] ?? value;
+/** What people call a value of a filter that says itself what it is, and is of such a kind. */
+export const valueWords = (kind, value) => {
+  if (kind === "weekday") return T.weekdays(longWeekday(value));
+  return kind === "hour" ? hour(value) : choice(String(value));
+};
 /** What people call a column: the page's word, else the API's. */
 export const columnName = (key, label) => T.columns[key] ?? label ?? key;

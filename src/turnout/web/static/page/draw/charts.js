@@ -3,6 +3,7 @@
 import "../vendor/d3/d3.min.js";
 import "../vendor/plot/plot.umd.min.js";
 import * as F from "../speak/format.js";
+import * as P from "../speak/periods.js";
 import { STATUSES } from "../columns.js";
 import { T, choice } from "../texts.js";
 
@@ -23,9 +24,9 @@ function drawn(options, label) {
   return svg;
 }
 
-/** Let the marks of one kind be pressed: `chosen` gets the datum. */
+/** Let the marks of one kind, those drawn last, be pressed: `chosen` gets the datum. */
 function pressed(svg, mark, data, chosen) {
-  for (const shape of svg.querySelectorAll(`[data-mark="${mark}"] > *`)) {
+  for (const shape of [...svg.querySelectorAll(`[data-mark="${mark}"]`)].at(-1)?.children ?? []) {
     const datum = data[shape.__data__];
     if (!datum) continue;
     shape.classList.add("pressable");
@@ -34,14 +35,29 @@ function pressed(svg, mark, data, chosen) {
   return svg;
 }
 
-/** Stacked bars: rows of {period, status, count}. */
-export function timeDrawing({ periods, rows }, width, label, chosen) {
+/** How much room the name of a period takes on an axis. */
+const ROOM = { day: 48, week: 48, month: 62, year: 40 };
+const LEFT = 44;
+
+/** Stacked bars of a unit: rows of {period, status, count}. */
+export function timeDrawing({ unit, periods, rows }, width, label, chosen) {
+  const step = Math.ceil((periods.length * ROOM[unit]) / (width - LEFT - 20));
+  const padding = periods.length < 4 ? 0.6 : periods.length < 40 ? 0.3 : 0.15;
   const svg = drawn({
     width,
     height: 250,
-    marginLeft: 44,
+    marginLeft: LEFT,
     marginBottom: 30,
-    x: { type: "band", domain: periods, label: null, tickFormat: width / periods.length < 88 ? shortPeriod : F.period, tickSize: 0, tickPadding: 8, padding: periods.length < 4 ? 0.6 : 0.3 },
+    x: {
+      type: "band",
+      domain: periods,
+      label: null,
+      ticks: periods.filter((_, at) => (periods.length - 1 - at) % step === 0),
+      tickFormat: (name) => P.tick(name, unit, periods.length > 7),
+      tickSize: 0,
+      tickPadding: 8,
+      padding,
+    },
     y: { grid: true, label: null, tickFormat: F.short, ticks: 5, tickSize: 0, nice: true },
     color: COLOURS,
     marks: [
@@ -50,7 +66,7 @@ export function timeDrawing({ periods, rows }, width, label, chosen) {
         y: "count",
         fill: "status",
         order: STATUSES,
-        title: (d) => T.pictures.bar(F.period(d.period), choice(d.status), d.count),
+        title: (d) => T.pictures.bar(P.period(d.period, unit), choice(d.status), d.count),
         insetBottom: 1,
       }),
       Plot.ruleY([0], { stroke: "var(--line-strong)" }),
@@ -59,12 +75,10 @@ export function timeDrawing({ periods, rows }, width, label, chosen) {
   return pressed(svg, "bar", rows, chosen);
 }
 
-const shortPeriod = (name) => (name.includes("-W") ? name.split("-")[1] : F.period(name).split(" ")[0]);
-
 /** Squares of a week: cells of {day, hour, count}. */
-export function heatDrawing({ cells, days, hours }, width, label) {
+export function heatDrawing({ cells, days, hours }, width, label, chosen) {
   const most = Math.max(1, ...cells.map((each) => each.count));
-  return drawn({
+  const svg = drawn({
     width,
     height: 7 * 30 + 40,
     marginLeft: 44,
@@ -81,10 +95,11 @@ export function heatDrawing({ cells, days, hours }, width, label) {
         fill: "var(--heat)",
         fillOpacity: (d) => 0.08 * most + 0.92 * d.count,
         rx: 3,
-        title: (d) => T.pictures.cell(F.longWeekday(d.day), `${String(d.hour).padStart(2, "0")}:00`, d.count),
+        title: (d) => T.pictures.cell(F.longWeekday(d.day), F.hour(d.hour), d.count),
       }),
     ],
   }, label);
+  return pressed(svg, "cell", cells, chosen);
 }
 
 /** Bars lying: rows of {name, status or nothing, count}. */
@@ -99,7 +114,7 @@ export function barsDrawing(rows, width, label, { stacked = false, chosen = null
     marginLeft: left,
     marginRight: 48,
     marginBottom: 26,
-    x: { grid: true, label: null, tickFormat: F.short, ticks: 5, tickSize: 0 },
+    x: { grid: true, label: null, tickFormat: F.short, ticks: width < 500 ? 3 : 5, tickSize: 0 },
     y: { type: "band", domain: names, label: null, tickSize: 0, tickPadding: 8, tickFormat: (name) => (name.length > fits ? `${name.slice(0, fits - 1)}…` : name), padding: 0.25 },
     color: COLOURS,
     marks: [

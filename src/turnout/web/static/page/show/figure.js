@@ -10,6 +10,7 @@ import { popover, close } from "../popover.js";
 import { T } from "../texts.js";
 import { problemNote } from "./states.js";
 
+const LEAST = 150;
 let tools = null;
 let coming = null;
 
@@ -52,7 +53,8 @@ class Drawn extends AsyncDirective {
   #watch() {
     this.#watcher = new ResizeObserver(([entry]) => {
       const width = Math.floor(entry.contentRect.width);
-      if (!width || width === this.#width) return;
+      // Before its place is laid out it may be a sliver, in which nothing can be drawn.
+      if (width < LEAST || width === this.#width) return;
       this.#width = width;
       this.#again();
     });

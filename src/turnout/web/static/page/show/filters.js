@@ -3,6 +3,7 @@
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { change, current, filters, list, only } from "../speak/address.js";
 import { changed, learnNames } from "../state.js";
+import { LOOK_UPS } from "../catalogue.js";
 import { IN_SIGHT, PICKERS } from "../columns.js";
 import { icon, statusIcon } from "../icons.js";
 import { T } from "../texts.js";
@@ -19,7 +20,7 @@ export function active() {
     .flatMap((name) => {
       const values = list(name);
       if (!PICKERS.includes(name)) return [{ name, value: null, label: values.map((value) => labelOf(name, value)).join(", ") }];
-      learnNames(name, ["status", "booking_methods", "event_types"].includes(name) ? [] : values);
+      learnNames(name, LOOK_UPS[name].named ? values : []);
       return values.map((value) => ({ name, value, label: labelOf(name, value) }));
     });
 }

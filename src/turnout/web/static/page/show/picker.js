@@ -6,10 +6,11 @@ import { VALUES, ask, over } from "../speak/api.js";
 import { change, list } from "../speak/address.js";
 import * as F from "../speak/format.js";
 import { Piece, changed, named, narrowed, state, toggle } from "../state.js";
+import { LOOK_UPS } from "../catalogue.js";
 import { TAKES_NONE } from "../columns.js";
 import { icon, statusIcon } from "../icons.js";
 import { popover, isOpen, settle } from "../popover.js";
-import { T, choice } from "../texts.js";
+import { T, choice, valueWords } from "../texts.js";
 import { problemNote } from "./states.js";
 
 const pickers = new Map();
@@ -37,7 +38,22 @@ function searched(filter, event) {
   picker.late = setTimeout(() => loadValues(filter), 150);
 }
 
-export const labelOf = (filter, value, label) => label ?? (state.names.get(`${filter} ${value}`) || choice(String(value)));
+/** What people call a value; one that the filter does not take, as it is. */
+export function labelOf(filter, value, label) {
+  const { kind, choices } = LOOK_UPS[filter] ?? {};
+  if (kind === "hour" ? isHour(value) : kind && choices.includes(value)) return valueWords(kind, value);
+  return label ?? (state.names.get(`${filter} ${value}`) || choice(String(value)));
+}
+
+const isHour = (value) => /^0*(1?\d|2[0-3])$/.test(value);
+
+/** The most frequent first, as they come; but parts of a time in their own order. */
+function inOrder(filter, values) {
+  const { kind } = LOOK_UPS[filter];
+  if (!kind) return values;
+  const order = kind === "weekday" ? F.week(state.provider.week_start) : Array.from({ length: 24 }, (_, hour) => hour);
+  return [...values].sort((a, b) => order.indexOf(a.value) - order.indexOf(b.value));
+}
 
 function option(filter, value, label, count, chosen) {
   const ticked = chosen.includes(String(value));
@@ -52,10 +68,10 @@ function content(filter) {
   const { data, problem } = picker.values;
   const chosen = list(filter);
   const name = T.filters.names[filter];
-  const listed = data?.values ?? [];
+  const listed = inOrder(filter, data?.values ?? []);
   const missing = !picker.search && TAKES_NONE.has(filter) && (data?.missing || chosen.includes("none"));
   const apart = chosen.filter((value) => value !== "none" && !listed.some((each) => String(each.value) === value));
-  const searchable = filter === "customers" || picker.search || (data?.total ?? 0) > 8;
+  const searchable = filter === "customers" || picker.search || ((data?.total ?? 0) > 8 && !LOOK_UPS[filter].kind);
   return html`<div class="picker">
     <div class="picker-head">
       <h2>${name}</h2><span class="gap"></span>

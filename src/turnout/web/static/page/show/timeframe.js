@@ -3,6 +3,7 @@
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { change, only } from "../speak/address.js";
 import * as F from "../speak/format.js";
+import { period } from "../speak/periods.js";
 import { changed, state, zone } from "../state.js";
 import { icon } from "../icons.js";
 import { close, popover } from "../popover.js";
@@ -17,7 +18,7 @@ export function timeframeName(given) {
   if (known.has(given)) return known.get(given);
   const range = RANGE.exec(given);
   if (range) return dates(range[1], range[2]);
-  return /^\d{4}/.test(given) ? F.period(given) : given.replaceAll("_", " ");
+  return /^\d{4}/.test(given) ? period(given) : given.replaceAll("_", " ");
 }
 
 function dates(first, last) {

@@ -1,15 +1,15 @@
 // Numbers, dates and names, by the reader's own language.
 
-const LOCALE = navigator.languages?.length ? [...navigator.languages] : undefined;
+export const LOCALE = navigator.languages?.length ? [...navigator.languages] : undefined;
 const numbers = new Intl.NumberFormat(LOCALE);
 const shares = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 1 });
 const points = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 1, signDisplay: "exceptZero" });
+const wholePoints = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" });
 // Times come from the server by the clock of the zone; they are shown as they come, so UTC stands for that clock.
 const dates = new Intl.DateTimeFormat(LOCALE, { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 const days = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 const times = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
 const seconds = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "UTC" });
-const months = new Intl.DateTimeFormat(LOCALE, { month: "short", year: "numeric", timeZone: "UTC" });
 const weekdays = new Intl.DateTimeFormat(LOCALE, { weekday: "short", timeZone: "UTC" });
 const longWeekdays = new Intl.DateTimeFormat(LOCALE, { weekday: "long", timeZone: "UTC" });
 const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
@@ -17,7 +17,7 @@ const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFrac
 export const count = (value) => numbers.format(value);
 export const short = (value) => compact.format(value);
 export const share = (part, whole) => (whole ? shares.format(part / whole) : "–");
-export const change = (ratio) => points.format(ratio).replace("-", "\u2212");
+export const change = (ratio) => (Math.abs(ratio) < 1 ? points : wholePoints).format(ratio).replace("-", "\u2212");
 
 /** The clock's reading in an instant with an offset, as an instant of UTC. */
 export function clock(instant) {
@@ -59,21 +59,17 @@ const dayDate = (name) => new Date(Date.UTC(2024, 0, 1 + DAYS.indexOf(name)));
 export const weekday = (name) => weekdays.format(dayDate(name));
 export const longWeekday = (name) => longWeekdays.format(dayDate(name));
 
+/** An hour of the day: 18:00. */
+export const hour = (value) => times.format(new Date(Date.UTC(2024, 0, 1, value)));
+
+/** The number of a day of the week, 0 for Monday. */
+export const dayNumber = (name) => Math.max(0, DAYS.indexOf(name));
+
 /** The names of the days, in the order of the provider's week. */
 export function week(start) {
-  const first = Math.max(0, DAYS.indexOf(start));
+  const first = dayNumber(start);
   return [...DAYS.slice(first), ...DAYS.slice(0, first)];
 }
-
-/** A period of a pivot, for people: 2026, Oct 2026, W41. */
-export function period(name) {
-  if (/^\d{4}-\d\d$/.test(name)) return months.format(new Date(`${name}-01T00:00:00Z`));
-  if (/^\d{4}-\d\d-\d\d$/.test(name)) return day(name);
-  return name;
-}
-
-/** The timeframe that a period of a pivot is. */
-export const periodTimeframe = (name) => (/^\d{4}-\d\d-\d\d$/.test(name) ? `${name}..${later(name, 6)}` : name);
 
 const UNITS = ["B", "kB", "MB", "GB"];
 
