@@ -77,18 +77,17 @@ Date-times are RFC 3339. Without an offset they are local to the provider (or to
 """
 
 
-def _column(column: Column) -> list[str]:
+def _column(column: Column, *, by_default: bool) -> list[str]:
     kind = str(column.kind) + (": " + ", ".join(map(code, column.choices)) if column.choices else "")
-    notes = [
-        word for word, holds in (("always there", column.required), ("only when named", column.extension)) if holds
-    ]
+    named = "Only when named." if by_default and column.extension else ""
+    always = "Always there." if column.required else ""
     return [
         code(column.key),
         code(column.other_name),
         column.label,
         kind,
         "yes" if column.sortable else "no",
-        "; ".join([column.help, *notes]),
+        " ".join(filter(None, (column.help, always, named))),
     ]
 
 
@@ -99,14 +98,14 @@ def columns() -> str:
 
 In this order, which is the default order. A group selects all of its columns: {flat}.
 
-{table(head, map(_column, ATTENDANCES.columns))}
+{table(head, (_column(each, by_default=True) for each in ATTENDANCES.columns))}
 
 ## Columns of the grouped report
 
 None of them is there by default. A group selects all of its columns: {grouped}. With a `pivot`, further columns
 `{PERIODS}.PERIOD` follow.
 
-{table(head, map(_column, ATTENDANCES_GROUPED.columns))}
+{table(head, (_column(each, by_default=False) for each in ATTENDANCES_GROUPED.columns))}
 """
 
 
