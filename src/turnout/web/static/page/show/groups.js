@@ -10,7 +10,7 @@ import { GROUPED_BY as BY, valueOf } from "../columns.js";
 import { icon } from "../icons.js";
 import { T, choice, columnName } from "../texts.js";
 import { drawing, drawn, figure } from "./figure.js";
-import { emptyView, problemView } from "./states.js";
+import { instead } from "./states.js";
 
 const PIVOTS = ["all", "year", "month", "week"];
 const DRAWN = 12;
@@ -100,9 +100,9 @@ function groupTable(data) {
 }
 
 export function groupsView() {
-  const { report, groups } = state;
-  if (report.problem) return problemView(report.problem);
-  if (report.data?.total === 0 && !report.busy) return emptyView();
+  const { groups } = state;
+  const other = instead();
+  if (other) return other;
   const again = () => loadGroups({ again: true });
   const rows = (data) => [...data.rows].sort((a, b) => b.count - a.count).slice(0, DRAWN).map((row) => ({ name: nameOf(row, data.by), count: row.count, row }));
   const empty = (data) => !data.rows.length;
