@@ -96,6 +96,8 @@ async function begin() {
 
 async function refused(problem) {
   if (problem.passing) return Object.assign(state, { problem });
+  // There was a session, whose token has been revoked or is too old.
+  if (code === null) problem.ended = problem.code === "authentication_failed";
   if (code !== null && problem.status === 401) {
     // The link was used before; perhaps by this very browser.
     try {

@@ -3,7 +3,7 @@
 import { apart, count, listed, range } from "./speak/format.js";
 
 /** The language of these texts. Numbers and dates in them are by the reader's own. */
-export const LANGUAGE = "en";
+const LANGUAGE = "en";
 const rules = new Intl.PluralRules(LANGUAGE);
 /** A number with its word, in as many forms as the language has. */
 const counted = (forms) => (n) => `${count(n)} ${forms[rules.select(n)] ?? forms.other}`;

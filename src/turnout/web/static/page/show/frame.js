@@ -58,16 +58,22 @@ function menu() {
       <a class="menu-item" href="docs">${icon("table")}${T.signIn.docs}</a>
       <button class="menu-item" @click=${leave}>${icon("out")}${T.signIn.out}</button>
       ${staying ? problemNote(staying, leave) : nothing}
-      <p class="quiet small menu-note">${session.instructor_id ? html`${T.scoped}<br>` : nothing}
+      <p class="quiet small menu-note">${asOf() ? html`${asOf()}<br>` : nothing}${session.instructor_id ? html`${T.scoped}<br>` : nothing}
         ${session.expires_at ? T.until(F.moment(session.expires_at, zone())) : nothing}</p>
     </div>`, { align: "end", opened: () => { staying = null; } })}`;
 }
 
-function freshness() {
-  const data = state.report.data;
-  if (!data) return nothing;
+/** Of when the data are. */
+function asOf() {
+  const { data } = state.report;
+  if (!data) return null;
   const given = data.headers.get("X-Data-As-Of");
-  const words = given ? T.asOf(F.moment(given, zone())) : T.live(F.moment(data.loaded ?? new Date(), zone()));
+  return given ? T.asOf(F.moment(given, zone())) : T.live(F.moment(data.loaded ?? new Date(), zone()));
+}
+
+function freshness() {
+  const words = asOf();
+  if (!words) return nothing;
   return html`<span class="fresh"><span>${words}</span>
     <button class="button ghost small" @click=${() => document.dispatchEvent(new Event("turnout:again"))} aria-label=${T.refresh} title=${T.refresh}>${icon("refresh")}</button></span>`;
 }

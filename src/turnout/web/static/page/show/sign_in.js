@@ -13,7 +13,7 @@ function said(problem) {
   if (!problem) return nothing;
   if (problem.signedOut) return note(T.signIn.signedOut);
   if (problem.once) return note(T.signIn.once);
-  if (problem.status === 401 && state.session) return note(T.signIn.expired);
+  if (problem.ended || (problem.status === 401 && state.session)) return note(T.signIn.expired);
   if (problem.code === "not_authenticated") return nothing;
   return faultLine(problem);
 }

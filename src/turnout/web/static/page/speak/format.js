@@ -22,7 +22,7 @@ const minus = (text) => text.replace("-", "\u2212");
 export const change = (ratio) => minus(changes.format(ratio));
 /** A difference of shares in percentage points, without their sign. */
 export const points = (ratio) => minus(signed.format(100 * ratio));
-export const range = (first, last) => numbers.formatRange(first, last);
+export const range = (first, last) => (first === last ? count(first) : numbers.formatRange(first, last));
 
 /** The clock's reading in an instant with an offset, as an instant of UTC. */
 export function clock(instant) {
