@@ -39,6 +39,7 @@ def test_the_keyboard_alone_is_enough(seen: Visit) -> None:
     assert "customers" in seen.address
     press("f")
     assert page.locator("#picker-status").is_visible()
+    page.wait_for_selector("#picker-status .option-count")
     press("Tab")
     press("Space")
     seen.settled()
