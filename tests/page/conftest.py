@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from page.browser import Visit
 
 ROWS = 4000
-SPARE = 8
+SPARE = 12
 LONG = "Anna-Maria Theodora Wilhelmina " * 12
 RIGHT_TO_LEFT = "ليلى الحسن"
 

@@ -1,7 +1,8 @@
-"""The page for everyone: axe, the keyboard alone, narrow screens, dark ones, paper, and bad connections."""
+"""The page for everyone: axe, small and low windows, dark ones, none of our colours, other languages, and paper."""
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,76 +58,6 @@ def test_what_opens_is_accessible_and_within_the_window(visiting: Callable[..., 
     seen.is_accessible("#view")
 
 
-def focused(seen: Visit) -> str:
-    return seen.page.evaluate(
-        "(document.activeElement.id || document.activeElement.textContent.trim()).replace(/\\s+/g, ' ')"
-    )
-
-
-def test_the_keyboard_alone_is_enough(seen: Visit) -> None:
-    page = seen.open()
-    press = page.keyboard.press
-    press("Tab")
-    assert focused(seen) == "Skip to the report"
-    press("Enter")
-    assert focused(seen) == "panel"
-    press("Tab")
-    press("Tab")
-    assert focused(seen).startswith("Starts")
-    for _ in range(7):
-        press("Tab")
-    assert page.evaluate("document.activeElement.matches('tbody button.only')")
-    first = focused(seen)
-    press("ArrowDown")
-    assert page.evaluate("document.activeElement.closest('tr').rowIndex") == 2
-    press("ArrowUp")
-    assert focused(seen) == first
-    press("ArrowRight")
-    assert page.evaluate("document.activeElement.closest('td').cellIndex") == 1
-    press("Enter")
-    seen.settled()
-    assert "customers" in seen.address
-    press("f")
-    assert page.locator("#picker-status").is_visible()
-    press("Tab")
-    press("Space")
-    seen.settled()
-    assert "status" in seen.address
-    press("Escape")
-    assert focused(seen) == "picker-status-button"
-    press("t")
-    press("Escape")
-    assert focused(seen) == "timeframe-button"
-    for key, tab in (("2", "pictures"), ("3", "groups"), ("1", None)):
-        press(key)
-        seen.settled()
-        assert seen.address.get("tab") == tab
-    page.focus("#tab-table")
-    press("ArrowRight")
-    seen.settled()
-    assert seen.address["tab"] == "pictures"
-    assert focused(seen) == "tab-pictures"
-    press("?")
-    assert page.locator("#help").is_visible()
-    press("Escape")
-    assert page.locator("#help").is_hidden()
-
-
-def test_a_page_is_turned_by_a_key_and_not_while_writing(seen: Visit) -> None:
-    page = seen.open("event_timeframe=this_year")
-    page.keyboard.press("]")
-    seen.settled()
-    assert seen.address["at"] == "51"
-    page.keyboard.press("[")
-    seen.settled()
-    assert "at" not in seen.address
-    page.keyboard.press("/")
-    page.wait_for_selector("#picker-customers input[type=search]")
-    page.keyboard.type("1f?")
-    assert page.locator("#picker-customers input[type=search]").input_value() == "1f?"
-    assert "tab" not in seen.address
-
-
 def test_paper_has_the_report_and_no_buttons(seen: Visit) -> None:
     page = seen.open()
     page.emulate_media(media="print")
@@ -145,54 +76,84 @@ def test_nothing_moves_for_who_wants_it_still(visiting: Callable[..., Visit]) ->
     assert page.eval_on_selector_all("*", moving) == 0
 
 
-def test_what_was_away_comes_back_by_itself(seen: Visit) -> None:
+@pytest.mark.parametrize("size", [(320, 256), (320, 640), (1280, 560)], ids=["zoomed", "narrow", "low"])
+def test_a_small_window_has_everything(visiting: Callable[..., Visit], size: tuple[int, int]) -> None:
+    seen = visiting(size=size)
+    for tab in TABS.values():
+        page = seen.open(f"event_timeframe=last_30_days&status=attended,no_show&customers=1,2,3{tab}")
+        seen.has_no_sideways_scroll()
+        page = seen.open(f"event_timeframe=last_30_days{tab}")
+        seen.has_no_sideways_scroll()
     page = seen.open()
-    rows = seen.rows()
-    page.route("**/api/**", lambda route: route.abort())
-    page.click("[aria-label='Load again']")
-    page.wait_for_selector(".state.problem")
-    assert "cannot be reached" in seen.text(".state h2")
-    seen.is_accessible()
-    page.unroute("**/api/**")
-    page.wait_for_selector("#report")
-    seen.settled()
-    assert seen.rows() == rows
+    head, foot, rows = (
+        page.locator(f"#report {part}").bounding_box()["height"] for part in ("thead", "tfoot", "tbody")
+    )
+    sticky = (
+        page.eval_on_selector("#report thead th:not(.first)", "(each) => getComputedStyle(each).position") == "sticky"
+    )
+    if size[1] > 400:
+        assert sticky
+        assert page.locator(".scroll").bounding_box()["height"] <= size[1]
+    else:
+        assert not sticky, f"{head} and {foot} pixels of {size[1]}"
+        assert page.locator(".scroll").bounding_box()["height"] >= rows
+    page.click("#export-button")
+    page.locator("#export-go").scroll_into_view_if_needed()
+    assert page.locator("#export-go").bounding_box()["width"] <= size[0]
 
 
-def test_what_fails_for_a_part_leaves_the_rest(seen: Visit) -> None:
+def test_filters_do_not_cover_each_other_on_a_phone(visiting: Callable[..., Visit]) -> None:
+    seen = visiting(size=PHONE)
+    page = seen.open("event_timeframe=last_30_days&customers=1,2&instructors=none")
+    buttons = page.eval_on_selector_all(
+        ".filter-buttons .button",
+        "(all) => all.filter((each) => each.checkVisibility()).map((each) => { const { left, right } = each.getBoundingClientRect(); return [left, right]; })",
+    )
+    assert len(buttons) > 4
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(buttons))
+
+
+def test_what_is_chosen_is_seen_without_colours(visiting: Callable[..., Visit]) -> None:
+    seen = visiting(forced_colors="active")
+    page = seen.open("event_timeframe=last_30_days&status=no_show")
+    ground = "(each) => getComputedStyle(each).backgroundColor"
+    for chosen, other in (
+        ("#tab-table", "#tab-groups"),
+        (".card:has([data-figure=no_show])", ".card:has([data-figure=attended])"),
+    ):
+        assert page.eval_on_selector(chosen, ground) != page.eval_on_selector(other, ground)
+
+
+@pytest.mark.parametrize(
+    ("locale", "total", "share", "points"),
+    [
+        ("de-DE", "1.234", "83,7 %", "\u22120,1"),
+        ("ar-EG", "١٬٢٣٤", "٨٣٫٧٪", "٠٫١"),
+        ("en-GB", "1,234", "83.7%", "\u22120.1"),
+    ],
+)
+def test_numbers_are_those_of_the_readers_language(
+    visiting: Callable[..., Visit], locale: str, total: str, share: str, points: str
+) -> None:
+    seen = visiting(locale=locale)
     page = seen.page
-    page.route("**/values?**", lambda route: route.fulfill(status=503, headers={"Retry-After": "1"}, json={
-        "code": "overloaded", "type": "service_error", "message": "Busy.", "field_errors": {"non_field_errors": []}}))  # fmt: skip
+
+    def answered(route: Route) -> None:
+        now = "event_timeframe=last_30_days" in route.request.url
+        counts = {"attended": 1033, "no_show": 201} if now else {"attended": 1034, "no_show": 200}
+        values_ = [{"value": name, "label": None, "count": count} for name, count in counts.items()]
+        answer = route.fetch()
+        route.fulfill(response=answer, json={"total": 2, "values": values_, "missing": 0})
+
+    page.route("**/values?*", answered)
     seen.open()
-    assert len(seen.rows()) == 50
-    assert "The server is busy" in seen.text(".cards-problem")
-    page.unroute("**/values?**")
-    seen.do(".cards-problem .link")
-    assert page.locator("[data-figure=all]").is_visible()
-
-
-def test_loading_does_not_make_the_page_jump(seen: Visit) -> None:
-    page = seen.page
-    held = []
-    going = False
-
-    def held_back(route: Route) -> None:
-        if going:
-            route.continue_()
-        else:
-            held.append(route)
-
-    page.route("**/api/**", held_back)
-    page.goto(f"{seen.url}/?event_timeframe=last_30_days")
-    page.wait_for_selector("#report .bones")
-    places = "() => ['.cards', '.bar', '.scroll', '.pager'].map((each) => document.querySelector(each).getBoundingClientRect().top)"
-    before = page.evaluate(places)
-    going = True
-    for route in held:
-        route.continue_()
-    page.wait_for_selector("#report tbody .pill")
-    seen.settled()
-    assert page.evaluate(places) == pytest.approx(before, abs=2)
+    assert seen.text("[data-figure=all]") == total
+    foot = seen.text(".card:has([data-figure=attended]) .card-foot")
+    for mark in "\u200e\u061c":
+        foot = foot.replace(mark, "")
+    assert foot.startswith(share)
+    assert points in foot
+    assert foot.count("٪") + foot.count("%") == 1, "points are no shares"
 
 
 def test_an_instructor_sees_own_events_alone(visiting: Callable[..., Visit], site: Site) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from typing import TYPE_CHECKING
 
+from inside import new_store, token
+from live import served, until
 from page.browser import report, written
+from turnout.imports import load_demo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from page.browser import Visit
     from page.conftest import Site
@@ -101,3 +106,61 @@ def test_an_export_has_what_the_page_shows(visiting: Callable[..., Visit], site:
     page.click(".job button")
     page.wait_for_selector(".job", state="detached")
     assert "None yet" in seen.text("#export")
+
+
+def test_changes_that_cannot_be_saved_are_told(visiting: Callable[..., Visit], site: Site) -> None:
+    seen = visiting(token=site.new_token())
+    page = seen.open("event_timeframe=last_month&status=no_show")
+    saved(seen, "Missed")
+    seen.do("th[data-key='customer.name'] button")
+    page.route("**/page/v1/views/*", lambda route: route.abort())
+    page.click("#views-button")
+    page.click("#save-view")
+    page.wait_for_selector("#views [role=alert]")
+    assert seen.text("#views [role=alert]") == "The server cannot be reached"
+    assert seen.text("#unsaved") == "Unsaved changes"
+    page.unroute("**/page/v1/views/*")
+    page.click("#save-view")
+    page.wait_for_selector("#unsaved", state="detached")
+    page.click("#views-button")
+    seen.settled()
+    assert page.locator("#views [role=alert]").count() == 0
+
+
+def test_an_export_is_asked_for_once_however_often_it_is_pressed(visiting: Callable[..., Visit], site: Site) -> None:
+    seen = visiting(token=site.new_token())
+    page = seen.open("event_timeframe=last_30_days&status=no_show")
+    page.click("#export-button")
+    page.evaluate("for (const each of [1, 2, 3]) document.querySelector('#export-go').click()")
+    page.wait_for_selector(".job.complete")
+    assert len([url for url in seen.elsewhere if url.endswith("/export")]) == 1
+
+
+def test_a_running_export_shows_how_far_it_is_and_is_cancelled(visiting: Callable[..., Visit], tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    load_demo(store, 1, rows=120_000, seed=1, now=time.time_ns() // 1000)
+    text = token(store, 1)
+    store.close()
+    with served(tmp_path / "turnout.duckdb", auth_failures="none") as server:
+        seen = visiting(token=text, url=server.url)
+        page = seen.open("event_timeframe=all_time&include_future=true")
+        page.click("#export-button")
+        page.check("#export input[value=xlsx]")
+        page.check("#export input[value=all]")
+        page.click("#export-go")
+        far = "() => document.querySelector('.job.running progress')?.value ?? 0"
+        for _ in until():
+            if page.evaluate(far) > 0:
+                break
+        assert 0 < page.evaluate(far) < 120_000
+        assert " of 120,000 rows" in seen.text(".job-progress")
+        assert page.locator(".job a").count() == 0
+        seen.is_accessible("#export")
+        page.click(".job.running button")
+        page.wait_for_selector(".job.cancelled")
+        assert page.locator(".job progress, .job a").count() == 0
+        assert "Cancelled" in seen.text(".job-words")
+        assert page.evaluate("document.activeElement.closest('.job') !== null"), "the keyboard keeps its place"
+        page.click(".job.cancelled button")
+        page.wait_for_selector(".job", state="detached")
+        assert "None yet" in seen.text("#export")

@@ -24,9 +24,21 @@ const KEYS = {
   3: () => change({ tab: "groups" }, { keepPlace: true }),
 };
 
+const OFF = "turnout-keys-off";
+
+/** Whether single keys lead somewhere; who speaks to the browser may not want that. */
+export const keysLead = () => localStorage.getItem(OFF) === null;
+
+export function letKeysLead(on) {
+  if (on) localStorage.removeItem(OFF);
+  else localStorage.setItem(OFF, "1");
+}
+
 export function keepKeys() {
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    // Brackets are written with AltGr on many keyboards, which some systems call Ctrl and Alt.
+    const modified = (event.ctrlKey || event.altKey) && !event.getModifierState("AltGraph");
+    if (modified || event.metaKey || event.defaultPrevented || !keysLead()) return;
     if (state.phase !== "in" || document.querySelector("dialog[open], [popover]:popover-open")) return;
     if (event.target.closest("input:not([type=checkbox], [type=radio]), select, textarea")) return;
     const act = KEYS[event.key];

@@ -8,6 +8,7 @@ import { frame, signedOutFrame } from "./show/frame.js";
 import { isBare, loadViews, openDefault } from "./show/views.js";
 import { loadPictures } from "./show/pictures.js";
 import { loadGroups } from "./show/groups.js";
+import { keepFocus } from "./focus.js";
 import { keepKeys } from "./keys.js";
 import { T } from "./texts.js";
 
@@ -17,7 +18,7 @@ const code = takeCode();
 
 drawnBy(() => {
   document.title = state.provider ? T.titleOf(state.provider.name) : T.app;
-  render(state.phase === "in" ? frame() : signedOutFrame(enter), root);
+  keepFocus(() => render(state.phase === "in" ? frame() : signedOutFrame(enter), root));
   tryAgainLater();
 });
 
@@ -26,6 +27,7 @@ async function enter(given) {
   Object.assign(state, { phase: "in", session: given, problem: null });
   chooseProvider(only("provider"));
   changed();
+  if (!state.provider) return;
   const views = loadViews();
   if (!isBare()) return loadAll();
   await views;
@@ -33,16 +35,18 @@ async function enter(given) {
 }
 
 function loadAll(given) {
+  changed();
+  if (state.phase !== "in" || !state.provider) return;
   load(given);
   if (tab() === "pictures") loadPictures(given);
   if (tab() === "groups") loadGroups(given);
-  changed();
 }
 
 onSignedOut((problem) => {
   if (state.phase !== "in") return;
   forget();
-  Object.assign(state, { phase: "out", problem });
+  // Of a session that has ended by itself it is remembered that there was one.
+  Object.assign(state, { phase: "out", provider: null, problem, session: problem.signedOut ? null : state.session });
   changed();
 });
 
@@ -52,7 +56,7 @@ watch(() => {
   chooseProvider(only("provider"));
   if (state.provider !== before) {
     forget();
-    loadViews();
+    if (state.provider) loadViews();
   }
   loadAll();
 });
@@ -60,32 +64,50 @@ watch(() => {
 /** What failed for a while is tried again by itself. */
 const PATIENCE = 4;
 let trying = null;
+const problemNow = () => (state.phase === "in" ? state.report.problem : state.phase === "starting" ? state.problem : null);
 
 function tryAgainLater() {
-  const { problem } = state.report;
-  if (!problem || trying || !(problem.code === "offline" || problem.retryAfter)) return;
+  const problem = problemNow();
+  if (!problem?.passing || trying) return;
   trying = setTimeout(() => {
     trying = null;
-    if (state.report.problem) loadAll({ again: true });
+    if (problemNow()) again();
   }, 1000 * (problem.retryAfter ?? PATIENCE));
 }
 
-window.addEventListener("online", () => loadAll({ again: true }));
-document.addEventListener("turnout:again", () => loadAll({ again: true }));
+function again() {
+  if (state.phase === "starting") begin();
+  else loadAll({ again: true });
+}
+
+window.addEventListener("online", again);
+document.addEventListener("turnout:again", again);
 keepKeys();
 
-changed();
-try {
-  await enter(code === null ? await session() : await signIn({ once: code }));
-} catch (problem) {
-  if (code !== null && problem.status === 401) {
-    // The link was used before; perhaps by this very browser.
-    try {
-      await enter(await session());
-    } catch {
-      Object.assign(state, { phase: "out", problem: Object.assign(problem, { once: true }) });
-    }
-  } else Object.assign(state, { phase: "out", problem });
+/** Who is signed in already, or comes by a link. */
+async function begin() {
+  try {
+    await enter(code === null ? await session() : await signIn({ once: code }));
+  } catch (problem) {
+    await refused(problem);
+  }
   changed();
 }
 
+async function refused(problem) {
+  if (problem.passing) return Object.assign(state, { problem });
+  // There was a session, whose token has been revoked or is too old.
+  if (code === null) problem.ended = problem.code === "authentication_failed";
+  if (code !== null && problem.status === 401) {
+    // The link was used before; perhaps by this very browser.
+    try {
+      return await enter(await session());
+    } catch {
+      Object.assign(problem, { once: true });
+    }
+  }
+  Object.assign(state, { phase: "out", problem });
+}
+
+changed();
+await begin();

@@ -1,7 +1,7 @@
 // What the page knows at the moment, and how it is loaded: pieces, each of which may be late or fail by itself.
 
 import { REPORT, VALUES, about, ask, over } from "./speak/api.js";
-import { asked, change, filters, list, only } from "./speak/address.js";
+import { asked, change, filterNames, filters, list, only } from "./speak/address.js";
 import * as F from "./speak/format.js";
 import { LOOK_UPS } from "./catalogue.js";
 import { FIRST, keysOf, needed } from "./columns.js";
@@ -47,6 +47,11 @@ export class Piece {
     changed();
   }
 
+  /** The problem, unless it passes and there is something older to show meanwhile. */
+  get failed() {
+    return this.problem?.passing && this.data !== null ? null : this.problem;
+  }
+
   forget() {
     this.#stop?.abort();
     this.#stop = null;
@@ -68,10 +73,11 @@ export const state = {
   why: new Piece(),
   views: new Piece(),
   jobs: new Piece(),
+  pickers: new Map(),
   names: new Map(),
 };
 
-export const zone = () => state.provider.timezone;
+export const zone = () => state.provider?.timezone;
 export const tab = () => (["pictures", "groups"].includes(only("tab")) ? only("tab") : "table");
 export const limit = () => Math.min(100, Math.max(1, Number(only("limit") ?? only("page_size")) || 50));
 
@@ -84,14 +90,19 @@ export function shown() {
 /** The filters as the API is asked, in the provider's zone. */
 export const narrowed = () => over(filters(), { timezone: zone() });
 
+/** The provider of an id, or the first one. There is none where the session does not cover it. */
 export function chooseProvider(id) {
-  state.provider = state.session.providers.find((each) => each.id === Number(id)) ?? state.session.providers[0];
+  const { providers } = state.session;
+  state.provider = (id === null ? providers[0] : providers.find((each) => each.id === Number(id))) ?? null;
   about(state.provider?.id ?? null);
 }
 
+/** Nothing of one provider or session is left for another, not even by an answer that comes late. */
 export function forget() {
   for (const piece of Object.values(state)) if (piece instanceof Piece) piece.forget();
-  state.names.clear();
+  for (const { values } of state.pickers.values()) values.forget();
+  state.pickers = new Map();
+  state.names = new Map();
 }
 
 /** Load what the address asks for. */
@@ -104,7 +115,9 @@ export function load({ again = false } = {}) {
     parameters.set("limit", 0);
   }
   const key = `${state.provider.id} ${parameters}`;
-  state.report.load(key, (signal) => reported(parameters, signal), { again });
+  state.report.load(key, (signal) => reported(parameters, signal), { again }).then(() => {
+    if (state.report.data?.total === 0 && !state.report.problem) lookForCause({ again });
+  });
   state.figures.load(`${state.provider.id} ${narrowed()}`, figured, { again });
 }
 
@@ -112,8 +125,24 @@ async function reported(parameters, signal) {
   const { json, headers } = await ask(REPORT, { parameters, signal });
   const data = { ...json, headers, timeframe: timeframeOf(headers), tab: tab(), loaded: headers.get("Date") };
   data.first = Number(only("at")) || (Number(only("offset")) || 0) + 1;
-  if (json.total === 0) state.why.forget();
   return data;
+}
+
+/** Nothing matches: how many there would be without each filter, with what is still to come, and all in all. */
+export function lookForCause({ again = false } = {}) {
+  const key = `${state.provider.id} ${narrowed()}`;
+  if (key !== state.why.key) state.why.forget();
+  return state.why.load(key, causes, { again });
+}
+
+async function causes(signal) {
+  const total = async (parameters) => (await ask(REPORT, { parameters: over(parameters, { limit: "0", columns: "customer.id" }), signal })).json.total;
+  const names = filterNames().filter((name) => name !== "include_future");
+  const without = names.map(async (name) => ({ name, total: await total(over(narrowed(), { [name]: null })) }));
+  const future = only("include_future") === "true" ? 0 : total(over(narrowed(), { include_future: "true" }));
+  const everything = total(new URLSearchParams({ include_future: "true" }));
+  const [found, ahead, all] = await Promise.all([Promise.all(without), future, everything]);
+  return { found: found.sort((a, b) => b.total - a.total), future: ahead, everything: all };
 }
 
 /** The counts by status, now and before. Other statuses than those filtered by are counted too, for comparison. */
@@ -171,19 +200,20 @@ export function named(filter, value, label) {
 
 /** The names of the values that are filtered by, where nobody has said them yet. */
 export async function learnNames(filter, values) {
-  const missing = values.filter((value) => value !== "none" && !state.names.has(`${filter} ${value}`));
+  const { names } = state;
+  const missing = values.filter((value) => value !== "none" && !names.has(`${filter} ${value}`));
   if (!missing.length) return;
-  missing.forEach((value) => state.names.set(`${filter} ${value}`, ""));
+  missing.forEach((value) => names.set(`${filter} ${value}`, ""));
   const parameters = new URLSearchParams({ of: filter, include_future: "true", limit: "100" });
   try {
     const { json } = await ask(VALUES, { parameters });
     const found = new Map(json.values.map((each) => [String(each.value), each.label]));
     for (const value of missing) {
       const label = found.get(value) ?? (await nameOf(filter, value));
-      state.names.set(`${filter} ${value}`, label ?? `#${value}`);
+      names.set(`${filter} ${value}`, label ?? `#${value}`);
     }
   } catch {
-    missing.forEach((value) => state.names.set(`${filter} ${value}`, `#${value}`));
+    missing.forEach((value) => names.set(`${filter} ${value}`, `#${value}`));
   }
   changed();
 }
@@ -197,8 +227,7 @@ async function nameOf(filter, value) {
   return row ? column.split(".").reduce((part, name) => part?.[name] ?? null, row) : null;
 }
 
-/** Set a filter to one value alone, or add and remove one. */
-export const setOnly = (filter, value) => change({ [filter]: value });
+/** Add a value to a filter, or remove it. */
 export function toggle(filter, value) {
   const values = list(filter);
   change({ [filter]: values.includes(value) ? values.filter((each) => each !== value) : [...values, value] });

@@ -1,8 +1,17 @@
 // Every word of the page, in one place. A translation is another module like this one.
 
-import { count, hour, listed, longWeekday } from "./speak/format.js";
+import { apart, count, hour, listed, longWeekday, range } from "./speak/format.js";
 
-const rows = (n) => (n === 1 ? "1 attendance" : `${count(n)} attendances`);
+/** The language of these texts. Numbers and dates in them are by the reader's own. */
+const LANGUAGE = "en";
+const rules = new Intl.PluralRules(LANGUAGE);
+/** A number with its word, in as many forms as the language has. */
+const counted = (forms) => (n) => `${count(n)} ${forms[rules.select(n)] ?? forms.other}`;
+
+const rows = counted({ one: "attendance", other: "attendances" });
+const lines = counted({ one: "row", other: "rows" });
+const seconds = counted({ one: "second", other: "seconds" });
+const groups = counted({ one: "group", other: "groups" });
 
 export const T = {
   app: "Turnout",
@@ -66,8 +75,9 @@ export const T = {
     region: "Filters",
     add: "More filters",
     clear: "Clear filters",
-    only: (label) => `Only ${label}`,
-    remove: (label) => `Remove filter ${label}`,
+    clearOne: "Clear",
+    only: (label) => `Only ${apart(label)}`,
+    remove: (label) => `Remove filter ${apart(label)}`,
     search: (name) => `Search ${name.toLowerCase()}`,
     nothing: "Nothing found.",
     some: (shown, all) => `The ${count(shown)} most frequent of ${count(all)}. Search for others.`,
@@ -165,7 +175,8 @@ export const T = {
     no: "No",
     none: "–",
     loading: "Loading the report …",
-    loaded: (n) => `${rows(n)} match`,
+    loaded: (n) => `Matching: ${rows(n)}`,
+    counted: (n, status) => `${count(n)} ${status.toLowerCase()}`,
     columns: "Columns",
     density: { normal: "Comfortable rows", compact: "Compact rows" },
   },
@@ -181,7 +192,7 @@ export const T = {
 
   pager: {
     region: "Pages",
-    range: (first, last, all) => `${count(first)}–${count(last)} of ${count(all)}`,
+    range: (first, last, all) => `${apart(range(first, last))} of ${count(all)}`,
     first: "First page",
     previous: "Previous page",
     next: "Next page",
@@ -190,8 +201,8 @@ export const T = {
 
   empty: {
     heading: "No attendances match",
-    culprit: (label, n) => `Without “${label}” there would be ${rows(n)}.`,
-    drop: (label) => `Drop ${label}`,
+    culprit: (label, n) => `Without “${apart(label)}” there would be ${rows(n)}.`,
+    drop: (label) => `Drop ${label.toLowerCase()}`,
     each: "Dropping any single filter does not help. Clear them all?",
     clear: "Clear all filters",
     looking: "Looking for the filter that excludes most …",
@@ -214,7 +225,8 @@ export const T = {
     retry: "Try again",
     dropParameter: (name) => `Remove “${name}”`,
     reset: "Begin anew",
-    waiting: (seconds) => `The server asks to wait ${seconds === 1 ? "a second" : `${count(seconds)} seconds`}.`,
+    waiting: (n) => `The server asks to wait ${seconds(n)}.`,
+    older: (what, when) => `${what}. What you see was loaded at ${apart(when)}; the page goes on by itself.`,
     headings: {
       offline: "The server cannot be reached",
       parameter_invalid: "The address asks for something that the report does not have",
@@ -233,6 +245,7 @@ export const T = {
       query_timeout: "A shorter timeframe or further filters make it faster.",
       overloaded: "Try again in a moment.",
       storage_unavailable: "Try again in a moment.",
+      provider_invalid: "The address is about a studio that your token does not include. Choose another one, or ask whoever runs this server for a token.",
       permission_denied: "The token’s role does not include reports. Ask whoever runs this server for another one.",
       other: "Try again. If it stays so, tell whoever runs this server.",
     },
@@ -260,7 +273,7 @@ export const T = {
     weekday: "Weekday",
     name: "Name",
     nothing: "Nothing to draw here.",
-    showOnly: (label) => `Show only ${label}`,
+    showOnly: (label) => `Show only ${apart(label)}`,
     bar: (label, status, n) => `${label}, ${status}: ${count(n)}`,
     cell: (dayName, time, n) => `${dayName} ${time}: ${count(n)}`,
   },
@@ -272,8 +285,8 @@ export const T = {
     pivot: "Split by",
     pivots: { all: "no period", year: "year", month: "month", week: "week" },
     caption: (names) => `Attendances by ${listed(names)}`,
-    some: (shown, all) => `${count(shown)} of ${count(all)} groups`,
-    total: (n) => (n === 1 ? "1 group" : `All ${count(n)} groups`),
+    some: (shown, all) => `${count(shown)} of ${groups(all)}`,
+    total: (n) => (n === 1 ? groups(n) : `All ${groups(n)}`),
     more: (n) => `Show ${count(n)} more`,
     chart: "The largest groups",
   },
@@ -293,9 +306,9 @@ export const T = {
     sharedMark: "shared",
     default: "Open the page with it",
     defaultMark: "default",
-    edit: (name) => `Edit ${name}`,
+    edit: (name) => `Edit ${apart(name)}`,
     remove: "Delete",
-    removeSure: (name) => `Delete the view “${name}”?`,
+    removeSure: (name) => `Delete the view “${apart(name)}”?`,
     keep: "Cancel",
     create: "Save view",
     update: "Save",
@@ -317,10 +330,11 @@ export const T = {
     columns: "Columns",
     visible: (n) => `Those shown (${n})`,
     all: "All",
-    go: (n, format) => `Export ${n === 1 ? "1 row" : `${count(n)} rows`} as ${format}`,
+    go: (n, format) => `Export ${lines(n)} as ${format}`,
+    goAny: (format) => `Export as ${format}`,
     past: "Past exports",
     none: "None yet. Files are kept for a week.",
-    progress: (done, all) => (all === null ? "Waiting …" : `${count(done)} of ${count(all)} rows`),
+    progress: (done, all) => (all === null ? "Waiting …" : `${count(done)} of ${lines(all)}`),
     states: {
       queued: "Waiting",
       running: "Running",
@@ -329,7 +343,7 @@ export const T = {
       cancelled: "Cancelled",
       expired: "Expired",
     },
-    rows: (n) => (n === 1 ? "1 row" : `${count(n)} rows`),
+    rows: lines,
     expires: (when) => `kept until ${when}`,
     download: "Download",
     cancel: "Cancel",
@@ -353,6 +367,7 @@ export const T = {
       ["Shift + Enter", "On a heading: a further level of sorting"],
       ["?", "This list"],
     ],
+    single: "Single keys lead somewhere",
     close: "Close",
   },
 };

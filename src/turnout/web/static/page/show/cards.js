@@ -14,13 +14,14 @@ const sum = (counts) => STATUSES.reduce((all, status) => all + (counts[status] ?
 function difference(now, before, dates, better) {
   if (before === null || !dates) return html`<span class="delta"> </span>`;
   const much = now - before;
-  const words = Math.abs(much) < 0.0005 ? T.cards.same : better === "more" ? F.change(much) : T.cards.points(F.change(much).replace(/\s?%/, ""));
+  const words = Math.abs(much) < 0.0005 ? T.cards.same : better === "more" ? F.change(much) : T.cards.points(F.points(much));
   return html`<span class="delta" title=${T.cards.change(words, dates)}>${words}<span class="visually-hidden"> ${T.cards.change("", dates)}</span></span>`;
 }
 
 export function cards() {
-  const { data, problem } = state.figures;
-  if (problem && !data) return html`<div class="cards-problem">${problemNote(problem, () => load({ again: true }))}</div>`;
+  const { data, failed } = state.figures;
+  // What is wrong with the address is told once, by the report.
+  if (failed) return state.report.failed ? nothing : html`<div class="cards-problem">${problemNote(failed, () => load({ again: true }))}</div>`;
   const chosen = list("status");
   const now = data?.now ?? {};
   const before = data?.before ?? null;

@@ -39,8 +39,8 @@ function shownItem(key, at, all) {
     @drop=${dropped} @dragend=${() => { dragged = over = null; changed(); }}>
     <span class="grip">${icon("grip")}</span>
     <label><input type="checkbox" .checked=${live(true)} ?disabled=${all.length === 1} @change=${() => set(all.filter((each) => each !== key))}>${name}</label>
-    <button class="button ghost small" aria-label=${T.chooser.up(name)} ?disabled=${at === 0} @click=${() => move(key, at - 1)}>${icon("up", 14)}</button>
-    <button class="button ghost small" aria-label=${T.chooser.down(name)} ?disabled=${at === all.length - 1} @click=${() => move(key, at + 1)}>${icon("down", 14)}</button>
+    <button class="button ghost small" aria-label=${T.chooser.up(name)} aria-disabled=${at === 0} @click=${() => at > 0 && move(key, at - 1)}>${icon("up", 14)}</button>
+    <button class="button ghost small" aria-label=${T.chooser.down(name)} aria-disabled=${at === all.length - 1} @click=${() => at < all.length - 1 && move(key, at + 1)}>${icon("down", 14)}</button>
   </li>`;
 }
 

@@ -2,19 +2,20 @@
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { EXPORT, JOBS, ask } from "../speak/api.js";
-import { asked, filters, list } from "../speak/address.js";
+import { asked, filterNames, list } from "../speak/address.js";
 import * as F from "../speak/format.js";
 import { changed, shown, state, zone } from "../state.js";
 import { icon } from "../icons.js";
 import { T } from "../texts.js";
 import { dialogHead } from "./help.js";
-import { problemNote } from "./states.js";
+import { faultLine, problemNote } from "./states.js";
 
 const EVERY = 700;
 const GOING = ["queued", "running"];
 let form = "csv";
 let columns = "visible";
 let problem = null;
+let sending = false;
 let timer = null;
 
 const dialog = () => document.getElementById("export");
@@ -37,21 +38,26 @@ function opened() {
 
 async function send(event) {
   event.preventDefault();
+  if (sending) return;
   const body = { format: form, timezone: zone() };
-  for (const name of new Set([...filters().keys()].map((each) => each.replace(/\[\]$/, "")))) body[name] = list(name).length > 1 ? list(name) : (asked().get(name) ?? list(name)[0]);
+  for (const name of filterNames()) body[name] = list(name).length > 1 ? list(name) : (asked().get(name) ?? list(name)[0]);
   if (list("sort").length) body.sort = list("sort");
   if (columns === "visible") body.columns = shown();
   problem = null;
+  sending = true;
+  changed();
   try {
     await ask(EXPORT, { method: "POST", body });
     await loadJobs();
   } catch (error) {
     problem = error;
   }
+  sending = false;
   changed();
 }
 
 async function remove(job) {
+  problem = null;
   try {
     await ask(`${JOBS}/${job.id}`, { method: "DELETE" });
   } catch (error) {
@@ -83,18 +89,20 @@ function sameServer(address) {
 }
 
 export function exportDialog() {
-  const total = state.report.data?.total ?? 0;
+  const { report } = state;
+  const total = report.busy || report.problem || !report.data ? null : report.data.total;
+  const name = T.exports.formats[form][0];
   const { data, problem: failed } = state.jobs;
   return html`<dialog id="export" class="wide-dialog" aria-labelledby="export-heading" @close=${() => clearTimeout(timer)}>
     ${dialogHead("export", T.exports.heading, T.exports.close)}
     <form @submit=${send}>
       <fieldset><legend>${T.exports.format}</legend><div class="forms">
-        ${Object.entries(T.exports.formats).map(([name, [label, what]]) => html`<label class="form-choice"><input type="radio" name="format" value=${name} .checked=${form === name} @change=${() => { form = name; changed(); }}>
+        ${Object.entries(T.exports.formats).map(([each, [label, what]]) => html`<label class="form-choice"><input type="radio" name="format" value=${each} .checked=${form === each} @change=${() => { form = each; changed(); }}>
           <span><strong>${label}</strong><span class="small quiet">${what}</span></span></label>`)}</div></fieldset>
       <fieldset class="row"><legend>${T.exports.columns}</legend>
         ${[["visible", T.exports.visible(shown().length)], ["all", T.exports.all]].map(([name, label]) => html`<label class="check"><input type="radio" name="columns" value=${name} .checked=${columns === name} @change=${() => { columns = name; changed(); }}>${label}</label>`)}</fieldset>
-      ${problem ? html`<p class="note bad" role="alert">${icon("warning")}${problem.faults?.[0]?.[1] ?? problem.message}</p>` : nothing}
-      <button class="button primary wide" id="export-go">${T.exports.go(total, T.exports.formats[form][0])}</button>
+      ${problem ? faultLine(problem) : nothing}
+      <button class="button primary wide" id="export-go" aria-disabled=${sending}>${total === null ? T.exports.goAny(name) : T.exports.go(total, name)}</button>
     </form>
     <h3>${T.exports.past}</h3>
     ${failed ? problemNote(failed, loadJobs) : nothing}

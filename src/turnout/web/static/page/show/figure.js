@@ -101,7 +101,7 @@ export function figure(id, { heading, note, tools: acts = nothing, piece, again,
     <div class="figure-head"><h2 id="figure-${id}-heading">${heading}</h2><span class="gap"></span>${acts}
       ${data && !nothingThere && savable ? saveMenu(id, heading) : nothing}</div>
     ${note ? html`<p class="figure-note quiet small">${note}</p>` : nothing}
-    ${problem ? problemNote(problem, again)
+    ${problem && !(data && problem.passing) ? problemNote(problem, again)
       : !data ? html`<div class="drawing-bones bone"></div>`
       : nothingThere ? html`<p class="quiet nothing">${T.pictures.nothing}</p>`
       : html`${body(data)}${table ? html`<details class="as-table"><summary>${T.pictures.asTable}</summary><div class="as-table-scroll" tabindex="0" role="region" aria-label=${T.pictures.tableOf(heading)}>${table(data)}</div></details>` : nothing}`}

@@ -1,7 +1,7 @@
 // The filter bar: the timeframe, pickers, and a chip for each filter that is set.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { change, current, filters, list, only } from "../speak/address.js";
+import { change, filterNames, list, only } from "../speak/address.js";
 import { changed, learnNames } from "../state.js";
 import { LOOK_UPS } from "../catalogue.js";
 import { IN_SIGHT, PICKERS } from "../columns.js";
@@ -15,7 +15,7 @@ const NEITHER = new Set(["event_timeframe", "include_future"]);
 
 /** All that narrows the report besides the timeframe: parameter, value, and what people call it. */
 export function active() {
-  return [...new Set([...filters().keys()].map((name) => name.replace(/\[\]$/, "")))]
+  return filterNames()
     .filter((name) => !NEITHER.has(name))
     .flatMap((name) => {
       const values = list(name);
@@ -33,7 +33,7 @@ export function drop({ name, value }) {
 
 /** All filters go; the timeframe stays, and so do looks. */
 export function clear() {
-  const names = [...new Set([...filters(current()).keys()])].filter((name) => name !== "event_timeframe");
+  const names = filterNames().filter((name) => name !== "event_timeframe");
   change(Object.fromEntries(names.map((name) => [name, null])));
 }
 

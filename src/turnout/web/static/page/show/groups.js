@@ -11,7 +11,7 @@ import { GROUPED_BY as BY, valueOf } from "../columns.js";
 import { icon } from "../icons.js";
 import { T, choice, columnName } from "../texts.js";
 import { drawing, drawn, figure } from "./figure.js";
-import { emptyView, problemView } from "./states.js";
+import { instead } from "./states.js";
 
 const LARGEST = "-count";
 const STEP = 100;
@@ -126,9 +126,9 @@ function groupTable(data) {
 }
 
 export function groupsView() {
-  const { report, groups } = state;
-  if (report.problem) return problemView(report.problem);
-  if (report.data?.total === 0 && !report.busy) return emptyView();
+  const { groups } = state;
+  const other = instead();
+  if (other) return other;
   const again = () => loadGroups({ again: true });
   const empty = (data) => !data.rows.length;
   return html`${controls()}<div class="figures">

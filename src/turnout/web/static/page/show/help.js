@@ -2,6 +2,7 @@
 
 import { html } from "../vendor/lit-html/lit-html.js";
 import { icon } from "../icons.js";
+import { keysLead, letKeysLead } from "../keys.js";
 import { T } from "../texts.js";
 
 export const openHelp = () => document.getElementById("help").showModal();
@@ -14,5 +15,6 @@ export function helpDialog() {
   return html`<dialog id="help" aria-labelledby="help-heading" closedby="any">
     ${dialogHead("help", T.help.heading, T.help.close)}
     <dl class="keys">${T.help.keys.map(([key, what]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl>
+    <label class="check"><input type="checkbox" id="single-keys" .checked=${keysLead()} @change=${(event) => letKeysLead(event.target.checked)}>${T.help.single}</label>
   </dialog>`;
 }

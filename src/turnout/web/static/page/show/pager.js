@@ -20,14 +20,17 @@ export function pager(data) {
   const previous = data && cursorOf(data.headers, "prev");
   const first = data?.first ?? 1;
   const last = data ? first + data.rows.length - 1 : 0;
-  const still = state.report.busy;
+  const { busy } = state.report;
+  // A button that is out of use keeps the focus: somebody may turn many pages by it.
+  const button = (id, sign, words, possible, press) => html`<button class="button ghost" id=${id} aria-disabled=${!data || !possible || busy}
+      @click=${() => data && possible && !busy && press()} aria-label=${words.label} title=${words.title ?? words.label}>${icon(sign)}</button>`;
   return html`<nav class="pager" aria-label=${T.pager.region}>
     <span class="range" id="range">${data ? T.pager.range(first, last, data.total) : " "}</span>
     <span class="gap"></span>
     <label class="small quiet">${T.pager.size} <select id="size" @change=${(event) => change({ limit: event.target.value, page_size: null })}>
       ${[...new Set([...SIZES, limit()])].sort((a, b) => a - b).map((size) => html`<option value=${size} .selected=${live(size === limit())}>${size}</option>`)}</select></label>
-    <button class="button ghost" id="first-page" ?disabled=${!data || first <= 1 || still} @click=${() => turn(null, 1)} aria-label=${T.pager.first} title=${T.pager.first}>${icon("first")}</button>
-    <button class="button ghost" id="previous-page" ?disabled=${!data || first <= 1 || still} @click=${() => turn(first - limit() <= 1 ? null : previous, Math.max(1, first - limit()))} aria-label=${T.pager.previous} title="${T.pager.previous} ([)">${icon("left")}</button>
-    <button class="button ghost" id="next-page" ?disabled=${!next || still} @click=${() => turn(next, last + 1)} aria-label=${T.pager.next} title="${T.pager.next} (])">${icon("right")}</button>
+    ${button("first-page", "first", { label: T.pager.first }, first > 1, () => turn(null, 1))}
+    ${button("previous-page", "left", { label: T.pager.previous, title: `${T.pager.previous} ([)` }, first > 1, () => turn(first - limit() <= 1 ? null : previous, Math.max(1, first - limit())))}
+    ${button("next-page", "right", { label: T.pager.next, title: `${T.pager.next} (])` }, next, () => turn(next, last + 1))}
   </nav>`;
 }

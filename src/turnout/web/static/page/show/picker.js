@@ -13,9 +13,8 @@ import { popover, isOpen, settle } from "../popover.js";
 import { T, choice, valueWords } from "../texts.js";
 import { problemNote } from "./states.js";
 
-const pickers = new Map();
-
 function pickerOf(filter) {
+  const { pickers } = state;
   if (!pickers.has(filter)) pickers.set(filter, { search: "", values: new Piece(), late: null });
   return pickers.get(filter);
 }
@@ -75,7 +74,7 @@ function content(filter) {
   return html`<div class="picker">
     <div class="picker-head">
       <h2>${name}</h2><span class="gap"></span>
-      ${chosen.length ? html`<button class="link" @click=${() => { change({ [filter]: null }); loadValues(filter); }}>${T.filters.clear}</button>` : nothing}
+      ${chosen.length ? html`<button class="link" @click=${() => { change({ [filter]: null }); loadValues(filter); }}>${T.filters.clearOne}</button>` : nothing}
     </div>
     ${searchable ? html`<div class="search">${icon("search")}<input type="search" data-first aria-label=${T.filters.search(name)} placeholder=${T.filters.search(name)}
       .value=${live(picker.search)} @input=${(event) => searched(filter, event)}></div>` : nothing}
@@ -101,6 +100,6 @@ export function pickerButton(filter) {
   };
   return html`<button id="${id}-button" class="button ${chosen.length ? "on" : ""}" popovertarget=${id}>
       <span>${T.filters.names[filter]}</span>${chosen.length ? html`<span class="badge">${chosen.length}</span>` : nothing}${icon("chevron", 12)}</button>
-    ${popover(id, T.filters.names[filter], isOpen(id) || pickers.has(filter) ? content(filter) : nothing, { opened })}`;
+    ${popover(id, T.filters.names[filter], isOpen(id) || state.pickers.has(filter) ? content(filter) : nothing, { opened })}`;
 }
 

@@ -11,7 +11,7 @@ import { T, choice } from "../texts.js";
 import { statusIcon } from "../icons.js";
 import { drawing, drawn, figure } from "./figure.js";
 import { loadTops, topFigures } from "./tops.js";
-import { problemView, emptyView } from "./states.js";
+import { instead } from "./states.js";
 
 /** More periods than this are not told apart, and the last ones are drawn. */
 const MOST = 100;
@@ -157,9 +157,6 @@ function heatFigure() {
 }
 
 export function picturesView() {
-  const { report } = state;
-  if (report.problem) return problemView(report.problem);
-  if (report.data?.total === 0 && !report.busy) return emptyView();
-  return html`<div class="figures">${timeFigure()}${heatFigure()}${topFigures()}</div>`;
+  return instead() ?? html`<div class="figures">${timeFigure()}${heatFigure()}${topFigures()}</div>`;
 }
 

@@ -3,22 +3,22 @@
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { signIn } from "../speak/api.js";
 import { changed, state } from "../state.js";
-import { icon, mark } from "../icons.js";
+import { mark } from "../icons.js";
 import { T } from "../texts.js";
+import { faultLine } from "./states.js";
 
 let busy = false;
 
 function said(problem) {
   if (!problem) return nothing;
-  if (problem.signedOut) return note(T.signIn.signedOut, "calm");
-  if (problem.once) return note(T.signIn.once, "calm");
-  if (problem.status === 401 && state.session) return note(T.signIn.expired, "calm");
+  if (problem.signedOut) return note(T.signIn.signedOut);
+  if (problem.once) return note(T.signIn.once);
+  if (problem.ended || (problem.status === 401 && state.session)) return note(T.signIn.expired);
   if (problem.code === "not_authenticated") return nothing;
-  const heading = T.errors.headings[problem.code];
-  return note(problem.code === "offline" ? heading : problem.message, "bad");
+  return faultLine(problem);
 }
 
-const note = (words, kind) => html`<p class="note ${kind}" role=${kind === "bad" ? "alert" : "status"}>${kind === "bad" ? icon("warning") : nothing}${words}</p>`;
+const note = (words) => html`<p class="note" role="status">${words}</p>`;
 
 export function signInView(enter) {
   const sent = async (event) => {

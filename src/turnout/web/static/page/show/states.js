@@ -1,10 +1,9 @@
 // What is shown where there is nothing to show: errors with what to do, emptiness with its cause, a store without data.
 
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { REPORT, ask, over } from "../speak/api.js";
-import { change, current, filters, go, list, only } from "../speak/address.js";
+import { change, current, go, list, only } from "../speak/address.js";
 import * as F from "../speak/format.js";
-import { narrowed, state } from "../state.js";
+import { state, zone } from "../state.js";
 import { icon } from "../icons.js";
 import { T } from "../texts.js";
 import { clear, nameOf } from "./filters.js";
@@ -12,6 +11,24 @@ import { labelOf } from "./picker.js";
 import { timeframeName } from "./timeframe.js";
 
 const again = () => document.dispatchEvent(new Event("turnout:again"));
+
+/** What takes the place of a tab's content, an error or why there is nothing; null where there is something to show. */
+export function instead(data = state.report.data) {
+  const { report } = state;
+  if (report.problem && !(data && report.problem.passing)) return problemView(report.problem);
+  return data?.total === 0 && !report.busy ? emptyView() : null;
+}
+
+/** That what is in sight is of before, since the server cannot be asked at the moment. */
+export function passingNote() {
+  const { data, failed, problem } = state.report;
+  if (!data || !problem || failed) return nothing;
+  const words = T.errors.older(T.errors.headings[problem.code] ?? T.errors.headings.other, F.moment(data.loaded, zone()));
+  return html`<p class="note bad" id="older">${icon("warning")}<span>${words}</span><button class="link" @click=${again}>${T.errors.retry}</button></p>`;
+}
+
+/** What went wrong with something that was sent, in a line. */
+export const faultLine = (problem) => html`<p class="note bad" role="alert">${icon("warning")}<span>${problem.faults?.[0]?.[1] ?? (problem.code === "offline" ? T.errors.headings.offline : problem.message)}</span></p>`;
 
 /** A short note where a part could not be loaded. */
 export function problemNote(problem, retry) {
@@ -22,6 +39,12 @@ export function problemNote(problem, retry) {
 function wrongParameters(problem) {
   const present = new Set([...current().keys()]);
   return [...new Set(problem.faults.map(([name]) => name))].filter((name) => name && (present.has(name) || present.has(`${name}[]`)));
+}
+
+function anew() {
+  const parameters = new URLSearchParams({ event_timeframe: "last_30_days" });
+  if (only("provider")) parameters.set("provider", only("provider"));
+  go(parameters);
 }
 
 export function problemView(problem) {
@@ -37,22 +60,9 @@ export function problemView(problem) {
     <div class="state-acts">
       ${problem.code === "parameter_invalid"
         ? html`${wrongParameters(problem).map((name) => html`<button class="button primary" @click=${() => change({ [name]: null })}>${T.errors.dropParameter(name)}</button>`)}
-          <button class="button" @click=${() => go(new URLSearchParams({ event_timeframe: "last_30_days" }))}>${T.errors.reset}</button>`
+          <button class="button" @click=${anew}>${T.errors.reset}</button>`
         : html`<button class="button primary" @click=${again}>${icon("refresh")}${T.errors.retry}</button>`}
     </div></div>`;
-}
-
-/** How many there would be without each filter, and all in all. */
-function lookForCause() {
-  const names = [...new Set([...filters().keys()].map((name) => name.replace(/\[\]$/, "")))].filter((name) => name !== "include_future");
-  const total = async (parameters, signal) => (await ask(REPORT, { parameters: over(parameters, { limit: "0", columns: "customer.id" }), signal })).json.total;
-  return state.why.load(`${state.provider.id} ${narrowed()}`, async (signal) => {
-    const without = names.map(async (name) => ({ name, total: await total(over(narrowed(), { [name]: null }), signal) }));
-    const future = only("include_future") === "true" ? Promise.resolve(0) : total(over(narrowed(), { include_future: "true" }), signal);
-    const everything = total(new URLSearchParams({ include_future: "true" }), signal);
-    const found = (await Promise.all(without)).sort((a, b) => b.total - a.total);
-    return { found, future: await future, everything: await everything };
-  });
 }
 
 function worded(name) {
@@ -61,22 +71,21 @@ function worded(name) {
 }
 
 export function emptyView() {
-  lookForCause();
   const { data, problem } = state.why;
   const culprit = data?.found[0]?.total ? data.found[0] : null;
   const drop = () => change({ [culprit.name]: culprit.name === "event_timeframe" ? "all_time" : null });
   return html`<div class="state" id="empty">
     <span class="state-sign">${icon("filter", 28)}</span>
     <h2>${T.empty.heading}</h2>
-    ${problem ? problemNote(problem, lookForCause) : nothing}
-    ${!data ? (problem ? nothing : html`<p class="quiet">${T.empty.looking}</p>`)
-      : html`${culprit ? html`<p dir="auto">${T.empty.culprit(worded(culprit.name), culprit.total)}</p>` : html`<p>${T.empty.each}</p>`}
-        ${data.future ? html`<p class="quiet">${T.empty.future}</p>` : nothing}
-        <div class="state-acts">
-          ${culprit ? html`<button class="button primary" @click=${drop}>${T.empty.drop(nameOf(culprit.name).toLowerCase())}</button>` : nothing}
-          ${data.future ? html`<button class="button" @click=${() => change({ include_future: "true" })}>${T.empty.include(data.future)}</button>` : nothing}
-          <button class="button" @click=${clear}>${T.empty.clear}</button>
-        </div>`}
+    ${problem ? problemNote(problem, again)
+      : !data ? html`<p class="quiet">${T.empty.looking}</p>`
+      : html`<p>${culprit ? T.empty.culprit(worded(culprit.name), culprit.total) : T.empty.each}</p>
+        ${data.future ? html`<p class="quiet">${T.empty.future}</p>` : nothing}`}
+    <div class="state-acts">
+      ${culprit ? html`<button class="button primary" @click=${drop}>${T.empty.drop(nameOf(culprit.name))}</button>` : nothing}
+      ${data?.future ? html`<button class="button" @click=${() => change({ include_future: "true" })}>${T.empty.include(data.future)}</button>` : nothing}
+      <button class="button" @click=${clear}>${T.empty.clear}</button>
+    </div>
   </div>`;
 }
 
@@ -87,6 +96,6 @@ export function zeroView() {
     <p>${T.zero.text}</p>
     <dl class="commands">${T.zero.commands(state.provider.id).map(([what, command]) => html`<dt>${what}</dt><dd><code>${command}</code></dd>`)}</dl>
     <p class="quiet">${T.zero.after}</p>
-    <div class="state-acts"><button class="button primary" @click=${() => { state.why.forget(); again(); }}>${icon("refresh")}${T.zero.reload}</button></div>
+    <div class="state-acts"><button class="button primary" @click=${again}>${icon("refresh")}${T.zero.reload}</button></div>
   </div></div>`;
 }

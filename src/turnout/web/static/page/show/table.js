@@ -10,7 +10,7 @@ import { T, choice, columnName } from "../texts.js";
 import { cell } from "./cells.js";
 import { chooserButton } from "./chooser.js";
 import { pager } from "./pager.js";
-import { emptyView, problemView } from "./states.js";
+import { instead } from "./states.js";
 
 const headerOf = (data, key) => data?.column_headers.find((header) => header.key === key);
 const orders = () => ({ asc: T.table.ascending, desc: T.table.descending });
@@ -55,11 +55,11 @@ function bones(columns) {
 }
 
 function foot(data, columns) {
-  const figures = state.figures.data?.now;
+  const figures = state.figures.failed ? null : state.figures.data?.now;
   const chosen = list("status");
   const counted = STATUSES.filter((status) => figures?.[status] && (!chosen.length || chosen.includes(status)));
   return html`<tfoot><tr><th scope="row" class="first" id="total">${data ? T.table.total(data.total) : html`<span class="bone"></span>`}</th>
-    ${columns.length > 1 ? html`<td colspan=${columns.length - 1}><span class="totals">${counted.map((status) => html`<span class="total">${statusIcon(status)}${F.count(figures[status])} ${choice(status).toLowerCase()}</span>`)}</span></td>` : nothing}</tr></tfoot>`;
+    ${columns.length > 1 ? html`<td colspan=${columns.length - 1}><span class="totals">${counted.map((status) => html`<span class="total">${statusIcon(status)}${T.table.counted(figures[status], choice(status))}</span>`)}</span></td>` : nothing}</tr></tfoot>`;
 }
 
 /** Arrow keys move between the values that can be pressed; one of them is reached by Tab. */
@@ -101,8 +101,8 @@ export function tableTools() {
 export function tableView() {
   const { report } = state;
   const data = report.data?.tab === "table" ? report.data : null;
-  if (report.problem) return problemView(report.problem);
-  if (data?.total === 0 && !report.busy) return emptyView();
+  const other = instead(data);
+  if (other) return other;
   const columns = shown();
   const known = data && columns.every((key) => headerOf(data, key));
   queueMicrotask(reachable);

@@ -29,10 +29,11 @@ function dates(first, last) {
 
 /** The days that the timeframe came to, and the zone. */
 export function resolvedDates() {
-  const timeframe = state.report.data?.timeframe ?? state.figures.data?.timeframe;
+  const known = state.report.failed ? null : (state.report.data ?? state.figures.data);
+  const timeframe = known?.timeframe;
   const ahead = only("include_future") === "true";
-  const words = timeframe ? dates(timeframe.first, ahead ? timeframe.whole : timeframe.last) : T.timeframe.none;
-  return html`<p class="resolved"><span id="resolved">${words}</span>${ahead ? html` <span>${T.timeframe.ahead}</span>` : nothing}
+  const words = timeframe ? dates(timeframe.first, ahead ? timeframe.whole : timeframe.last) : known ? T.timeframe.none : T.timeframe.open;
+  return html`<p class="resolved"><bdi id="resolved">${words}</bdi>${ahead ? html` <span>${T.timeframe.ahead}</span>` : nothing}
     <span class="dot" aria-hidden="true">·</span> <span class="zone">${T.zone(zone())}</span></p>`;
 }
 
@@ -69,5 +70,5 @@ export function timeframeButton() {
       <p class="quiet small">${T.zone(zone())}</p>
     </form></div>`;
   return html`<button id="timeframe-button" class="button" popovertarget="timeframe">${icon("calendar")}<span>${timeframeName(given)}</span>${icon("chevron", 12)}</button>
-    ${popover("timeframe", T.timeframe.label, content)}`;
+    ${popover("timeframe", T.timeframe.label, content, { opened: () => { wrong = false; } })}`;
 }

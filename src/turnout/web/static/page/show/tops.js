@@ -60,7 +60,7 @@ function shareCell(row, status) {
   const before = row.before && whole(row.before);
   const much = before && all ? row.now[status] / all - row.before[status] / before : null;
   return html`<td class="number">${status in row.now ? F.share(row.now[status], all) : "–"}
-    ${much === null ? nothing : html`<span class="delta">${Math.abs(much) < 0.0005 ? "±0" : T.cards.points(F.change(much).replace(/\s?%/, ""))}</span>`}</td>`;
+    ${much === null ? nothing : html`<span class="delta">${Math.abs(much) < 0.0005 ? "±0" : T.cards.points(F.points(much))}</span>`}</td>`;
 }
 
 function topTable({ of, rows, dates }) {

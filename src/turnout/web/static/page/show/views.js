@@ -8,7 +8,7 @@ import { icon } from "../icons.js";
 import { close, popover } from "../popover.js";
 import { T } from "../texts.js";
 import { dialogHead } from "./help.js";
-import { problemNote } from "./states.js";
+import { faultLine, problemNote } from "./states.js";
 
 const START = "event_timeframe=last_30_days";
 let edited = null;
@@ -58,8 +58,13 @@ async function send(path, method, body) {
 }
 
 async function saveChanges(view) {
-  close("views");
-  await send(`${VIEWS}/${view.id}`, "PATCH", { state: viewState() });
+  try {
+    await send(`${VIEWS}/${view.id}`, "PATCH", { state: viewState() });
+    close("views");
+  } catch (error) {
+    problem = error;
+  }
+  changed();
 }
 
 async function submitted(event) {
@@ -99,6 +104,11 @@ function listed(heading, views) {
   return views.length ? html`<h3>${heading}</h3><ul class="view-list">${views.map(item)}</ul>` : nothing;
 }
 
+function opened() {
+  problem = null;
+  loadViews({ again: true });
+}
+
 export function viewsButton() {
   const { data, problem: failed } = state.views;
   const view = chosen();
@@ -107,6 +117,7 @@ export function viewsButton() {
     ${failed ? problemNote(failed, () => loadViews({ again: true })) : nothing}
     ${data && !data.length ? html`<p class="quiet small picker-note">${T.views.none}</p>` : nothing}
     ${data ? html`${listed(T.views.mine, data.filter((each) => each.mine))}${listed(T.views.others, data.filter((each) => !each.mine))}` : nothing}
+    ${problem && !edited ? faultLine(problem) : nothing}
     <div class="view-acts">
       ${dirty && view.mine ? html`<button class="button primary" id="save-view" @click=${() => saveChanges(view)}>${T.views.save}</button>` : nothing}
       ${dirty ? html`<button class="button" @click=${() => open(view)}>${T.views.revert}</button>` : nothing}
@@ -114,7 +125,7 @@ export function viewsButton() {
     </div></div>`;
   return html`<button id="views-button" class="button" popovertarget="views">${icon("bookmark")}<span class="view-title" dir="auto">${view?.name ?? T.views.button}</span>
       ${dirty ? html`<span class="unsaved" id="unsaved">${T.views.unsaved}</span>` : nothing}${icon("chevron", 12)}</button>
-    ${popover("views", T.views.heading, content, { align: "end", opened: () => loadViews({ again: true }) })}`;
+    ${popover("views", T.views.heading, content, { align: "end", opened })}`;
 }
 
 export function viewDialog() {
@@ -122,7 +133,7 @@ export function viewDialog() {
   return html`<dialog id="view" aria-labelledby="view-heading" @close=${() => { edited = null; changed(); }}>
     ${dialogHead("view", view?.id ? T.views.headingEdit : T.views.headingNew, T.views.keep)}
     ${view ? html`<form @submit=${submitted}>
-      ${problem ? html`<p class="note bad" role="alert">${icon("warning")}${problem.faults?.[0]?.[1] ?? problem.message}</p>` : nothing}
+      ${problem ? faultLine(problem) : nothing}
       <label class="field">${T.views.name}<input name="name" required maxlength="100" autofocus .value=${view.name} dir="auto"></label>
       <label class="check"><input type="checkbox" name="shared" .checked=${view.shared}>${T.views.shared}</label>
       <label class="check"><input type="checkbox" name="preferred" .checked=${view.default}>${T.views.default}</label>

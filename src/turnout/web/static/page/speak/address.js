@@ -1,7 +1,7 @@
 // The page's whole state is its address: the API's own parameters, and the few of the page alone.
 
 /** Parameters that are not the API's, and are never sent to it. */
-export const OWN = ["provider", "tab", "at", "density", "view", "group", "group_sort", "pivot", "by"];
+const OWN = ["provider", "tab", "at", "density", "view", "group", "group_sort", "pivot", "by"];
 /** What says where in the report one is. */
 const PLACE = ["cursor", "at", "offset", "page"];
 /** What is about looks, and neither a filter nor a place. */
@@ -70,6 +70,9 @@ export function filters(parameters = current()) {
   });
   return sent;
 }
+
+/** The names of the filters that are set, each once, however it is written. */
+export const filterNames = () => [...new Set([...filters().keys()].map((name) => name.replace(/\[\]$/, "")))];
 
 /** What a saved view holds: everything but the provider, the place, and which view it is. */
 export function viewState(parameters = current()) {

@@ -10,6 +10,11 @@ export class Problem extends Error {
     this.retryAfter = retryAfter;
   }
 
+  /** Whether it goes away by itself: what was loaded before is worth showing until then. */
+  get passing() {
+    return this.code === "offline" || this.retryAfter !== null || [502, 504].includes(this.status);
+  }
+
   /** All that the server says about it, as pairs of parameter and text. */
   get faults() {
     return Object.entries(this.fields).flatMap(([name, texts]) =>
@@ -27,10 +32,14 @@ export function about(id) {
 
 const outs = [];
 
-/** Call `told` when the session has ended. */
+/** Call `told` when the session has ended, be it in another tab, which shares its cookie. */
 export function onSignedOut(told) {
   outs.push(told);
 }
+
+const tabs = new BroadcastChannel("turnout-session");
+const signedOut = () => outs.forEach((told) => told({ signedOut: true }));
+tabs.addEventListener("message", signedOut);
 
 const relative = (path) => path.replace(/^\//, "");
 
@@ -86,7 +95,12 @@ const SESSION = "page/v1/session";
 
 export const session = async () => (await ask(SESSION, { quiet: true })).json;
 export const signIn = async (given) => (await ask(SESSION, { method: "POST", body: given, quiet: true })).json;
-export const signOut = () => ask(SESSION, { method: "DELETE" });
+
+export async function signOut() {
+  await ask(SESSION, { method: "DELETE", quiet: true });
+  tabs.postMessage("out");
+  signedOut();
+}
 
 /** Parameters with others put over them; null removes one. */
 export function over(parameters, changes) {

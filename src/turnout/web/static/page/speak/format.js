@@ -3,8 +3,9 @@
 export const LOCALE = navigator.languages?.length ? [...navigator.languages] : undefined;
 const numbers = new Intl.NumberFormat(LOCALE);
 const shares = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 1 });
-const points = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 1, signDisplay: "exceptZero" });
-const wholePoints = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" });
+const changes = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 1, signDisplay: "exceptZero" });
+const wholeChanges = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 0, signDisplay: "exceptZero" });
+const signed = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1, signDisplay: "exceptZero" });
 // Times come from the server by the clock of the zone; they are shown as they come, so UTC stands for that clock.
 const dates = new Intl.DateTimeFormat(LOCALE, { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 const days = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
@@ -17,7 +18,11 @@ const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFrac
 export const count = (value) => numbers.format(value);
 export const short = (value) => compact.format(value);
 export const share = (part, whole) => (whole ? shares.format(part / whole) : "–");
-export const change = (ratio) => (Math.abs(ratio) < 1 ? points : wholePoints).format(ratio).replace("-", "\u2212");
+const minus = (text) => text.replace("-", "\u2212");
+export const change = (ratio) => minus((Math.abs(ratio) < 1 ? changes : wholeChanges).format(ratio));
+/** A difference of shares in percentage points, without their sign. */
+export const points = (ratio) => minus(signed.format(100 * ratio));
+export const range = (first, last) => (first === last ? count(first) : numbers.formatRange(first, last));
 
 /** The clock's reading in an instant with an offset, as an instant of UTC. */
 export function clock(instant) {
@@ -71,7 +76,7 @@ export function week(start) {
   return [...DAYS.slice(first), ...DAYS.slice(0, first)];
 }
 
-const UNITS = ["B", "kB", "MB", "GB"];
+const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"];
 
 export function size(bytes) {
   let value = bytes;
@@ -80,18 +85,12 @@ export function size(bytes) {
     value /= 1000;
     unit += 1;
   }
-  return `${new Intl.NumberFormat(LOCALE, { maximumFractionDigits: unit ? 1 : 0 }).format(value)} ${UNITS[unit]}`;
+  return new Intl.NumberFormat(LOCALE, { style: "unit", unit: UNITS[unit], maximumFractionDigits: unit ? 1 : 0 }).format(value);
 }
 
-const relativeTimes = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto" });
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
 
-/** How far away an instant is: in 7 days, 2 hours ago. */
-export function away(instant) {
-  const seconds_ = (Date.parse(instant) - Date.now()) / 1000;
-  for (const [unit, length] of [["day", 86_400], ["hour", 3600], ["minute", 60]]) {
-    if (Math.abs(seconds_) >= length) return relativeTimes.format(Math.round(seconds_ / length), unit);
-  }
-  return relativeTimes.format(Math.round(seconds_), "second");
-}
+/** A name within a sentence: where it is written from the right, it leaves the sentence's own direction alone. */
+export const apart = (name) => (RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name);
 
 export const listed = (parts) => new Intl.ListFormat(LOCALE, { type: "conjunction" }).format(parts);
