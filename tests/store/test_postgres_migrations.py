@@ -150,3 +150,24 @@ def test_every_version_since_the_first_can_be_upgraded() -> None:
     from turnout.store.postgres_migrations import FIRST_VERSION
 
     assert sorted(MIGRATIONS) == list(range(FIRST_VERSION + 1, SCHEMA_VERSION + 1))
+
+
+def test_nobody_queues_behind_an_upgrade_that_waits(
+    address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("turnout.store.postgres_migrations._PAUSE", 0.01)
+    waiting = (
+        "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'attendances'::regclass "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(as_administrator(address), autocommit=True) as other:
+        with psycopg.connect(as_administrator(address)) as reader:
+            reader.execute("SELECT count(*) FROM attendances")
+            upgrading = pool.submit(PostgresStore, address, spilled=tmp_path)
+            for _ in range(2):
+                while not other.execute(waiting).fetchall():
+                    assert not upgrading.done()
+                assert other.execute("SELECT count(*) FROM attendances").fetchall() == [(30,)]
+        upgrading.result().close()
+    with psycopg.connect(address) as connection:
+        assert connection.execute(CATALOGUE[-1]).fetchall() == [("schema_version", str(SCHEMA_VERSION))]

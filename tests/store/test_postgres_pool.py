@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 
+import psycopg
 import psycopg_pool
 import pytest
 
@@ -44,11 +45,11 @@ def test_a_database_that_is_away_is_looked_for_by_one(machine: Cluster, monkeypa
         assert ask(connections) == 1
         monkeypatch.setattr(psycopg_pool.ConnectionPool, "getconn", counted)
         machine.kill()
-        for _ in range(5):  # the first has a connection that is none any more
+        for _ in range(5):
             with pytest.raises(TurnoutError, match=r"Asking failed|The database is away") as caught:
                 ask(connections)
             assert caught.value.code == "storage_unavailable"
-        assert looked == 2
+        assert looked == 2  # the first had a connection that is none any more, and waited for another
         now += 2
         with pytest.raises(TurnoutError):
             ask(connections)
@@ -80,3 +81,46 @@ def test_what_was_begun_is_undone(machine: Cluster) -> None:
             raise ZeroDivisionError
         with connections.connection() as connection:
             assert connection.execute("SELECT to_regclass('undone')").fetchall() == [(None,)]
+
+
+def test_connections_that_the_database_ended_are_passed_over(machine: Cluster) -> None:
+    with closing(Connections(machine.address, 3)) as connections:
+        with ExitStack() as held:
+            for _ in range(3):
+                held.enter_context(connections.connection()).execute("SELECT 1")
+        with psycopg.connect(machine.address, autocommit=True) as other:
+            others = "pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            end = f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE {others}"
+            assert len(other.execute(end).fetchall()) == 3
+        for _ in range(6):
+            assert ask(connections) == 1
+
+
+def test_a_setting_that_is_told_of_is_no_end(machine: Cluster) -> None:
+    with closing(Connections(machine.address, 1)) as connections:
+        with connections.connection() as connection:
+            pid = connection.info.backend_pid
+        with psycopg.connect(machine.address, autocommit=True) as other:
+            other.execute("ALTER SYSTEM SET IntervalStyle = 'iso_8601'")
+            other.execute("SELECT pg_reload_conf()")
+        with connections.connection() as connection:
+            assert connection.info.backend_pid == pid
+
+
+@pytest.mark.parametrize(
+    ("setting", "statement", "code", "said"),
+    [
+        ("default_transaction_read_only = on", "CREATE TABLE there (n BIGINT)", "storage_unavailable", "is read-only"),
+        ("search_path = nowhere", "SELECT * FROM attendances", "storage_unavailable", "does not find its tables"),
+    ],
+)
+def test_what_is_wrong_is_said(machine: Cluster, setting: str, statement: str, code: str, said: str) -> None:
+    def ask_for_it() -> None:
+        with database_errors("Asking"), connections.connection() as connection:
+            connection.execute(f"SET {setting}")
+            connection.execute(statement)
+
+    with closing(Connections(machine.address, 1)) as connections:
+        with pytest.raises(TurnoutError, match=f"Asking failed: the database {said}") as caught:
+            ask_for_it()
+        assert caught.value.code == code

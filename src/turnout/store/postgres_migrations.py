@@ -7,7 +7,10 @@ transaction, while the others wait.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
 
 from turnout.errors import TurnoutError
 from turnout.store.postgres_schema import definitions
@@ -16,8 +19,6 @@ from turnout.store.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    import psycopg
 
 FIRST_VERSION: Final = 4
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
@@ -36,6 +37,10 @@ themselves.
 
 _VERSION: Final = "schema_version"
 """The name of the version in the table `meta`, as in the embedded store."""
+_TURN: Final = 500
+"""For so many milliseconds a table is waited for at a time."""
+_PAUSE: Final = 1.0
+_PATIENCE: Final = 60.0
 _MAKING: Final = 0x74756D6B
 """Tells the lock of who makes the tables from others."""
 PREPARE: Final = "'turnout database prepare --database postgresql://OWNER@HOST/DATABASE --grant-to ROLE'"
@@ -103,11 +108,30 @@ def _version(connection: psycopg.Connection[Any]) -> int | None:
 
 
 def _upgrade(connection: psycopg.Connection[Any], version: int) -> None:
-    _run(connection, openings())
-    for reached in range(version + 1, SCHEMA_VERSION + 1):
-        _run(connection, MIGRATIONS[reached])
-    _run(connection, walls())
-    connection.execute("UPDATE meta SET value = %s WHERE name = %s", (str(SCHEMA_VERSION), _VERSION))
+    """Bring the tables to the present version, in turns: behind a lock that is waited for, all readers queue.
+
+    Raises `storage_unavailable` where others have used a table for so long that there was none.
+    """
+    end = time.monotonic() + _PATIENCE
+    while not _upgraded(connection, version):
+        if time.monotonic() > end:
+            what = f"The tables in the database {connection.info.dbname} are of an older Turnout, and in use"
+            raise _unfit(what, "it again when nobody reads for long, such as an export")
+        time.sleep(_PAUSE)
+
+
+def _upgraded(connection: psycopg.Connection[Any], version: int) -> bool:
+    try:
+        with connection.transaction():
+            connection.execute(f"SET LOCAL lock_timeout = {_TURN}")
+            _run(connection, openings())
+            for reached in range(version + 1, SCHEMA_VERSION + 1):
+                _run(connection, MIGRATIONS[reached])
+            _run(connection, walls())
+            connection.execute("UPDATE meta SET value = %s WHERE name = %s", (str(SCHEMA_VERSION), _VERSION))
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
 
 
 def _run(connection: psycopg.Connection[Any], statements: Iterable[str]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import select
 import time
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from turnout.errors import TurnoutError
@@ -14,8 +16,6 @@ from turnout.store.postgres_snapshot import connected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    import psycopg
 
 _SETTINGS: Final = (
     "-c TimeZone=UTC -c jit=off -c client_connection_check_interval=2s "
@@ -66,7 +66,7 @@ class Connections:
             if self._monotonic() < self._away_until:
                 raise TurnoutError("storage_unavailable", "The database is away.")
         try:
-            connection = self._pool.getconn()
+            connection = self._lively()
         except PoolTimeout:
             with self._lock:
                 if not self._lent:
@@ -82,6 +82,27 @@ class Connections:
                 self._lent -= 1
             self._pool.putconn(connection)
 
+    def _lively(self) -> psycopg.Connection[Any]:
+        """A connection that the database has not ended while nobody had it."""
+        while True:
+            connection = self._pool.getconn()
+            if not _was_ended(connection):
+                return connection
+            connection.close()
+            self._pool.putconn(connection)
+
     def close(self) -> None:
         """Let go of all of them. Harmless when done twice."""
         self._pool.close()
+
+
+def _was_ended(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the database has ended a connection that lies idle: then there is something to read, or an end."""
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    try:
+        while waiting.poll(0) and not connection.closed:
+            connection.pgconn.consume_input()  # it may have told of a setting, or why it ends
+    except psycopg.OperationalError:
+        return True
+    return connection.closed

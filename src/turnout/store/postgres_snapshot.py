@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     from turnout.store.base import Batch, type_row
 
 _BEGIN: Final = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_STATES: Final[dict[type[psycopg.Error], str]] = {
+    psycopg.errors.AdminShutdown: "the database ended the connection",
+    psycopg.errors.CannotConnectNow: "the database is starting or stopping",
+    psycopg.errors.DiskFull: "the database's disk is full",
+    psycopg.errors.IdleInTransactionSessionTimeout: "the database ended it, as nothing was asked for too long",
+    psycopg.errors.InvalidSchemaName: "the database does not find its tables: see the role's search_path",
+    psycopg.errors.ReadOnlySqlTransaction: "the database is read-only",
+    psycopg.errors.TooManyConnections: "the database has no connection left",
+    psycopg.errors.UndefinedTable: "the database does not find its tables: see the role's search_path",
+}
+"""What is wrong with a database, whatever it was asked, and may have passed when it is asked again."""
+_NO_RIGHT: Final = "the server's role lacks a right in the database: see 'turnout database prepare'"
 _INSIST_SECONDS: Final = 0.05
 _CANCEL_SECONDS: Final = 5.0
 
@@ -33,8 +45,12 @@ def database_errors(doing: str) -> Iterator[None]:
         yield
     except psycopg.errors.QueryCanceled:
         raise TurnoutError("query_timeout") from None
+    except tuple(_STATES) as error:
+        raise TurnoutError("storage_unavailable", f"{doing} failed: {_STATES[type(error)]}.") from None
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise TurnoutError("storage_unavailable", f"{doing} failed ({type(error).__name__}).") from None
+    except psycopg.errors.InsufficientPrivilege:
+        raise TurnoutError("server_error", f"{doing} failed: {_NO_RIGHT}.") from None
     except psycopg.Error as error:
         raise TurnoutError("server_error", f"{doing} failed ({type(error).__name__}).") from None
 
