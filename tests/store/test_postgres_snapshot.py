@@ -53,7 +53,7 @@ def test_nothing_is_written(pool: ConnectionPool[Any]) -> None:
     with snapshot_of(pool, None) as snapshot:
         with pytest.raises(TurnoutError) as raised:
             snapshot.rows(Statement("DELETE FROM numbers", ()))
-        assert raised.value.code == "server_error"
+        assert "read-only" in str(raised.value)
     with snapshot_of(pool, None) as snapshot:
         assert snapshot.rows(COUNT) == [(ROWS,)]
 

@@ -64,7 +64,7 @@ OF_ALL = {
 # Functions whose statements are not seen here, with the reason.
 ELSEWHERE = {
     "_engine": "sends to the engine in memory, in which a merge happens",
-    "_upgrade": "changes the version in `meta`: see test_postgres_migrations.py",
+    "_upgraded": "changes the version in `meta`: see test_postgres_migrations.py",
     "distribute": "sends what `cluster_steps` shows: see test_citus.py",
     "_lying": "asks the catalogue of Citus: see test_citus.py",
     "_reasons": "as above",
