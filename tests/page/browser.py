@@ -121,7 +121,12 @@ class Visit:
 
     def has_no_sideways_scroll(self) -> None:
         wide, room = self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-        assert wide <= room
+        assert wide <= room, self.page.evaluate(
+            """(room) => [...document.querySelectorAll("body *")]
+                 .filter((each) => each.getBoundingClientRect().right > room)
+                 .map((each) => `${each.tagName}#${each.id}.${each.className.baseVal ?? each.className}`)""",
+            room,
+        )
 
     def asks(self, request: Request) -> None:
         self.elsewhere.append(request.url)
