@@ -17,6 +17,7 @@ from bench.data import ROOT, data_set
 from bench.datasette import Datasette
 from bench.exports import ROWS as EXPORT
 from bench.exports import export_runs
+from bench.first_view import view_runs
 from bench.imports import QUICK_ROWS as QUICK_IMPORT
 from bench.imports import ROWS as IMPORT
 from bench.imports import import_runs
@@ -39,7 +40,7 @@ QUICK_ROWS: Final = (100_000,)
 PEERS: Final = (Datasette(), Roapi())
 
 
-PARTS: Final = ("imports", "exports", "runs", "larges", "ingests", "upkeep", "postgresql")
+PARTS: Final = ("imports", "exports", "views", "runs", "larges", "ingests", "upkeep", "postgresql")
 """What is measured, as the lists of `Results`."""
 
 
@@ -116,6 +117,9 @@ def _measure(given: argparse.Namespace) -> Results:
         keep()
     if "exports" in parts:
         results.exports.extend(export_runs(QUICK_IMPORT, 1) if given.quick else export_runs(EXPORT))
+        keep()
+    if "views" in parts:
+        results.views.extend(view_runs(QUICK_IMPORT, 3) if given.quick else view_runs())
         keep()
     measures = {
         "runs": lambda data: run(data, PEERS, QUICK if given.quick else WHOLE),

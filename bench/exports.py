@@ -65,13 +65,19 @@ def main() -> int:
     return 0
 
 
+def one_provider(rows: int) -> Path:
+    """A store of one provider with so many rows; it is made where there is none."""
+    database = _database(rows)
+    if not database.exists():
+        _make(database, rows)
+    return database
+
+
 def export_runs(
     rows: int = ROWS, rounds: int = ROUNDS, names: Sequence[str] = ALL, sort: str = SORT
 ) -> list[ExportRun]:
     """Measure each format so often, each time in a process of its own."""
-    database = _database(rows)
-    if not database.exists():
-        _make(database, rows)
+    one_provider(rows)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for name in turns(dict.fromkeys(found, rounds)):
         say(f"Writing {name}", passing=True)

@@ -55,5 +55,9 @@ NOTES: Final[dict[str, str]] = {
         "The database and the client take their share of the same two cores: what is left for a second process is less "
         "than a core."
     ),
+    targets.QUICK_VIEW: (
+        "Nearly all of it is the browser's: loading, running and painting take more than a second of processor time, "
+        "which browser and server share two cores for. The server's answers are a tenth of it."
+    ),
     targets.CALM_READERS: "Merges and readers share two cores, and each merge changes what readers are answered with.",
 }

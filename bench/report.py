@@ -17,7 +17,7 @@ from bench.targets import targets
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bench.results import LargeRun, PostgresRun, Results, Run, UpkeepRun
+    from bench.results import LargeRun, PostgresRun, Results, Run, UpkeepRun, ViewRun
 
 PICTURE: Final = "images/benchmarks.svg"
 
@@ -48,16 +48,22 @@ def terminal(results: Results) -> str:
         parts += ["Readers beside an export of it, ms", tables.beside_exports(results.larges).plain()]
     if results.exports:
         parts += [f"Exports of {results.exports[0].rows:,} rows", tables.exports(results.exports).plain()]
-    for one in results.postgresql:
-        parts += [f"PostgreSQL with {one.rows:,} rows, one connection, ms", tables.postgres_pages(one).plain()]
+    if results.views:
+        parts += ["The page's first view, ms", tables.views(results.views).plain()]
     if results.postgresql:
-        parts += ["PostgreSQL", tables.postgres(results.postgresql).plain()]
+        parts += _databases(results.postgresql)
     for upkeep in results.upkeep:
         parts += [f"{upkeep.rows:,} rows: a growing tail", tables.tails(upkeep).plain()]
     if results.upkeep:
         parts += ["Rebuild", tables.rebuilds(results.upkeep).plain()]
     parts += [f"Drift: {_drift(results)}", "Targets", tables.reached(results).plain()]
     return "\n\n".join(parts).replace("**", "") + "\n"
+
+
+def _databases(runs: Sequence[PostgresRun]) -> Iterator[str]:
+    for one in runs:
+        yield from (f"PostgreSQL with {one.rows:,} rows, one connection, ms", tables.postgres_pages(one).plain())
+    yield from ("PostgreSQL", tables.postgres(runs).plain())
 
 
 def page(results: Results) -> str:
@@ -109,6 +115,8 @@ def _parts(results: Results) -> Iterator[str]:
             "above what it had before. Medians of three rounds."
         )
         yield tables.exports(results.exports).markdown()
+    if results.views:
+        yield from _views(results.views)
     if results.postgresql:
         yield from _postgres(results.postgresql)
     if results.upkeep:
@@ -116,6 +124,17 @@ def _parts(results: Results) -> Iterator[str]:
     yield _method()
     yield "The questions, each asked of a small, a middle and a large provider:"
     yield "\n".join(f"- **{kind}**: {meaning}" for kind, meaning in MEANING.items())
+
+
+def _views(runs: Sequence[ViewRun]) -> Iterator[str]:
+    first = runs[0]
+    yield "## The page's first view"
+    yield (
+        f"Chromium opens the server's address, signed in, on {first.stored:,} rows of one provider, "
+        f"each answer worked out anew; {first.rows.count} visits with a browser of its own each (*new*), "
+        "and once more with it (*again*). Milliseconds from the navigation until it is painted, medians."
+    )
+    yield tables.views(runs).markdown()
 
 
 def _larges(runs: Sequence[LargeRun]) -> Iterator[str]:

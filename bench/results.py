@@ -168,6 +168,24 @@ class ExportRun(msgspec.Struct, frozen=True):
         return self.rows / self.seconds
 
 
+class ViewRun(msgspec.Struct, frozen=True):
+    """The page's first view in a browser, from the navigation until it is painted, in milliseconds.
+
+    `rows` is until the table's first rows and the total are there, `figures` until the key figures are as well, and
+    `compared` until those are compared with the time before. `browser` says whether it had the page's files already.
+    `sent` is bytes as they were sent, `moved` how much the layout moved (CLS).
+    """
+
+    browser: str
+    stored: int
+    rows: Spread
+    figures: Spread
+    compared: Spread
+    requests: int
+    sent: int
+    moved: float
+
+
 class LargeRun(msgspec.Struct, frozen=True):
     """The largest provider: its grouped report, and exports of it while all providers' reports are read.
 
@@ -225,5 +243,6 @@ class Results(msgspec.Struct, frozen=True):
     exports: list[ExportRun] = []
     larges: list[LargeRun] = []
     postgresql: list[PostgresRun] = []
+    views: list[ViewRun] = []
     apart: dict[str, str] = {}
     """The parts that were measured in a later run than the others, and on which day."""

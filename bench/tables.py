@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Run,
         Served,
         UpkeepRun,
+        ViewRun,
     )
 
 
@@ -186,6 +187,20 @@ def exports(runs: Sequence[ExportRun]) -> Table:
         return [run.name, figure(run.rate), share, figure(run.cpu), size(run.memory), size(run.size)]
 
     return Table(["format", "rows/s", "x COPY", "CPU s", "memory", "file"], [row(run) for run in runs])
+
+
+def views(runs: Sequence[ViewRun]) -> Table:
+    rows = [
+        [
+            run.browser,
+            *map(figure, (run.rows.p50, run.figures.p50, run.compared.p50)),
+            f"{run.requests}",
+            f"{run.sent / 1000:.0f} kB",
+            f"{run.moved:.3f}",
+        ]
+        for run in runs
+    ]
+    return Table(["browser", "rows and total", "key figures", "compared", "requests", "sent", "moved (CLS)"], rows)
 
 
 def grouped(runs: Sequence[LargeRun]) -> Table:

@@ -29,6 +29,7 @@ TEXT_RATE: Final = 200_000.0
 XLSX_RATE: Final = 15_000.0
 EXPORT_MEMORY: Final = 400e6
 LARGE_FIRST_MS: Final = 60.0
+VIEW_MS: Final = 1_000.0
 POSTGRES_RATE: Final = 20_000.0
 WORKERS_SHARE: Final = 1.6
 
@@ -79,6 +80,9 @@ QUICK_XLSX: Final = f"{XLSX_RATE:,.0f} rows/s exported as XLSX"
 SMALL_EXPORT: Final = f"an export in less than {EXPORT_MEMORY / 1e6:.0f} MB"
 
 
+QUICK_VIEW: Final = f"the page's first view within {VIEW_MS / 1000:.0f} s"
+
+
 NEAR_PSYCOPG: Final = f"PostgreSQL: p50 at most {ENGINE_SHARE} x psycopg alone + {ENGINE_EXTRA_MS} ms"
 LARGE_FIRST: Final = f"PostgreSQL: the largest provider's first page under {LARGE_FIRST_MS:.0f} ms"
 POSTGRES_IMPORT: Final = f"PostgreSQL: {POSTGRES_RATE:,.0f} rows/s imported"
@@ -113,11 +117,15 @@ def targets(results: Results) -> list[Target]:
     ingests = [target for run in results.ingests for target in _of_ingest(run)]
     larges = [target for run in results.larges for target in _of_large(run)]
     exports = list(_of_exports(results.exports))
+    views = [
+        Target(QUICK_VIEW, f"{run.stored:,} rows, {run.browser}", run.figures.p50, VIEW_MS, "ms")
+        for run in results.views
+    ]
     databases = [target for run in results.postgresql for target in _of_postgres(run)]
     return [
         *sorted(found, key=lambda target: groups.index(target.group)),
         *imports,
-        *(target for part in (ingests, larges, exports, databases) for target in sorted(part, key=_group)),
+        *(target for part in (ingests, larges, exports, views, databases) for target in sorted(part, key=_group)),
     ]
 
 

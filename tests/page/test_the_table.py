@@ -172,8 +172,8 @@ def test_only_this_agrees_with_the_api(seen: Visit, site: Site, column: str) -> 
 
 def test_the_page_knows_all_columns_and_no_others(seen: Visit, site: Site) -> None:
     page = seen.open()
-    script = next(url for url in seen.elsewhere if "/columns." in url)
-    known = page.evaluate("async (script) => Object.keys((await import(script)).COLUMNS)", script)
+    script = next(url for url in seen.elsewhere if "/page." in url and url.endswith(".js"))
+    known = page.evaluate("async (script) => Object.keys((await import(script)).$columns.COLUMNS)", script)
     headers = report(site.client, limit=0).json["column_headers"]
     extensions = {"event.type", "booking_source_id"}
     assert set(known) == {header["key"] for header in headers} | extensions

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import posixpath
 import re
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -201,19 +200,20 @@ def test_the_page_is_small(inside: Inside) -> None:
     assert sum(sizes) <= 300_000
 
 
-def test_what_is_needed_first_is_asked_for_at_once() -> None:
-    """Without waiting for the modules that import it; drawings come later."""
-    raw = {path.relative_to(FOLDER).as_posix(): path.read_text("utf-8") for path in FOLDER.rglob("*.js")}
-    raw[NAME] = catalogue_script().decode()
-    needed, waiting = set(), ["page.js"]
-    while waiting:
-        path = waiting.pop()
-        needed.add(path)
-        targets = re.findall(r"""(?:\bfrom|\bimport)\s*["'](\.{1,2}/[^"']+)["']""", raw[path])
-        waiting += {posixpath.normpath(posixpath.join(posixpath.dirname(path), target)) for target in targets} - needed
-    text = FOLDER.joinpath("index.html").read_text("utf-8")
-    assert set(re.findall(r'rel="modulepreload" href="\./([^"]+)"', text)) == needed - {"page.js"}
-    assert needed == {path for path in raw if not path.startswith(("draw/", "vendor/d3/", "vendor/plot/"))}
+def test_what_is_needed_first_are_two_files(inside: Inside) -> None:
+    """All of the page's modules and styles but the drawings, and what belongs to those."""
+    first = re.findall(r'(?:src|href)="page/static/([^"]+)"', get(inside).body.decode())
+    assert [re.sub(r"\.[0-9a-f]{16}\.", ".", name) for name in first] == ["favicon.svg", "page.css", "page.js"]
+    names = {re.sub(r"page/static/|\.[0-9a-f]{16}(?=\.)", "", address) for address in loaded(inside)}
+    assert names - {"favicon.svg", "page.css", "page.js"} == {"charts.js", "d3.min.js", "plot.umd.min.js", "save.js"}
+    script, style = (get(inside, f"/page/static/{name}").body.decode() for name in reversed(first[1:]))
+    for path in FOLDER.rglob("*.css"):
+        assert path.name == "page.css" or path.read_text("utf-8") in style
+    paths = {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.js")} | {NAME}
+    late = {path for path in paths if path.startswith(("draw/", "vendor/d3/", "vendor/plot/"))}
+    held = re.findall(r"^const \$(\w+) = \(\(\) => \{$", script, re.MULTILINE)
+    assert len(held) == len(set(held))
+    assert {"page", *held} == {re.sub(r"\W", "_", path.removesuffix(".js")) for path in paths - late}
 
 
 def test_the_page_is_told_of_every_column_and_filter() -> None:

@@ -9,8 +9,6 @@ that its policy needs no exceptions.
 
 from __future__ import annotations
 
-import posixpath
-import re
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -22,8 +20,10 @@ from starlette.routing import Route
 from turnout.errors import TurnoutError
 from turnout.web.files import ASK_AGAIN, FOR_GOOD, MEDIA_TYPES, File, hashed
 from turnout.web.page_catalogue import NAME, catalogue_script
+from turnout.web.page_joined import REFERENCE, joined, target_of
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator, Mapping
     from importlib.resources.abc import Traversable
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 PAGE: Final = "index.html"
 PREFIX: Final = "page/static/"
 _TEXTS: Final = frozenset({".css", ".html", ".js"})
-_REFERENCE: Final = re.compile(rb"""(?P<before>["']|url\()(?P<path>\.{1,2}/[\w./-]+)(?P<after>["')])""")
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -65,7 +64,7 @@ def _asset(request: Request) -> Response:
 @cache
 def _served() -> Mapping[str, File]:
     root = files("turnout.web").joinpath("static", "page")
-    return served({**dict(_read(root, "")), NAME: catalogue_script()})
+    return served(joined({**dict(_read(root, "")), NAME: catalogue_script()}))
 
 
 def served(raw: Mapping[str, bytes]) -> Mapping[str, File]:
@@ -90,13 +89,13 @@ def _linked(path: str, body: bytes, names: Mapping[str, str]) -> bytes:
         return body
     before = PREFIX if path == PAGE else "./"
 
-    def link(match: re.Match[bytes]) -> bytes:
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(path), match["path"].decode()))
+    def link(match: re.Match[str]) -> str:
+        target = target_of(path, match)
         if target not in names or target == PAGE:
             return match[0]
-        return match["before"] + (before + names[target]).encode() + match["after"]
+        return f"{match['before']}{before}{names[target]}{match['after']}"
 
-    return _REFERENCE.sub(link, body)
+    return REFERENCE.sub(link, body.decode()).encode()
 
 
 def _read(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:

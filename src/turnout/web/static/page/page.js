@@ -24,14 +24,15 @@ drawnBy(() => {
 
 /** Somebody is signed in: go on where the address says. */
 async function enter(given) {
-  Object.assign(state, { phase: "in", session: given, problem: null });
+  Object.assign(state, { session: given, problem: null });
   chooseProvider(only("provider"));
-  changed();
-  if (!state.provider) return;
-  const views = loadViews();
-  if (!isBare()) return loadAll();
-  await views;
-  openDefault();
+  const views = state.provider && loadViews();
+  // Drawing takes longer than these answers: all is asked for before.
+  const bare = state.provider && isBare();
+  if (bare) await views;
+  state.phase = "in";
+  if (bare) openDefault();
+  else loadAll();
 }
 
 function loadAll(given) {

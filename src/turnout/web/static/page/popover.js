@@ -1,6 +1,7 @@
 // Native popovers, put beside the button that opens them. On narrow screens the style makes sheets of them.
 
-import { html } from "./vendor/lit-html/lit-html.js";
+import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { changed } from "./state.js";
 
 const GAP = 6;
 const MARGIN = 8;
@@ -30,10 +31,27 @@ function place(popover) {
   }
 }
 
-export const isOpen = (id) => document.getElementById(id)?.matches(":popover-open") ?? false;
+const isOpen = (id) => document.getElementById(id)?.matches(":popover-open") ?? false;
 export const close = (id) => isOpen(id) && document.getElementById(id).hidePopover();
 
-/** A popover with what it holds; `opened` is called each time when it opens. */
+const everOpen = new Set();
+
+/** What is drawn of something that opens: nothing before that, so that the page is there sooner. */
+export const onceOpen = (id, content) => (everOpen.has(id) ? content() : nothing);
+
+function opening(id) {
+  if (everOpen.has(id)) return;
+  everOpen.add(id);
+  changed();
+}
+
+/** Open a dialog of the page's. */
+export function openDialog(id) {
+  opening(id);
+  queueMicrotask(() => document.getElementById(id).showModal());
+}
+
+/** A popover with what `content` gives for it; `opened` is called each time when it opens. */
 export function popover(id, label, content, { opened = () => {}, closed = () => {}, align = "start", kind = "" } = {}) {
   const toggled = (event) => {
     const { target, newState } = event;
@@ -46,7 +64,8 @@ export function popover(id, label, content, { opened = () => {}, closed = () => 
     });
   };
   return html`<div popover id=${id} class="popover ${kind}" role="dialog" aria-label=${label} data-align=${align}
-    @toggle=${toggled}>${content}</div>`;
+    @beforetoggle=${(event) => { if (event.target.id === id && event.newState === "open") opening(id); }}
+    @toggle=${toggled}>${onceOpen(id, content)}</div>`;
 }
 
 const again = () => document.querySelectorAll("[popover]:popover-open").forEach(place);

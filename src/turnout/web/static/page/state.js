@@ -8,15 +8,24 @@ import { FIRST, keysOf, needed } from "./columns.js";
 
 let draw = () => {};
 let waiting = false;
+let due = false;
 
 /** Draw the page anew, once, soon. */
 export function changed() {
   if (waiting) return;
   waiting = true;
   queueMicrotask(() => {
-    waiting = false;
+    waiting = due = false;
     draw();
   });
+}
+
+/** Something came: draw it with the next picture, and what comes meanwhile along with it. */
+function arrived() {
+  if (due) return;
+  due = true;
+  const next = document.hidden ? setTimeout : requestAnimationFrame;
+  next(() => due && changed());
 }
 
 export function drawnBy(given) {
@@ -31,6 +40,7 @@ export class Piece {
   key = null;
   #stop = null;
 
+  /** `work` gives the data; it may tell a part of them before. */
   async load(key, work, { again = false } = {}) {
     if (key === this.key && !again && !this.problem && (this.busy || this.data !== null)) return;
     this.#stop?.abort();
@@ -38,13 +48,18 @@ export class Piece {
     Object.assign(this, { key, busy: true });
     this.#stop = stop;
     changed();
+    const told = (data, still) => {
+      if (this.#stop !== stop) return;
+      Object.assign(this, { data, problem: null, busy: still });
+      arrived();
+    };
     try {
-      const data = await work(stop.signal);
-      if (this.#stop === stop) Object.assign(this, { data, problem: null, busy: false });
+      told(await work(stop.signal, (part) => told(part, true)), false);
     } catch (problem) {
-      if (this.#stop === stop && problem.name !== "AbortError") Object.assign(this, { problem, busy: false });
+      if (this.#stop !== stop || problem.name === "AbortError") return;
+      Object.assign(this, { problem, busy: false });
+      arrived();
     }
-    changed();
   }
 
   /** The problem, unless it passes and there is something older to show meanwhile. */
@@ -146,14 +161,17 @@ async function causes(signal) {
 }
 
 /** The counts by status, now and before. Other statuses than those filtered by are counted too, for comparison. */
-async function figured(signal) {
+async function figured(signal, part) {
   const now = over(narrowed(), { of: "status" });
   const { json, headers } = await ask(VALUES, { parameters: now, signal });
   const timeframe = timeframeOf(headers);
   const before = before_(timeframe);
-  const earlier = before ? await ask(VALUES, { parameters: over(now, { event_timeframe: before.name }), signal }) : null;
   const counts = (answer) => Object.fromEntries(answer.json.values.map((each) => [each.value, each.count]));
-  return { now: counts({ json }), before: earlier && counts(earlier), dates: before, timeframe };
+  const figures = { now: counts({ json }), before: null, dates: before, timeframe };
+  if (!before) return figures;
+  part(figures);
+  const earlier = await ask(VALUES, { parameters: over(now, { event_timeframe: before.name }), signal });
+  return { ...figures, before: counts(earlier) };
 }
 
 /** The first and the last day of the timeframe that an answer was about, and whether it goes beyond now. */
@@ -161,7 +179,7 @@ export function timeframeOf(headers) {
   const given = headers.get("X-Timeframe");
   if (!given) return null;
   const [start, end] = given.split("/");
-  const today = new Intl.DateTimeFormat("en-CA", { timeZone: zone() }).format(new Date(headers.get("Date") ?? Date.now()));
+  const today = F.dayIn(zone(), new Date(headers.get("Date") ?? Date.now()));
   const first = start === ".." ? null : F.isoDay(start);
   const midnight = /T00:00:00[+-]/.test(end);
   const whole = end === ".." ? null : midnight ? F.later(F.isoDay(end), -1) : F.isoDay(end);

@@ -7,7 +7,7 @@ import { load, state, toggle } from "../state.js";
 import { STATUSES } from "../columns.js";
 import { statusIcon } from "../icons.js";
 import { T, choice } from "../texts.js";
-import { problemNote } from "./states.js";
+import { problemNote } from "./note.js";
 
 const sum = (counts) => STATUSES.reduce((all, status) => all + (counts[status] ?? 0), 0);
 

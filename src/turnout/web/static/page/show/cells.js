@@ -29,7 +29,7 @@ function pressable(content, label, filter, value) {
     named(filter, value, label);
     change({ [filter]: String(value) });
   };
-  return html`<button class="only" tabindex="-1" @click=${only} title=${T.filters.only(label)}>${content}<span class="visually-hidden">, ${T.filters.only(label)}</span></button>`;
+  return html`<button class="only" tabindex="-1" @click=${only} title=${T.filters.only(label)}>${content}</button>`;
 }
 
 export function cell(row, key) {

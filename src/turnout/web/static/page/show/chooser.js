@@ -47,7 +47,7 @@ function shownItem(key, at, all) {
 export function chooserButton() {
   const all = shown();
   const others = Object.keys(COLUMNS).filter((key) => !all.includes(key));
-  const content = html`<div class="chooser">
+  const content = () => html`<div class="chooser">
     <div class="picker-head"><h2>${T.chooser.heading}</h2><span class="gap"></span>
       ${list("columns").length ? html`<button class="link" id="reset-columns" @click=${() => change({ columns: null }, { keepPlace: true })}>${T.chooser.reset}</button>` : nothing}</div>
     <p class="quiet small picker-note">${T.chooser.hint}</p>

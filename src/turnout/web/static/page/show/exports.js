@@ -7,8 +7,9 @@ import * as F from "../speak/format.js";
 import { changed, shown, state, zone } from "../state.js";
 import { icon } from "../icons.js";
 import { T } from "../texts.js";
+import { onceOpen, openDialog } from "../popover.js";
 import { dialogHead } from "./help.js";
-import { faultLine, problemNote } from "./states.js";
+import { faultLine, problemNote } from "./note.js";
 
 const EVERY = 700;
 const GOING = ["queued", "running"];
@@ -32,7 +33,7 @@ function follow() {
 
 function opened() {
   problem = null;
-  dialog().showModal();
+  openDialog("export");
   loadJobs();
 }
 
@@ -88,13 +89,15 @@ function sameServer(address) {
   return pathname.slice(pathname.indexOf("/api/") + 1) + search;
 }
 
-export function exportDialog() {
+export const exportDialog = () => html`<dialog id="export" class="wide-dialog" aria-labelledby="export-heading"
+  @close=${() => clearTimeout(timer)}>${onceOpen("export", content)}</dialog>`;
+
+function content() {
   const { report } = state;
   const total = report.busy || report.problem || !report.data ? null : report.data.total;
   const name = T.exports.formats[form][0];
   const { data, problem: failed } = state.jobs;
-  return html`<dialog id="export" class="wide-dialog" aria-labelledby="export-heading" @close=${() => clearTimeout(timer)}>
-    ${dialogHead("export", T.exports.heading, T.exports.close)}
+  return html`${dialogHead("export", T.exports.heading, T.exports.close)}
     <form @submit=${send}>
       <fieldset><legend>${T.exports.format}</legend><div class="forms">
         ${Object.entries(T.exports.formats).map(([each, [label, what]]) => html`<label class="form-choice"><input type="radio" name="format" value=${each} .checked=${form === each} @change=${() => { form = each; changed(); }}>
@@ -107,6 +110,5 @@ export function exportDialog() {
     <h3>${T.exports.past}</h3>
     ${failed ? problemNote(failed, loadJobs) : nothing}
     ${data && !data.jobs.length ? html`<p class="quiet small">${T.exports.none}</p>` : nothing}
-    <ul class="jobs">${data?.jobs.map(job)}</ul>
-  </dialog>`;
+    <ul class="jobs">${data?.jobs.map(job)}</ul>`;
 }

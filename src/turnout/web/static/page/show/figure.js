@@ -8,7 +8,7 @@ import { changed, state, zone } from "../state.js";
 import { icon } from "../icons.js";
 import { popover, close } from "../popover.js";
 import { T } from "../texts.js";
-import { problemNote } from "./states.js";
+import { problemNote } from "./note.js";
 
 const LEAST = 150;
 let tools = null;
@@ -89,7 +89,7 @@ async function keep(id, form, heading) {
 }
 
 const saveMenu = (id, heading) => html`<button class="button ghost small" id="save-${id}-button" popovertarget="save-${id}" aria-label="${T.pictures.save}: ${heading}" title=${T.pictures.save}>${icon("download")}</button>
-  ${popover(`save-${id}`, T.pictures.save, html`<div class="menu">
+  ${popover(`save-${id}`, T.pictures.save, () => html`<div class="menu">
     <button class="menu-item" data-first @click=${() => keep(id, "png", heading)}>${T.pictures.png}</button>
     <button class="menu-item" @click=${() => keep(id, "svg", heading)}>${T.pictures.svg}</button></div>`, { align: "end" })}`;
 

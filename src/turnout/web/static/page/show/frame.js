@@ -16,7 +16,8 @@ import { groupsView } from "./groups.js";
 import { helpDialog, openHelp } from "./help.js";
 import { picturesView } from "./pictures.js";
 import { signInView } from "./sign_in.js";
-import { passingNote, problemNote, problemView, zeroView } from "./states.js";
+import { problemNote } from "./note.js";
+import { passingNote, problemView, zeroView } from "./states.js";
 import { tableTools, tableView } from "./table.js";
 import { resolvedDates } from "./timeframe.js";
 import { viewDialog, viewsButton } from "./views.js";
@@ -53,7 +54,7 @@ function providers() {
 function menu() {
   const { session } = state;
   return html`<button class="button ghost" popovertarget="menu" id="menu-button" aria-label=${T.more}>${icon("rows")}</button>
-    ${popover("menu", T.more, html`<div class="menu">
+    ${popover("menu", T.more, () => html`<div class="menu">
       <button class="menu-item" id="help-item" data-first @click=${() => { document.getElementById("menu").hidePopover(); openHelp(); }}>${icon("keyboard")}${T.help.button}</button>
       <a class="menu-item" href="docs">${icon("table")}${T.signIn.docs}</a>
       <button class="menu-item" @click=${leave}>${icon("out")}${T.signIn.out}</button>

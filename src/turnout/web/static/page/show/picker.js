@@ -9,9 +9,9 @@ import { Piece, changed, named, narrowed, state, toggle } from "../state.js";
 import { LOOK_UPS } from "../catalogue.js";
 import { TAKES_NONE } from "../columns.js";
 import { icon, statusIcon } from "../icons.js";
-import { popover, isOpen, settle } from "../popover.js";
+import { popover, settle } from "../popover.js";
 import { T, choice, valueWords } from "../texts.js";
-import { problemNote } from "./states.js";
+import { problemNote } from "./note.js";
 
 function pickerOf(filter) {
   const { pickers } = state;
@@ -100,6 +100,6 @@ export function pickerButton(filter) {
   };
   return html`<button id="${id}-button" class="button ${chosen.length ? "on" : ""}" popovertarget=${id}>
       <span>${T.filters.names[filter]}</span>${chosen.length ? html`<span class="badge">${chosen.length}</span>` : nothing}${icon("chevron", 12)}</button>
-    ${popover(id, T.filters.names[filter], isOpen(id) || state.pickers.has(filter) ? content(filter) : nothing, { opened })}`;
+    ${popover(id, T.filters.names[filter], () => content(filter), { opened })}`;
 }
 

@@ -5,7 +5,7 @@ import { signIn } from "../speak/api.js";
 import { changed, state } from "../state.js";
 import { mark } from "../icons.js";
 import { T } from "../texts.js";
-import { faultLine } from "./states.js";
+import { faultLine } from "./note.js";
 
 let busy = false;
 

@@ -7,6 +7,7 @@ import { state, zone } from "../state.js";
 import { icon } from "../icons.js";
 import { T } from "../texts.js";
 import { clear, nameOf } from "./filters.js";
+import { problemNote } from "./note.js";
 import { labelOf } from "./picker.js";
 import { timeframeName } from "./timeframe.js";
 
@@ -25,15 +26,6 @@ export function passingNote() {
   if (!data || !problem || failed) return nothing;
   const words = T.errors.older(T.errors.headings[problem.code] ?? T.errors.headings.other, F.moment(data.loaded, zone()));
   return html`<p class="note bad" id="older">${icon("warning")}<span>${words}</span><button class="link" @click=${again}>${T.errors.retry}</button></p>`;
-}
-
-/** What went wrong with something that was sent, in a line. */
-export const faultLine = (problem) => html`<p class="note bad" role="alert">${icon("warning")}<span>${problem.faults?.[0]?.[1] ?? (problem.code === "offline" ? T.errors.headings.offline : problem.message)}</span></p>`;
-
-/** A short note where a part could not be loaded. */
-export function problemNote(problem, retry) {
-  return html`<p class="note bad" role="alert">${icon("warning")}<span>${T.errors.headings[problem.code] ?? T.errors.part}</span>
-    <button class="link" @click=${retry}>${T.errors.retry}</button></p>`;
 }
 
 function wrongParameters(problem) {

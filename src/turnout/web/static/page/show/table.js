@@ -51,7 +51,7 @@ function heading(data, key, at) {
 
 function bones(columns) {
   const rows = Array.from({ length: Math.min(limit(), 14) }, (_, at) => at);
-  return rows.map((at) => html`<tr class="bones">${columns.map((key, place) => html`<td class=${place === 0 ? "first" : ""}><span class="bone w${(at * 3 + place * 5) % 4}"></span></td>`)}</tr>`);
+  return rows.map((at) => html`<tr>${columns.map((key, place) => html`<td class=${place === 0 ? "first" : ""}><span class="bone w${(at * 3 + place * 5) % 4}"></span></td>`)}</tr>`);
 }
 
 function foot(data, columns) {
@@ -110,7 +110,7 @@ export function tableView() {
       <table id="report" class=${only("density") === "compact" ? "compact" : ""} @keydown=${moved} @focusin=${reached}>
         <caption class="visually-hidden">${T.table.caption(zone())}</caption>
         <thead><tr>${columns.map((key, at) => heading(data, key, at))}</tr></thead>
-        <tbody>${known
+        <tbody class=${known ? "" : "bones"}>${known
           ? data.rows.map((row) => html`<tr>${columns.map((key, at) => (at === 0
             ? html`<th scope="row" class="first kind-${COLUMNS[key].kind}">${cell(row, key)}</th>`
             : html`<td class="kind-${COLUMNS[key].kind}">${cell(row, key)}</td>`))}</tr>`)

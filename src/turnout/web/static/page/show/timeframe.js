@@ -29,11 +29,14 @@ function dates(first, last) {
 
 /** The days that the timeframe came to, and the zone. */
 export function resolvedDates() {
-  const known = state.report.failed ? null : (state.report.data ?? state.figures.data);
+  const { data, failed } = state.report;
+  const known = failed ? null : (data ?? state.figures.data);
   const timeframe = known?.timeframe;
   const ahead = only("include_future") === "true";
   const words = timeframe ? dates(timeframe.first, ahead ? timeframe.whole : timeframe.last) : known ? T.timeframe.none : T.timeframe.open;
-  return html`<p class="resolved"><bdi id="resolved">${words}</bdi>${ahead ? html` <span>${T.timeframe.ahead}</span>` : nothing}
+  // Unseen until it is known: it takes its room, and nothing in sight is moved when it comes.
+  const coming = !known && !failed;
+  return html`<p class="resolved ${coming ? "coming" : ""}"><bdi id="resolved">${coming ? html`<span class="bone"></span>` : words}</bdi>${ahead ? html` <span>${T.timeframe.ahead}</span>` : nothing}
     <span class="dot" aria-hidden="true">·</span> <span class="zone">${T.zone(zone())}</span></p>`;
 }
 
@@ -54,7 +57,7 @@ export function timeframeButton() {
   const given = only("event_timeframe");
   const timeframe = state.report.data?.timeframe;
   const now = given ?? "all_time";
-  const content = html`<div class="timeframe">
+  const content = () => html`<div class="timeframe">
     <div class="presets" role="group" aria-label=${T.timeframe.label}>
       ${T.timeframe.presets.map(([name, label]) => html`<button class="preset" ?data-first=${name === now} aria-pressed=${name === now}
         @click=${() => choose(name)}>${label}</button>`)}

@@ -8,7 +8,7 @@ import { icon } from "../icons.js";
 import { close, popover } from "../popover.js";
 import { T } from "../texts.js";
 import { dialogHead } from "./help.js";
-import { faultLine, problemNote } from "./states.js";
+import { faultLine, problemNote } from "./note.js";
 
 const START = "event_timeframe=last_30_days";
 let edited = null;
@@ -113,7 +113,7 @@ export function viewsButton() {
   const { data, problem: failed } = state.views;
   const view = chosen();
   const dirty = view && unsaved(view);
-  const content = html`<div class="views"><h2 class="visually-hidden">${T.views.heading}</h2>
+  const content = () => html`<div class="views"><h2 class="visually-hidden">${T.views.heading}</h2>
     ${failed ? problemNote(failed, () => loadViews({ again: true })) : nothing}
     ${data && !data.length ? html`<p class="quiet small picker-note">${T.views.none}</p>` : nothing}
     ${data ? html`${listed(T.views.mine, data.filter((each) => each.mine))}${listed(T.views.others, data.filter((each) => !each.mine))}` : nothing}

@@ -1,12 +1,12 @@
 // Days, weeks, months and years: their names as the API has them, the days that they are of, and what people call them.
 
-import { LOCALE, day, dayRange, daysBetween, later } from "./format.js";
+import { LOCALE, day, dayRange, daysBetween, late, later } from "./format.js";
 
 export const UNITS = ["day", "week", "month", "year"];
 
-const months = new Intl.DateTimeFormat(LOCALE, { month: "short", year: "numeric", timeZone: "UTC" });
-const shortDays = new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", timeZone: "UTC" });
-const weekdaysOf = new Intl.DateTimeFormat(LOCALE, { weekday: "short", day: "numeric", timeZone: "UTC" });
+const months = late(() => new Intl.DateTimeFormat(LOCALE, { month: "short", year: "numeric", timeZone: "UTC" }));
+const shortDays = late(() => new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", timeZone: "UTC" }));
+const weekdaysOf = late(() => new Intl.DateTimeFormat(LOCALE, { weekday: "short", day: "numeric", timeZone: "UTC" }));
 const at = (iso) => new Date(`${iso}T00:00:00Z`);
 
 /** A unit of which such a timeframe has neither a few nor too many. */
@@ -58,7 +58,7 @@ const unitOf = (name) => (name.includes("-W") ? "week" : { 4: "year", 7: "month"
 
 /** A period, for people: 2026, Oct 2026, 5–11 Oct 2026, 5 Oct 2026. */
 export function period(name, unit = unitOf(name)) {
-  if (unit === "month") return /^\d{4}-\d\d$/.test(name) ? months.format(at(`${name}-01`)) : name;
+  if (unit === "month") return /^\d{4}-\d\d$/.test(name) ? months().format(at(`${name}-01`)) : name;
   if (unit === "year") return name;
   const first = firstDay(name, unit);
   return unit === "week" ? dayRange(first, later(first, 6)) : day(first);
@@ -66,8 +66,8 @@ export function period(name, unit = unitOf(name)) {
 
 /** The same on an axis, where there is little room: a week is called by its first day. */
 export function tick(name, unit, many) {
-  if (unit === "day" && !many) return weekdaysOf.format(at(name));
-  return unit === "day" || unit === "week" ? shortDays.format(at(firstDay(name, unit))) : period(name, unit);
+  if (unit === "day" && !many) return weekdaysOf().format(at(name));
+  return unit === "day" || unit === "week" ? shortDays().format(at(firstDay(name, unit))) : period(name, unit);
 }
 
 /** The timeframe that a period is. */
