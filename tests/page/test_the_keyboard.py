@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from live import until
+
 if TYPE_CHECKING:
+    from playwright.sync_api import Route
+
     from page.browser import Visit
 
 
@@ -135,3 +139,27 @@ def test_brackets_of_other_keyboards_turn_pages(seen: Visit) -> None:
     page.evaluate(press, {"modifierAltGraph": True})
     seen.settled()
     assert seen.address["at"] == "51"
+
+
+def test_a_picker_has_the_focus_before_its_values_come(seen: Visit) -> None:
+    page = seen.open("event_timeframe=this_year")
+    held: list[Route] = []
+    page.route("**/values?*", lambda route: held.append(route))  # noqa: PLW0108 - the driver marks what it is given
+    for filter_, inside in (("venues", "checkbox"), ("instructors", "search")):
+        page.focus(f"#picker-{filter_}-button")
+        page.keyboard.press("Enter")
+        focus = f"document.querySelector('#picker-{filter_}').contains(document.activeElement)"
+        seen.until(focus)
+        for _ in until():
+            if held:
+                break
+            page.evaluate("0")
+        answer = held.pop()
+        found = answer.fetch()
+        answer.fulfill(response=found, json={**found.json(), **({"total": 50} if inside == "search" else {})})
+        page.wait_for_selector(f"#picker-{filter_} .option-count")
+        if inside == "checkbox":
+            page.keyboard.press("Tab")
+        seen.until(f"{focus} && document.activeElement.type === '{inside}'")
+        page.keyboard.press("Escape")
+        assert focused(seen) == f"picker-{filter_}-button"

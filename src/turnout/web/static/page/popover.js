@@ -31,6 +31,7 @@ function place(popover) {
   }
 }
 
+const first = (popover) => popover.querySelector("[data-first]");
 const isOpen = (id) => document.getElementById(id)?.matches(":popover-open") ?? false;
 export const close = (id) => isOpen(id) && document.getElementById(id).hidePopover();
 
@@ -60,10 +61,10 @@ export function popover(id, label, content, { opened = () => {}, closed = () => 
     opened();
     requestAnimationFrame(() => {
       place(target);
-      target.querySelector("[data-first]")?.focus();
+      (first(target) ?? target).focus({ preventScroll: true });
     });
   };
-  return html`<div popover id=${id} class="popover ${kind}" role="dialog" aria-label=${label} data-align=${align}
+  return html`<div popover id=${id} class="popover ${kind}" role="dialog" tabindex="-1" aria-label=${label} data-align=${align}
     @beforetoggle=${(event) => { if (event.target.id === id && event.newState === "open") opening(id); }}
     @toggle=${toggled}>${onceOpen(id, content)}</div>`;
 }
@@ -72,5 +73,8 @@ const again = () => document.querySelectorAll("[popover]:popover-open").forEach(
 window.addEventListener("resize", again);
 window.addEventListener("scroll", again, { passive: true });
 
-/** Put open popovers where they belong now that they hold something else. */
-export const settle = () => requestAnimationFrame(again);
+/** Put open popovers where they belong now that they hold something else; the focus goes in that waited outside. */
+export const settle = () => requestAnimationFrame(() => {
+  again();
+  if (document.activeElement.matches("[popover]")) first(document.activeElement)?.focus();
+});
