@@ -1,0 +1,182 @@
+"""A provider that somebody else is changing, for long or for ever: nobody waits for that but those who change it too.
+
+The test is the somebody: it holds the lock that a merge takes, in a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from cluster import as_administrator, new_database
+from inside import token
+from store.look import wide
+from store.rows import many
+from turnout.cli.main import cli
+from turnout.cli.patience import Patience
+from turnout.errors import TurnoutError
+from turnout.settings import Settings
+from turnout.store.base import Provider
+from turnout.store.postgres_small import _LOCK
+from turnout.web.app import create_app
+from turnout.web.opening import open_own
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from turnout.store.base import Store
+
+    Task = asyncio.Task[httpx.Response]
+    Ask = Callable[..., Task]
+
+PATIENCE = 60.0
+INGEST = "/ingest/v1/attendances"
+PAGE = "/api/v2/reports/attendances/data?format=json"
+FREE = 99
+"""A provider whom nobody changes."""
+
+
+def row(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "updated_at": "2026-01-01T00:00:00Z",
+        "status": "attended",
+        "customer": {"id": 1},
+        "event": {"id": 1, "starts_at": "2025-01-01T00:00:00Z"},
+        **more,
+    }
+
+
+class Locked:
+    """A store, a transaction beside it that changes some of its providers, and an application that is asked."""
+
+    def __init__(self, store: Store, settings: Settings, other: psycopg.Connection[Any]) -> None:
+        self.store, self.other, self.address = store, other, settings.database
+        self._settings = settings
+        self._text = token(store, *store.providers(), role="super_admin")
+
+    def lock(self, *providers: int) -> None:
+        for provider in providers:
+            self.other.execute("SELECT pg_advisory_xact_lock(%s, hashint8(%s))", (_LOCK, provider))
+
+    async def until_waiting(self, number: int) -> None:
+        """Until so many wait for the other."""
+        asked = (
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory' "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        async with asyncio.timeout(PATIENCE):
+            while self.other.execute(asked).fetchall() != [(number,)]:
+                await asyncio.sleep(0.01)
+
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[Ask]:
+        app = create_app(self.store, self._settings)
+        self.merges = app.services.merges
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        headers = {"Authorization": f"Token {self._text}", "Content-Type": "application/json"}
+        try:
+            async with httpx.AsyncClient(transport=transport, base_url="http://inside", headers=headers) as client:
+
+                def ask(method: str, path: str, provider: int, body: object = None) -> Task:
+                    content = None if body is None else json.dumps(body).encode()
+                    asked = client.request(method, path, content=content, headers={"TeamUp-Provider-ID": str(provider)})
+                    return asyncio.create_task(asyncio.wait_for(asked, PATIENCE))
+
+                yield ask
+        finally:
+            app.services.close()
+
+
+@pytest.fixture
+def locked(postgres: str, tmp_path: Path) -> Iterator[Locked]:
+    address = new_database(postgres)
+    settings = Settings(database=address, data_directory=str(tmp_path))
+    with closing(open_own(settings)) as store:
+        for provider in (*range(1, 16), FREE):
+            store.put_provider(Provider(provider, f"Studio {provider}", "UTC"))
+        with closing(psycopg.connect(as_administrator(address))) as other:
+            yield Locked(store, settings, other)
+
+
+def statuses(answers: list[httpx.Response]) -> list[int]:
+    return [answer.status_code for answer in answers]
+
+
+CHANGES: dict[str, Callable[[Store, Provider], object]] = {
+    "a merge": lambda store, provider: store.merge(provider, many(3)),
+    "a deletion": lambda store, provider: store.delete(provider, [1]),
+    "another zone": lambda store, provider: store.put_provider(replace(provider, timezone="Asia/Tokyo")),
+    "an erasure": lambda store, provider: store.persons.erase(provider, [2], at=0, by="me"),
+    "retention": lambda store, provider: store.persons.retain(provider, 1, at=0, go_on=lambda: True),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_waits_for_so_long_and_is_not_made(
+    locked: Locked, monkeypatch: pytest.MonkeyPatch, change: Callable[[Store, Provider], object]
+) -> None:
+    provider = locked.store.providers()[1]
+    locked.store.merge(provider, many(1))
+    before = wide(locked.store, provider)
+    locked.lock(1)
+    with monkeypatch.context() as shortly:
+        shortly.setattr("turnout.store.postgres_small.PATIENCE", 0.01)
+        with pytest.raises(
+            TurnoutError, match=r"^Another process is changing the attendances of provider 1\.$"
+        ) as told:
+            change(locked.store, provider)
+    assert (told.value.code, told.value.retry_after) == ("overloaded", 5)
+    assert (wide(locked.store, provider), locked.store.version(1)) == (before, 1)
+    locked.other.rollback()
+    change(locked.store, provider)
+
+
+def test_who_waits_in_vain_is_told_to_come_again(locked: Locked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.store.postgres_small.PATIENCE", 0.01)
+
+    async def ask() -> None:
+        async with locked.asking() as asked:
+            for method, path, body in (("POST", INGEST, [row(1)]), ("DELETE", f"{INGEST}/1", None)):
+                answer = await asked(method, path, 1, body)
+                assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+                assert answer.headers["retry-after"] == "5"
+                assert "Another process is changing the attendances of provider 1." in answer.text
+            locked.other.rollback()
+            assert (await asked("POST", INGEST, 1, [row(1)])).json()["created"] == 1
+
+    locked.lock(1)
+    asyncio.run(ask())
+
+
+def test_an_import_waits_longer_and_says_so(locked: Locked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads its file once more: nothing is there twice, neither rows nor rejected ones."""
+    monkeypatch.setattr("turnout.store.postgres_small.PATIENCE", 0.01)
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            locked.other.rollback()
+
+    monkeypatch.setattr("turnout.cli.patience.Patience", lambda: Patience(pause))
+    file, rejects = tmp_path / "rows.ndjson", tmp_path / "rejects.ndjson"
+    file.write_text("".join(json.dumps(one) + "\n" for one in (row(1), {"id": 2}, row(3))))
+    locked.lock(1)
+    arguments = ["import", str(file), "--provider", "1", "--rejects", str(rejects), "--json"]
+    env = {"TURNOUT_DATABASE": locked.address, "TURNOUT_DATA_DIRECTORY": str(tmp_path)}
+    done = CliRunner().invoke(cli, arguments, env=env, prog_name="turnout")
+    assert pauses == [5, 5]
+    assert done.stderr.count("Another process is changing the attendances of provider 1. It is waited for.\n") == 2
+    told = json.loads(done.stdout)
+    assert (told["created"], told["rejected_count"]) == (2, 1)
+    assert len(rejects.read_text().splitlines()) == 1
