@@ -9,6 +9,7 @@ import asyncio
 import json
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -17,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from cluster import as_administrator, new_database
-from inside import token
+from inside import import_file, token
 from store.look import wide
 from store.rows import many
 from turnout.cli.main import cli
@@ -28,6 +29,7 @@ from turnout.store.base import Provider
 from turnout.store.postgres_small import _LOCK
 from turnout.web.app import create_app
 from turnout.web.opening import open_own
+from turnout.web.writing import THREADS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -102,7 +104,7 @@ def locked(postgres: str, tmp_path: Path) -> Iterator[Locked]:
     address = new_database(postgres)
     settings = Settings(database=address, data_directory=str(tmp_path))
     with closing(open_own(settings)) as store:
-        for provider in (*range(1, 16), FREE):
+        for provider in (*range(1, 2 * THREADS), FREE):
             store.put_provider(Provider(provider, f"Studio {provider}", "UTC"))
         with closing(psycopg.connect(as_administrator(address))) as other:
             yield Locked(store, settings, other)
@@ -180,3 +182,97 @@ def test_an_import_waits_longer_and_says_so(locked: Locked, tmp_path: Path, monk
     told = json.loads(done.stdout)
     assert (told["created"], told["rejected_count"]) == (2, 1)
     assert len(rejects.read_text().splitlines()) == 1
+
+
+def test_what_keeps_one_provider_keeps_no_other(locked: Locked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.store.postgres_small.PATIENCE", PATIENCE)
+
+    async def ask() -> None:
+        async with locked.asking() as asked:
+            kept = [asked("POST", INGEST, 1, [row(1)])]
+            await locked.until_waiting(1)
+            kept += [asked("POST", INGEST, 1, [row(number)]) for number in (2, 3)]
+            for number in range(1, 4):
+                assert (await asked("POST", INGEST, FREE, [row(number)])).json()["created"] == 1
+            assert not any(one.done() for one in kept)
+            locked.other.rollback()
+            assert statuses(await asyncio.gather(*kept)) == [200] * 3
+
+    locked.lock(1)
+    asyncio.run(ask())
+    assert [locked.store.version(provider) for provider in (1, FREE)] == [2, 3]
+
+
+def test_many_that_are_kept_leave_room_for_those_who_read(locked: Locked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many wait, they have neither all threads nor all connections."""
+    monkeypatch.setattr("turnout.store.postgres_small.PATIENCE", PATIENCE)
+    import_file(locked.store, FREE, [row(1)])
+    providers = [provider for provider in locked.store.providers() if provider != FREE]
+
+    async def ask() -> None:
+        async with locked.asking() as asked:
+            kept = [asked("POST", INGEST, provider, [row(1)]) for provider in providers]
+            kept += [asked("DELETE", f"{INGEST}/1", provider) for provider in providers]
+            await locked.until_waiting(THREADS)
+            for path in (PAGE, "/ready", "/admin/v1/status"):
+                assert (await asked("GET", path, FREE)).status_code == 200
+            locked.other.rollback()
+            assert statuses(await asyncio.gather(*kept))[: len(providers)] == [200] * len(providers)
+
+    locked.lock(*providers)
+    asyncio.run(ask())
+
+
+def test_what_waits_behind_one_who_waited_in_vain_does_not_wait_as_long_again(
+    locked: Locked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where each of them would be merged by itself."""
+    monkeypatch.setattr("turnout.web.merging._MOST_TOGETHER", 1)
+    tried, over = 0, Event()
+    merge = locked.store.merge_together
+
+    def in_vain(provider: Provider, *rest: Any) -> object:
+        nonlocal tried
+        if provider.id == FREE:
+            return merge(provider, *rest)
+        tried += 1
+        assert over.wait(PATIENCE)
+        raise TurnoutError("overloaded", "Another process is changing them.")
+
+    monkeypatch.setattr(locked.store, "merge_together", in_vain)
+
+    async def ask() -> None:
+        async with locked.asking() as asked:
+            kept = [asked("POST", INGEST, 1, [row(number)]) for number in range(1, 5)]
+            async with asyncio.timeout(PATIENCE):
+                while len(locked.merges._waiting) < 3:
+                    await asyncio.sleep(0.01)
+            over.set()
+            assert statuses(await asyncio.gather(*kept)) == [503] * 4
+            assert (await asked("POST", INGEST, FREE, [row(1)])).status_code == 200
+
+    asyncio.run(ask())
+    assert tried == 1
+
+
+def test_one_provider_leaves_the_others_room_to_wait(locked: Locked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.store.postgres_small.PATIENCE", PATIENCE)
+    monkeypatch.setattr("turnout.web.merging._MOST_WAITING", 8)
+
+    async def ask() -> None:
+        async with locked.asking() as asked:
+            kept = [asked("POST", INGEST, 1, [row(1)])]
+            await locked.until_waiting(1)
+            kept += [asked("POST", INGEST, 1, [row(number)]) for number in range(2, 8)]
+            refused: set[Task] = set()
+            pending = set(kept)
+            while len(refused) < 2:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                refused |= done
+            assert [(await one).json()["code"] for one in refused] == ["overloaded"] * 2
+            assert (await asked("POST", INGEST, FREE, [row(1)])).status_code == 200
+            locked.other.rollback()
+            assert sorted(statuses(await asyncio.gather(*kept))) == [200] * 5 + [503] * 2
+
+    locked.lock(1)
+    asyncio.run(ask())
