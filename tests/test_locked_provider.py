@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from threading import Event
@@ -17,15 +18,17 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from cluster import as_administrator, new_database
+from cluster import as_administrator, free_port, new_database, node
 from inside import import_file, token
 from store.look import wide
 from store.rows import many
 from turnout.cli.main import cli
 from turnout.cli.patience import Patience
 from turnout.errors import TurnoutError
+from turnout.query.sql import Statement
 from turnout.settings import Settings
-from turnout.store.base import Provider
+from turnout.store.base import Answered, Provider
+from turnout.store.postgres_pool import Connections
 from turnout.store.postgres_small import _LOCK
 from turnout.web.app import create_app
 from turnout.web.opening import open_own
@@ -182,6 +185,63 @@ def test_an_import_waits_longer_and_says_so(locked: Locked, tmp_path: Path, monk
     told = json.loads(done.stdout)
     assert (told["created"], told["rejected_count"]) == (2, 1)
     assert len(rejects.read_text().splitlines()) == 1
+
+
+def test_who_froze_in_a_merge_does_not_keep_the_others(locked: Locked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database ends its connection: nothing of the merge is there, and it is told so when it wakes up."""
+    provider = locked.store.providers()[1]
+    monkeypatch.setattr("turnout.store.postgres_small.PATIENCE", PATIENCE)
+    froze, awake = Event(), Event()
+
+    def freeze(connection: psycopg.Connection[Any], _: Answered) -> None:
+        asked = "SELECT setting::INTEGER FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'"
+        bound = connection.execute(asked)
+        assert 0 < bound.fetchall()[0][0] <= 600_000
+        connection.execute("SET LOCAL idle_in_transaction_session_timeout = 1")
+        froze.set()
+        assert awake.wait(PATIENCE)
+
+    monkeypatch.setattr("turnout.store.postgres.remember_in", freeze)
+    answered = Answered("key", "1-x", 200, b"{}", 0)
+    with ThreadPoolExecutor(1) as threads:
+        frozen = threads.submit(locked.store.merge_together, provider, [many(3)], lambda _: [answered])
+        try:
+            assert froze.wait(PATIENCE)
+            locked.lock(1)  # once the database has taken it from the other one
+            assert wide(locked.store, provider) == {}
+            locked.other.rollback()
+            assert locked.store.merge(provider, many(2)).created == 2
+        finally:
+            awake.set()
+        with pytest.raises(TurnoutError) as told:
+            frozen.result(PATIENCE)
+    assert told.value.code == "storage_unavailable"
+    assert (sorted(wide(locked.store, provider)), locked.store.version(1)) == ([1, 2], 1)
+
+
+@pytest.mark.parametrize(("long", "bound"), [(True, "0"), (False, "10min")])
+def test_an_export_may_rest_and_a_page_may_not(locked: Locked, long: bool, bound: str) -> None:
+    with locked.store.snapshot(FREE, long=long) as snapshot:
+        shown = snapshot.rows(Statement("SELECT current_setting('idle_in_transaction_session_timeout')", ()))
+    assert shown == [(bound,)]
+
+
+def test_the_database_looks_whether_a_machine_is_still_there() -> None:
+    """Over TCP: of a socket of the machine's own it need not."""
+    port = free_port()
+    asked = "SELECT name, setting::INTEGER FROM pg_settings WHERE name LIKE 'tcp\\_%'"
+    with (
+        node(port) as address,
+        closing(Connections(f"{address}&hostaddr=127.0.0.1", 1)) as connections,
+        connections.connection() as one,
+    ):
+        shown = one.execute(asked)
+        assert dict(shown.fetchall()) == {
+            "tcp_keepalives_idle": 10,
+            "tcp_keepalives_interval": 5,
+            "tcp_keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+        }
 
 
 def test_what_keeps_one_provider_keeps_no_other(locked: Locked, monkeypatch: pytest.MonkeyPatch) -> None:
