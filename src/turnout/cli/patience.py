@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from turnout.cli.api import Refused, Unreachable
+from turnout.errors import TurnoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,12 +30,12 @@ class Patience:
         """It worked."""
         self._tries = 0
 
-    def wait(self, error: Unreachable | Refused) -> None:
+    def wait(self, error: Unreachable | Refused | TurnoutError) -> None:
         """Wait before the next try. Raises `error` where this was the last one."""
         self._tries += 1
         if self._tries == TRIES:
             raise error
-        waits = error.retry_after if isinstance(error, Refused) else None
+        waits = error.retry_after if isinstance(error, Refused | TurnoutError) else None
         self._pause(min(_FIRST_PAUSE * 2**self._tries, _LONGEST_PAUSE) if waits is None else waits)
 
 

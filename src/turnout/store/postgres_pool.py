@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 _SETTINGS: Final = (
     "-c TimeZone=UTC -c jit=off -c client_connection_check_interval=2s "
+    # So that the locks of a process that is frozen do not stay. A merge works for itself between two statements: at a
+    # million rows for half a minute on a busy machine, and at ten million, the most that is made, for ten times that.
+    "-c idle_in_transaction_session_timeout=10min "
+    # So that those of one whose machine is gone do not stay even so long: as `_PATIENCE` has it at this end.
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=20000 "
     # So that the nodes of a Citus cluster hear as well whose rows a transaction is about.
     "-c citus.propagate_set_commands=local"
 )

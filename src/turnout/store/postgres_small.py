@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 _SECRET_BYTES: Final = 32
 _LOCK: Final = 0x7475726E
 """Tells the locks of merges from others, of 32 bits."""
+PATIENCE: Final = 10.0
+"""So many seconds a lock is waited for in a change: several small merges are done in them, and no client gives up."""
+_COME_AGAIN: Final = 5
+"""Seconds after which who has waited in vain may ask again."""
 _PROVIDERS: Final = "providers"
 """The name in `meta` of how often the providers have changed."""
 _PROVIDERS_CHANGED: Final = f"SELECT value FROM meta WHERE name = '{_PROVIDERS}'"
@@ -46,8 +50,17 @@ _REMEMBER: Final = (
 
 
 def lock(connection: psycopg.Connection[Any], provider: int) -> None:
-    """Wait until nobody else changes the provider's attendances, and keep it so until the transaction ends."""
-    connection.execute("SELECT pg_advisory_xact_lock(%s, hashint8(%s))", (_LOCK, provider))
+    """Wait until nobody else changes the provider's attendances, and keep it so until the transaction ends.
+
+    Raises `overloaded` where others have changed them for `PATIENCE`.
+    """
+    # Apart from what follows, since Citus sends its workers the whole message of a setting.
+    connection.execute(f"SET LOCAL lock_timeout = {PATIENCE * 1000:.0f}")
+    try:
+        connection.execute("SELECT pg_advisory_xact_lock(%s, hashint8(%s))", (_LOCK, provider))
+    except psycopg.errors.LockNotAvailable:
+        message = f"Another process is changing the attendances of provider {provider}."
+        raise TurnoutError("overloaded", message, retry_after=_COME_AGAIN) from None
 
 
 def put_provider(connection: psycopg.Connection[Any], provider: Provider) -> None:

@@ -172,12 +172,15 @@ def begin(
 ) -> None:
     """Begin a transaction that reads, and say whose data it shows: in one message, which costs no second way.
 
-    Its statements may take `limit` seconds.
+    Its statements may take `limit` seconds. Without one it may also rest for long between two of them, as one for an
+    export does: it keeps nobody from changing anything.
 
-    In two where they are sent `apart`: Citus sends its workers the whole message of a setting, which has to be alone.
+    In several where they are sent `apart`: Citus sends its workers the whole message of a setting, which must be alone.
     """
     messages = [_BEGIN]
-    if limit is not None:
+    if limit is None:
+        messages.append("SET LOCAL idle_in_transaction_session_timeout = 0")
+    else:
         messages.append(f"SET LOCAL statement_timeout = {limit * 1000:.0f}")
     if provider_id is not None:
         messages.append(saying(provider_id))

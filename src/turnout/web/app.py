@@ -38,7 +38,7 @@ from turnout.web.sweeping import Sweeping
 from turnout.web.syncing import Syncing
 from turnout.web.uploads import Uploads
 from turnout.web.work import Workers
-from turnout.web.writing import Writing
+from turnout.web.writing import THREADS, Writing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -221,7 +221,7 @@ def _services(
     cursors = cursor_box(store)
     answers = Answers(store, cursors, settings.answer_cache)
     jobs = Jobs(store, settings, clock.now, counts.exported if counts else lambda _: None)
-    writing = Writing()
+    merges = MergeQueue(store)
     repeats = Repeats(store)
     together = store.together
     uploads = Uploads(kept_beside(settings.database, "uploads", settings.data_directory))
@@ -242,8 +242,8 @@ def _services(
         metrics=counts,
         cursors=cursors,
         answers=answers,
-        writing=writing,
-        merges=MergeQueue(store, writing),
+        writing=Writing(THREADS - merges.at_once),
+        merges=merges,
         repeats=repeats,
         uploads=uploads,
         syncing=Syncing(store, settings, clock, counts),

@@ -103,6 +103,7 @@ class Services:
         """Let the threads end."""
         self.workers.close()
         self.writing.close()
+        self.merges.close()
 
 
 class Context:

@@ -8,21 +8,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from turnout.errors import TurnoutError
+from turnout.web.writing import Writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from turnout.arrivals import Arrival
     from turnout.store.base import Answered, Merged, Store
-    from turnout.web.writing import Writing
 
     Remember = Callable[[Merged], Answered | None]
 
+AT_ONCE: Final = 4
+"""Of so many providers batches are merged at once, on a store that can: each takes a thread and a connection."""
 _MOST_TOGETHER: Final = 64
 _MOST_ROWS: Final = 100_000
 _MOST_WAITING: Final = 256
 _MOST_BYTES: Final = 256 << 20
 """What is over either is told to come again: its rows would wait in memory."""
+_SHARE: Final = 2
+"""One provider may have this part of them, where others need not wait for it."""
 
 
 @dataclass(frozen=True)
@@ -31,53 +35,77 @@ class _Waiting:
     remember: Remember
     merged: asyncio.Future[Merged]
 
+    @property
+    def provider(self) -> int:
+        return self.arrival.provider.id
+
 
 class MergeQueue:
-    """Merges arrivals in their order, one group after the other. Use it from one event loop.
+    """Merges arrivals in their order, one group of a provider after the other. Use it from one event loop.
+
+    A store that is one file changes one thing at a time. On one that is shared, groups of several providers are merged
+    at once: what keeps one of them, such as a long import by another process, does not keep the others.
 
     A merge that began goes on when its client has gone: its rows are merged, whether or not anybody hears of it.
     """
 
-    def __init__(self, store: Store, writing: Writing) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._writing = writing
+        self.at_once = AT_ONCE if store.shared else 1
+        """So many threads are its own."""
+        self._share = _SHARE if store.shared else 1
+        self._writing = Writing(self.at_once)
         self._waiting: deque[_Waiting] = deque()
-        self._worker: asyncio.Task[None] | None = None
+        self._merging: set[int] = set()
+        self._workers: set[asyncio.Task[None] | None] = set()
 
     async def merge(self, arrival: Arrival, remember: Remember) -> Merged:
         """Merge a checked batch; return its counts when it is on disk, with what `remember` makes of them."""
-        held = sum(waiting.arrival.size for waiting in self._waiting)
-        if len(self._waiting) >= _MOST_WAITING or held + arrival.size > max(_MOST_BYTES, arrival.size):
-            raise TurnoutError("overloaded", "Too many batches wait to be merged.")
+        own = [one for one in self._waiting if one.provider == arrival.provider.id]
+        for waiting, share in ((self._waiting, 1), (own, self._share)):
+            held = sum(one.arrival.size for one in waiting)
+            if len(waiting) >= _MOST_WAITING // share or held + arrival.size > max(_MOST_BYTES // share, arrival.size):
+                raise TurnoutError("overloaded", "Too many batches wait to be merged.")
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(arrival, remember, loop.create_future())
-        self._waiting.append(waiting)
-        if self._worker is None:
-            self._worker = loop.create_task(self._work())
-        return await asyncio.shield(waiting.merged)
+        one = _Waiting(arrival, remember, loop.create_future())
+        self._waiting.append(one)
+        if len(self._workers) < self.at_once:
+            self._workers.add(loop.create_task(self._work()))
+        return await asyncio.shield(one.merged)
+
+    def close(self) -> None:
+        """Begin nothing more. What runs ends with the store."""
+        self._writing.close()
 
     async def _work(self) -> None:
+        """Merge until nothing is left but what comes after a merge under way, whose own worker goes on with it."""
         try:
-            while self._waiting:
-                await self._merge(self._next_group())
+            while group := self._next_group():
+                provider = group[0].provider
+                self._merging.add(provider)
+                try:
+                    await self._merge(group)
+                finally:
+                    self._merging.remove(provider)
         finally:
-            self._worker = None
+            self._workers.remove(asyncio.current_task())
 
     def _next_group(self) -> list[_Waiting]:
-        """The next arrival, and those after it that can be merged with it, in order."""
-        group = [self._waiting.popleft()]
-        first = group[0].arrival
-        rows, naming = first.rows, first.naming
+        """The next arrival of a provider of whom nothing is being merged, and what can be merged with it, in order."""
+        first = next((one for one in self._waiting if one.provider not in self._merging), None)
+        if not first:
+            return []
+        group: list[_Waiting] = []
+        rows, naming = 0, first.arrival.naming
         left, closed = deque[_Waiting](), False
-        while self._waiting:
-            waiting = self._waiting.popleft()
+        for waiting in self._waiting:
             arrival = waiting.arrival
-            if arrival.provider.id != first.provider.id:
+            if waiting.provider != first.provider:
                 left.append(waiting)
                 continue
             rows += arrival.rows
             # Nothing of a provider overtakes what came before it.
-            closed = (
+            closed = waiting is not first and (
                 closed or len(group) == _MOST_TOGETHER or rows > _MOST_ROWS or not arrival.naming.independent_of(naming)
             )
             naming |= arrival.naming
@@ -98,9 +126,18 @@ class MergeQueue:
                 for one in group:
                     await self._merge([one])
                 return
+            if isinstance(error, TurnoutError) and error.code == "overloaded":
+                # Who waited for the provider did so for all of its batches.
+                group = [*group, *self._take(group[0].provider)]
             for one in group:
                 one.merged.set_exception(error)
                 one.merged.exception()  # where nobody waits any more, it has been seen
             return
         for one, counts in zip(group, merged, strict=True):
             one.merged.set_result(counts)
+
+    def _take(self, provider: int) -> list[_Waiting]:
+        """All that waits of a provider, which then waits no more."""
+        taken = [one for one in self._waiting if one.provider == provider]
+        self._waiting = deque(one for one in self._waiting if one.provider != provider)
+        return taken

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_THREADS: Final = 8
+THREADS: Final = 8
+"""So many in all, of which `merging.MergeQueue` has its own."""
 
 
 class Writing:
-    """The threads. What does not get one waits in its order. Use it from one event loop."""
+    """So many threads. What does not get one waits in its order. Use it from one event loop."""
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, "turnout-write")
+    def __init__(self, threads: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, "turnout-write")
 
     async def run(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """Run a change of the store; return what it returns, or raise what it raises."""

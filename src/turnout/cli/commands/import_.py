@@ -18,7 +18,7 @@ from click.exceptions import Exit
 from turnout.cli.base import Command, where
 from turnout.cli.problems import Failure
 from turnout.cli.types import Id
-from turnout.errors import EXIT_FAILED
+from turnout.errors import EXIT_FAILED, TurnoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,6 +91,8 @@ def _here(
 ) -> ImportResult:
     """Import into the store of this machine: as its owner, or through the server that has it."""
     from turnout.cli.connect import opened  # noqa: PLC0415 - as above
+    from turnout.cli.patience import BUSY, Patience  # noqa: PLC0415 - as above
+    from turnout.cli.render import say  # noqa: PLC0415 - as above
     from turnout.imports import import_rows  # noqa: PLC0415 - as above
     from turnout.settings import cores  # noqa: PLC0415 - as above
     from turnout.store.owner import StoreOwned  # noqa: PLC0415 - as above
@@ -101,18 +103,31 @@ def _here(
         store = opened(settings, create=False)
     except StoreOwned:
         return _through_a_server(source, name, provider, rejects, dry_run=dry_run, report=report)
+    patience = Patience()
     with closing(store):
-        result = import_rows(
-            store,
-            provider,
-            source,
-            name,
-            max_text=settings.max_text,
-            rejects=rejects,
-            dry_run=dry_run,
-            processes=cores(),
-            progress=lambda read, _: report(read),
-        )
+        while True:
+            try:
+                result = import_rows(
+                    store,
+                    provider,
+                    source,
+                    name,
+                    max_text=settings.max_text,
+                    rejects=rejects,
+                    dry_run=dry_run,
+                    processes=cores(),
+                    progress=lambda read, _: report(read),
+                )
+                break
+            except TurnoutError as error:
+                if error.code not in BUSY:
+                    raise
+                say(f"{error.message} It is waited for.")
+                patience.wait(error)
+            source.seek(0)
+            if rejects:
+                rejects.seek(0)
+                rejects.truncate()
         if not dry_run and result.created + result.updated >= _MANY:
             tend(store, lambda: time.time_ns() // 1000)
     return result
