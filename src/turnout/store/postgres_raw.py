@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import psycopg
 import pyarrow as pa
 import pyarrow.csv
 
@@ -20,7 +19,7 @@ from turnout.errors import TurnoutError
 from turnout.query.dialect import POSTGRES
 from turnout.store.postgres import PostgresStore
 from turnout.store.postgres_small import providers_changed
-from turnout.store.postgres_snapshot import database_errors
+from turnout.store.postgres_snapshot import connected, database_errors
 from turnout.store.postgres_walls import say
 from turnout.store.raw import (
     BATCH_ROWS,
@@ -36,6 +35,8 @@ from turnout.store.schema import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    import psycopg
 
     from turnout.store.raw import Session
 
@@ -110,8 +111,7 @@ class PostgresRaw:
     def __init__(self, address: str, *, written: bool) -> None:
         # Nothing is merged, and so nothing spilled.
         PostgresStore(address, spilled=Path(), create=written, connections=1, in_part=written).close()
-        with database_errors("Connecting to the database"):
-            self._connection = psycopg.connect(address, autocommit=True, prepare_threshold=None, options=_SETTINGS)
+        self._connection = connected(address, _SETTINGS, autocommit=True, prepare_threshold=None)
         info = self._connection.info
         self.location = f"postgresql://{info.user}@{info.host}:{info.port}/{info.dbname}"
         try:
