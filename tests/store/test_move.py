@@ -368,6 +368,23 @@ def test_a_database_that_changes_while_it_is_moved(
     assert everything(target) == everything(source)
 
 
+def test_a_row_that_comes_while_files_are_carried_is_noticed(small: str, new: Callable[[str], str]) -> None:
+    """That takes minutes where there are many of them, and comes last."""
+    source, target = new("postgres"), new("postgres")
+    moved(small, source)
+
+    def meanwhile() -> None:
+        with closing(open_store(source)) as store:
+            store.merge(Provider(1, "", "UTC"), batches([row(77, 99)]))
+
+    with pytest.raises(TurnoutError, match="was changed while it was moved") as refused:
+        moved(source, target, carry=meanwhile)
+    assert refused.value.code == "conflict"
+    assert is_refused(target)
+    assert moved(source, target).kept == 1
+    assert everything(target) == everything(source)
+
+
 def test_a_sum_is_of_the_rows_in_any_order() -> None:
     schema = portable("attendances")
     rows = pa.RecordBatch.from_pylist(
