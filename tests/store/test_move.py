@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pyarrow as pa
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from cluster import as_administrator, as_role, new_database
 from exports.studio import EVERYTHING, SIZES
@@ -442,6 +443,9 @@ def test_a_role_that_owns_nothing(small: str, new: Callable[[str], str]) -> None
     change_postgres(owner, "DROP ROLE IF EXISTS mover")
     change_postgres(owner, "CREATE ROLE mover LOGIN")
     prepare(owner, "mover")
+    # As deploy/roles.sql makes a database.
+    change_postgres(owner, f"REVOKE ALL ON DATABASE {conninfo_to_dict(owner)['dbname']} FROM PUBLIC")
+    change_postgres(owner, f"GRANT CONNECT ON DATABASE {conninfo_to_dict(owner)['dbname']} TO mover")
     target = as_role(owner, "mover")
     with psycopg.connect(target) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("INSERT INTO sync (provider_id, mark, document) VALUES (1, 'x', 'y')")
