@@ -13,6 +13,7 @@ from cluster import as_administrator, as_role, new_database
 from store.move_stores import everything, moved
 from store.rows import batches, row
 from turnout.errors import TurnoutError
+from turnout.query.sql import Statement
 from turnout.store.base import Provider
 from turnout.store.duckdb import DuckStore
 from turnout.store.open import open_raw, open_store
@@ -83,3 +84,28 @@ def test_a_database_of_another_encoding_is_refused_by_all(source: str, postgres:
         assert refused.value.code == "storage_unavailable", name
     with psycopg.connect(address) as connection:
         assert connection.execute("SELECT to_regclass('attendances') IS NULL").fetchall() == [(True,)]
+
+
+@pytest.mark.parametrize("how", ["address", "environment"])
+def test_two_stores_in_one_database_are_told_apart_by_options(
+    source: str, postgres: str, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """By whatever prepares them, moves into them and serves them; what Turnout sets itself is set as well."""
+    address = new_database(postgres)
+    with psycopg.connect(address) as connection:
+        connection.execute("CREATE SCHEMA one")
+    own = address
+    if how == "address":
+        own += "&options=-csearch_path%3Done"
+    else:
+        monkeypatch.setenv("PGOPTIONS", "-csearch_path=one")
+    prepare(own)
+    moved(source, own)
+    with closing(open_store(own, create=False)) as store:
+        assert store.providers() == {1: STUDIO}
+        with store.snapshot(None) as snapshot:
+            found = snapshot.rows(Statement("SELECT current_setting('search_path'), current_setting('jit')", ()))
+        assert found == [("one", "off")]
+    monkeypatch.delenv("PGOPTIONS", raising=False)
+    with pytest.raises(TurnoutError, match="There is no store"):
+        open_store(address, create=False)

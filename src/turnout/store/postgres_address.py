@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final
+
+from psycopg.conninfo import conninfo_to_dict
 
 from turnout.errors import TurnoutError
 
@@ -12,12 +15,14 @@ if TYPE_CHECKING:
 _ENCODING: Final = "UTF8"
 
 
-def parameters(settings: str = "") -> dict[str, Any]:
-    """The parameters of a connection that has these `settings`, such as `-c jit=off`.
+def parameters(address: str, settings: str = "") -> dict[str, Any]:
+    """The parameters of a connection to `address` that has these `settings`, such as `-c jit=off`, beside its own.
 
-    It speaks UTF-8, whatever the environment, the role or the database says: COPY brings bytes as they are.
+    It speaks UTF-8, whatever the environment, the role or the database says: COPY brings bytes as they are. Raises
+    `psycopg.ProgrammingError` where it is no address.
     """
-    return {"client_encoding": _ENCODING, "options": settings}
+    own = conninfo_to_dict(address).get("options", os.environ.get("PGOPTIONS", ""))
+    return {"client_encoding": _ENCODING, "options": f"{own} {settings}".strip()}
 
 
 def must_be_fit(connection: psycopg.Connection[Any]) -> None:

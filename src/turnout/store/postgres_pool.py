@@ -56,7 +56,7 @@ class Connections:
         connected(address, **_PATIENCE).close()
         self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
             address,
-            kwargs={**_PATIENCE, "autocommit": True, "prepare_threshold": None, **parameters(_SETTINGS)},
+            kwargs={**_PATIENCE, "autocommit": True, "prepare_threshold": None, **parameters(address, _SETTINGS)},
             min_size=1,
             max_size=most,
             timeout=_WAIT,

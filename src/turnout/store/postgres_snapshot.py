@@ -63,7 +63,7 @@ def connected(address: str, settings: str = "", **options: Any) -> psycopg.Conne
     is not fit.
     """
     try:
-        connection = psycopg.connect(address, **parameters(settings), **options)
+        connection = psycopg.connect(address, **parameters(address, settings), **options)
     except psycopg.ProgrammingError:
         raise TurnoutError(
             "storage_unavailable", "This is not an address of a database: postgresql://USER@HOST:PORT/DATABASE."
