@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from turnout.errors import TurnoutError
 
-if TYPE_CHECKING:
-    import psycopg
-
 _ENCODING: Final = "UTF8"
+NO_ADDRESS: Final = "This is not an address of a database: postgresql://USER@HOST:PORT/DATABASE."
 
 
 def parameters(address: str, settings: str = "") -> dict[str, Any]:
@@ -23,6 +22,18 @@ def parameters(address: str, settings: str = "") -> dict[str, Any]:
     """
     own = conninfo_to_dict(address).get("options", os.environ.get("PGOPTIONS", ""))
     return {"client_encoding": _ENCODING, "options": f"{own} {settings}".strip()}
+
+
+def identity(address: str) -> tuple[str, ...]:
+    """What of an address says which database it is, and which tables in it: the same for whoever it names.
+
+    Raises `storage_unavailable` where it is no address.
+    """
+    try:
+        known = conninfo_to_dict(address)
+    except psycopg.ProgrammingError:
+        raise TurnoutError("storage_unavailable", NO_ADDRESS) from None
+    return tuple(str(known.get(name, "")) for name in ("host", "hostaddr", "port", "dbname", "options", "service"))
 
 
 def must_be_fit(connection: psycopg.Connection[Any]) -> None:

@@ -12,7 +12,7 @@ from psycopg.pq import TransactionStatus
 
 from turnout.errors import TurnoutError
 from turnout.query.dialect import POSTGRES
-from turnout.store.postgres_address import must_be_fit, parameters
+from turnout.store.postgres_address import NO_ADDRESS, must_be_fit, parameters
 from turnout.store.postgres_walls import saying
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def connected(address: str, settings: str = "", **options: Any) -> psycopg.Conne
     try:
         connection = psycopg.connect(address, **parameters(address, settings), **options)
     except psycopg.ProgrammingError:
-        raise TurnoutError(
-            "storage_unavailable", "This is not an address of a database: postgresql://USER@HOST:PORT/DATABASE."
-        ) from None
+        raise TurnoutError("storage_unavailable", NO_ADDRESS) from None
     except psycopg.OperationalError as error:
         reason = " ".join(str(error).split())
         raise TurnoutError("storage_unavailable", f"The database cannot be reached: {reason}") from None
