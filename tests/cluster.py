@@ -138,12 +138,12 @@ OWNER = "owner"
 """A role for which row-level security holds, as it should for a server's."""
 
 
-def new_database(address: str) -> str:
-    """The address of a new, empty database of `OWNER`'s beside the one that `address` names."""
+def new_database(address: str, how: str = "") -> str:
+    """The address of a new, empty database of `OWNER`'s, made as `how` says, beside the one that `address` names."""
     name = f"turnout_{uuid4().hex}"
     with psycopg.connect(address, autocommit=True) as connection:
         make_role(connection, OWNER)
-        connection.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
+        connection.execute(f"CREATE DATABASE {name} OWNER {OWNER} {how}")
     return as_role(beside(address, name), OWNER)
 
 

@@ -77,3 +77,10 @@ def test_no_password_is_shown(address: str) -> None:
         done = typed("database", "prepare", "--database", wrong.replace("//owner@", f"//owner:{secret}@"))
         assert done.exit_code == 1
         assert secret not in done.output
+
+
+def test_doctor_names_a_database_of_another_encoding(postgres: str) -> None:
+    address = new_database(postgres, "ENCODING 'LATIN1' TEMPLATE template0")
+    done = typed("doctor", "--database", address)
+    assert done.exit_code == 1
+    assert "has the encoding LATIN1" in " ".join(done.output.split())

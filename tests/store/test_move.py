@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pyarrow as pa
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from cluster import as_administrator, as_role, new_database
 from exports.studio import EVERYTHING, SIZES
@@ -368,6 +369,23 @@ def test_a_database_that_changes_while_it_is_moved(
     assert everything(target) == everything(source)
 
 
+def test_a_row_that_comes_while_files_are_carried_is_noticed(small: str, new: Callable[[str], str]) -> None:
+    """That takes minutes where there are many of them, and comes last."""
+    source, target = new("postgres"), new("postgres")
+    moved(small, source)
+
+    def meanwhile() -> None:
+        with closing(open_store(source)) as store:
+            store.merge(Provider(1, "", "UTC"), batches([row(77, 99)]))
+
+    with pytest.raises(TurnoutError, match="was changed while it was moved") as refused:
+        moved(source, target, carry=meanwhile)
+    assert refused.value.code == "conflict"
+    assert is_refused(target)
+    assert moved(source, target).kept == 1
+    assert everything(target) == everything(source)
+
+
 def test_a_sum_is_of_the_rows_in_any_order() -> None:
     schema = portable("attendances")
     rows = pa.RecordBatch.from_pylist(
@@ -425,6 +443,9 @@ def test_a_role_that_owns_nothing(small: str, new: Callable[[str], str]) -> None
     change_postgres(owner, "DROP ROLE IF EXISTS mover")
     change_postgres(owner, "CREATE ROLE mover LOGIN")
     prepare(owner, "mover")
+    # As deploy/roles.sql makes a database.
+    change_postgres(owner, f"REVOKE ALL ON DATABASE {conninfo_to_dict(owner)['dbname']} FROM PUBLIC")
+    change_postgres(owner, f"GRANT CONNECT ON DATABASE {conninfo_to_dict(owner)['dbname']} TO mover")
     target = as_role(owner, "mover")
     with psycopg.connect(target) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("INSERT INTO sync (provider_id, mark, document) VALUES (1, 'x', 'y')")

@@ -334,6 +334,24 @@ def test_where_files_are_kept(tmp_path: Path) -> None:
     assert "secret" not in str(one)
 
 
+def test_files_of_databases_that_only_a_parameter_tells_apart() -> None:
+    base = "postgresql://a:secret@db/one"
+    others = ["port=5433", "dbname=other", "options=-csearch_path%3Done", "options=-csearch_path%3Dtwo", "service=x"]
+    kept = [kept_beside(address, "uploads") for address in (base, *(f"{base}?{other}" for other in others))]
+    assert len(set(kept)) == len(kept)
+    same = [f"postgresql://b@db/one?{more}port=5433" for more in ("", "sslmode=require&")]
+    assert {kept_beside(address, "uploads") for address in same} == {kept[1]}
+    # Those that were there before this was looked at have what they had.
+    assert (
+        kept[0].parent.name
+        == kept_beside(f"{base}?sslmode=require", "uploads").parent.name
+        == "postgresql-713743583b34"
+    )
+    with pytest.raises(TurnoutError, match="not an address") as refused:
+        kept_beside("postgresql://a:secret@db/one?port=1&colour=red", "uploads")
+    assert "secret" not in refused.value.message
+
+
 def test_a_new_store_that_the_disk_has_no_room_for_is_not_left_behind(path: Path) -> None:
     program = (
         "import resource, sys\n"

@@ -263,6 +263,30 @@ def test_a_wall_that_is_missing_is_told_and_put_up_again(prepared: Prepared) -> 
     assert counts(prepared, "venue", STUDIO.id, role=OWNER).keys() == {STUDIO.id}
 
 
+def test_a_schema_of_the_roles_own_name_hides_no_missing_wall(
+    postgres: str, tmp_path: Path, prepared: Prepared
+) -> None:
+    """It comes first on the search path, while the tables are in another one."""
+    assert prepared.store.providers()
+    owner = new_database(postgres)
+    prepare(owner)
+    with psycopg.connect(as_administrator(owner), autocommit=True) as connection:
+        connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        for role in (SERVER, OWNER):
+            connection.execute(f"CREATE SCHEMA {role} AUTHORIZATION {role}")
+        connection.execute(f"GRANT USAGE ON SCHEMA public TO {OWNER}")
+        connection.execute(f"ALTER SCHEMA public OWNER TO {OWNER}")
+    prepare(owner, SERVER)
+    with closing(PostgresStore(as_role(owner, SERVER), spilled=tmp_path, create=False)) as store:
+        assert not store.status().faults
+        with psycopg.connect(owner, autocommit=True) as connection:
+            connection.execute("ALTER TABLE venue DISABLE ROW LEVEL SECURITY")
+        (fault,) = store.status().faults
+        assert "Row-level security is off for venue" in fault
+        prepare(owner, SERVER)
+        assert not store.status().faults
+
+
 def test_a_server_without_tables_to_use_says_what_to_run(postgres: str, tmp_path: Path, prepared: Prepared) -> None:
     assert prepared.store.providers()
     empty = new_database(postgres)

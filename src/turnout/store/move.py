@@ -83,7 +83,7 @@ def move(
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     carry: Callable[[], None] = lambda: None,
 ) -> Moved:
-    """Move everything, and compare; `carry` is called when only the end is left to be done.
+    """Move everything, and compare; `carry` is called when only the end is left to be done, and may take its time.
 
     `progress` is told of attendances: how many have been copied and compared, and how many there are to be. Raises
     `conflict` where the target holds other data, or another move's, or where the source has changed meanwhile;
@@ -120,9 +120,8 @@ class _Move:
             if more := set(self._target.providers()) - set(providers):
                 words = ", ".join(map(str, sorted(more)))
                 raise TurnoutError("conflict", f"The target has providers that the source has not: {words}.")
-            self._check_source(copied)
             carry()
-            self._end(moved)
+            self._end(moved, copied)
             return moved
         finally:
             self._desk.close()
@@ -237,16 +236,21 @@ class _Move:
                 "Stop what works on it, then run the move again: it moves what has changed anew.",
             )
 
-    def _end(self, moved: Moved) -> None:
-        """Move what belongs to no provider, compare it, and take the marks away, in one transaction."""
-        with self._source.reading(None) as session, self._target.writing(None) as into:
-            sums = {table: self._copy(session, into, table) for table in SHARED}
+    def _end(self, moved: Moved, copied: Mapping[int, _Copied]) -> None:
+        """Move what belongs to no provider, compare it, and take the marks away, in one transaction.
+
+        The last that is done in it is to look whether the source is still the same.
+        """
+        with self._target.writing(None) as into:
+            with self._source.reading(None) as session:
+                sums = {table: self._copy(session, into, table) for table in SHARED}
             differ = _differing(sums, self._add_up(into, SHARED))
             if differ:
                 raise TurnoutError("storage_unavailable", f"{self._target.location} is not the same: {differ}.")
             for name in into.notes():
                 if name == MARK or name.startswith(f"{MARK}."):
                     into.note(name, None)
+            self._check_source(copied)
         for table, one in sums.items():
             moved.rows[table] += one.rows
 

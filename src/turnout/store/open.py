@@ -26,6 +26,8 @@ __all__ = ["StoreOwned", "is_file", "kept_beside", "open_raw", "open_store", "st
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 CONNECTIONS: Final = 8
 """So many are enough for one command."""
+_TELLING: Final = frozenset({"dbname", "hostaddr", "options", "port", "service"})
+"""What behind the `?` of an address, beside its host, says which database it is, and which tables in it."""
 _SERVERS: Final = frozenset({"postgresql", "postgres"})
 
 
@@ -123,7 +125,12 @@ def kept_beside(url: str, what: str, directory: str | None = None) -> Path:
     if directory:
         return _absolute(directory) / what
     parts = urlsplit(url)
-    whose = (parts.netloc.rpartition("@")[2], parts.path, *sorted(parse_qs(parts.query).get("host", ())))
+    asked = parse_qs(parts.query)
+    whose = (parts.netloc.rpartition("@")[2], parts.path, *sorted(asked.get("host", ())))
+    if asked.keys() & _TELLING:  # the others keep the directory that they have
+        with _driver():
+            from turnout.store.postgres_address import identity  # noqa: PLC0415 - as in `open_store`
+        whose = identity(url)
     return user_data_path("turnout") / f"postgresql-{sha256(repr(whose).encode()).hexdigest()[:12]}" / what
 
 

@@ -77,7 +77,10 @@ def _grant(connection: psycopg.Connection[Any], role: str) -> None:
     if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchall():
         raise TurnoutError("not_found", f"There is no role {role}: run CREATE ROLE {role} LOGIN as the administrator.")
     name = sql.Identifier(role)
-    ((schema,),) = connection.execute("SELECT current_schema()").fetchall()
+    ((schema,),) = connection.execute(
+        "SELECT nspname FROM pg_namespace AS of JOIN pg_class ON relnamespace = of.oid "
+        "WHERE pg_class.oid = to_regclass('attendances')"
+    ).fetchall()
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(schema), name))
     for table in (*columns_by_table(), *TABLES):
         of_table = sql.SQL(_GRANTED + " ON {} TO {}").format(sql.Identifier(table), name)

@@ -12,6 +12,7 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from turnout.errors import TurnoutError
+from turnout.store.postgres_address import parameters
 from turnout.store.postgres_snapshot import connected
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Connections:
         connected(address, **_PATIENCE).close()
         self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
             address,
-            kwargs={**_PATIENCE, "autocommit": True, "prepare_threshold": None, "options": _SETTINGS},
+            kwargs={**_PATIENCE, "autocommit": True, "prepare_threshold": None, **parameters(address, _SETTINGS)},
             min_size=1,
             max_size=most,
             timeout=_WAIT,

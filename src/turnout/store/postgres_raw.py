@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import psycopg
 import pyarrow as pa
 import pyarrow.csv
 
 from turnout.errors import TurnoutError
 from turnout.query.dialect import POSTGRES
 from turnout.store.postgres import PostgresStore
+from turnout.store.postgres_rows import AT_ONCE, instant, put_rows
 from turnout.store.postgres_small import providers_changed
-from turnout.store.postgres_snapshot import database_errors
+from turnout.store.postgres_snapshot import connected, database_errors
 from turnout.store.postgres_walls import say
 from turnout.store.raw import (
     BATCH_ROWS,
@@ -37,6 +37,8 @@ from turnout.store.schema import tables
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import psycopg
+
     from turnout.store.raw import Session
 
 T = TypeVar("T")
@@ -44,8 +46,6 @@ T = TypeVar("T")
 _SETTINGS: Final = "-c TimeZone=UTC -c jit=off -c statement_timeout=0 -c application_name=turnout-move"
 _MOVING: Final = 0x74756D76
 """Tells the lock of who moves something into the database from others."""
-_ASIDE: Final = "turnout_moved"
-"""A table for rows on their way into one with row-level security."""
 _READ: Final = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _TALLY: Final = (
     "INSERT INTO change (provider_id, version, attendances) VALUES (%s, 1, %s) ON CONFLICT (provider_id) "
@@ -77,8 +77,7 @@ _NAMES: Final = (
 _COPIED: Final = {
     "BIGINT[]": "translate({0}::VARCHAR, '[]', '{{}}')",
     "BLOB": "(chr(92) || chr(92) || 'x' || hex({0}))",
-    # The years before the first one are written in another way.
-    "TIMESTAMP": "CASE WHEN year({0}) < 1 THEN replace({0}::VARCHAR, ' (BC)', '') || ' BC' ELSE {0}::VARCHAR END",
+    "TIMESTAMP": instant("{0}"),
     "ENUM": _TEXT,
     "VARCHAR": _TEXT,
     "VARCHAR[]": _TEXT.replace("{0}", _NAMES),
@@ -110,8 +109,7 @@ class PostgresRaw:
     def __init__(self, address: str, *, written: bool) -> None:
         # Nothing is merged, and so nothing spilled.
         PostgresStore(address, spilled=Path(), create=written, connections=1, in_part=written).close()
-        with database_errors("Connecting to the database"):
-            self._connection = psycopg.connect(address, autocommit=True, prepare_threshold=None, options=_SETTINGS)
+        self._connection = connected(address, _SETTINGS, autocommit=True, prepare_threshold=None)
         info = self._connection.info
         self.location = f"postgresql://{info.user}@{info.host}:{info.port}/{info.dbname}"
         try:
@@ -220,21 +218,26 @@ class PostgresSession:
         self._connection.execute(f"DELETE FROM {table} {where}", values)
 
     def write(self, table: str, batches: Iterable[pa.RecordBatch]) -> int:
-        lines = (self._desk.form(copied_sql(table), batch).column(0).cast(pa.large_string()) for batch in batches)
-        names = ", ".join(tables()[table])
         ((walled,),) = self._connection.execute("SELECT row_security_active(%s)", (table,)).fetchall()
-        if walled:  # COPY does not write into such a table
-            self._connection.execute(f"CREATE TEMP TABLE {_ASIDE} (LIKE {table}) ON COMMIT DROP")
+        if walled and self._provider is not None:  # COPY does not write into such a table
+            return self._put(table, self._provider, batches)
+        lines = (self._desk.form(copied_sql(table), batch).column(0).cast(pa.large_string()) for batch in batches)
         with self._connection.cursor() as cursor:
-            with cursor.copy(f"COPY {_ASIDE if walled else table} ({names}) FROM STDIN") as copy:
+            with cursor.copy(f"COPY {table} ({', '.join(tables()[table])}) FROM STDIN") as copy:
                 for some in _ahead(lines):
                     # The texts of a column lie one behind the other: that is what is sent.
                     copy.write(memoryview(some.buffers()[2]))
-            if walled:
-                own = ", ".join("%s::BIGINT" if name == owner_of(table) else name for name in tables()[table])
-                cursor.execute(f"INSERT INTO {table} ({names}) SELECT {own} FROM {_ASIDE}", (self._provider,))
-                self._connection.execute(f"DROP TABLE {_ASIDE}")
             return cursor.rowcount
+
+    def _put(self, table: str, provider: int, batches: Iterable[pa.RecordBatch]) -> int:
+        # Days are numbers on their way.
+        travelling = {name: "INTEGER" if kind == "DATE" else kind for name, kind in kinds(table).items()}
+
+        def written(row: str) -> Iterator[pa.RecordBatch]:
+            for rows in _ahead(self._desk.form(f"{row} AS row", batch) for batch in batches):
+                yield from (rows.slice(start, AT_ONCE) for start in range(0, rows.num_rows, AT_ONCE))
+
+        return put_rows(self._connection, table, provider, travelling, written)
 
     def tally(self, attendances: int) -> None:
         self._connection.execute(_TALLY, (self._provider, attendances))

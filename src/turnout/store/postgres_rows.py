@@ -14,40 +14,50 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from turnout.query.dialect import DUCKDB
-from turnout.store.schema import tables
 
 if TYPE_CHECKING:
-    import duckdb
+    from collections.abc import Callable, Iterable, Mapping
 
 AT_ONCE: Final = 2_048
 """So many rows are one statement: the database has them in memory, and of many more it would write some to disk."""
 
 
 def put_rows(
-    connection: psycopg.Connection[Any], table: str, provider: int, source: duckdb.DuckDBPyConnection, rows: str
-) -> None:
-    """Insert rows of a provider, which DuckDB's SQL `rows` selects from `source` with all columns of the table.
+    connection: psycopg.Connection[Any],
+    table: str,
+    provider: int,
+    kinds: Mapping[str, str],
+    written: Callable[[str], Iterable[pa.RecordBatch]],
+) -> int:
+    """Insert rows of a provider, and return how many.
 
-    While the database inserts some, the next ones are written.
+    `written` gives what DuckDB's SQL for a row makes of each, in batches of at most `AT_ONCE`; the columns that it
+    finds are of these `kinds`. While the database inserts some, the next ones are written.
     """
     with psycopg.RawCursor(connection) as cursor:
         # The order in which the database has the columns, which is what its rows are written in.
         cursor.execute(f"SELECT * FROM {table} WHERE provider_id = $1 LIMIT 0", (provider,))
         names = [column.name for column in cursor.description or ()]
-    kinds = tables()[table]
     fields = ", ',', ".join(_field(name, kinds[name]) for name in names)
     row = _quoted(f"concat('(', {fields}, ')')")
-    found = source.sql(f"SELECT {row} FROM ({rows})").to_arrow_reader(AT_ONCE)
     others = ", ".join(name for name in names if name != "provider_id")
     # Where they are RETURNING, Citus sends the rows on with INSERT, otherwise with COPY.
     insert = (
         f"INSERT INTO {table} (provider_id, {others}) "
         f"SELECT $1::BIGINT, {others} FROM unnest($2::{table}[]) RETURNING 1"
     )
+    put = 0
     with connection.pipeline():
-        for batch in found:
+        for batch in written(row):
             if batch.num_rows:
                 psycopg.RawCursor(connection).execute(insert, (provider, _array(batch.column(0))))
+                put += batch.num_rows
+    return put
+
+
+def instant(name: str) -> str:
+    """DuckDB's SQL for an instant as PostgreSQL reads it: the years before the first one are written in another way."""
+    return f"CASE WHEN year({name}) < 1 THEN replace({name}::VARCHAR, ' (BC)', '') || ' BC' ELSE {name}::VARCHAR END"
 
 
 def _array(elements: pa.Array) -> str:
@@ -65,6 +75,8 @@ def _field(name: str, kind: str) -> str:
         return _quoted(f"'{{' || array_to_string({elements}, ',') || '}}'")
     if kind == "DATE":
         return f"({DUCKDB.day_number(name)})::VARCHAR"
+    if kind.startswith("TIMESTAMP"):
+        return instant(name)
     return _quoted(name) if kind.startswith("VARCHAR") else f"{name}::VARCHAR"
 
 

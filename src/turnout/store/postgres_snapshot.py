@@ -12,6 +12,7 @@ from psycopg.pq import TransactionStatus
 
 from turnout.errors import TurnoutError
 from turnout.query.dialect import POSTGRES
+from turnout.store.postgres_address import NO_ADDRESS, must_be_fit, parameters
 from turnout.store.postgres_walls import saying
 
 if TYPE_CHECKING:
@@ -55,17 +56,25 @@ def database_errors(doing: str) -> Iterator[None]:
         raise TurnoutError("server_error", f"{doing} failed ({type(error).__name__}).") from None
 
 
-def connected(address: str, **options: Any) -> psycopg.Connection[Any]:
-    """A connection. Raises `storage_unavailable` where there is none to be had, with a reason without a password."""
+def connected(address: str, settings: str = "", **options: Any) -> psycopg.Connection[Any]:
+    """A connection with these `settings`; see `postgres_address.parameters`.
+
+    Raises `storage_unavailable` where there is none to be had, with a reason without a password, or where the database
+    is not fit.
+    """
     try:
-        return psycopg.connect(address, **options)
+        connection = psycopg.connect(address, **parameters(address, settings), **options)
     except psycopg.ProgrammingError:
-        raise TurnoutError(
-            "storage_unavailable", "This is not an address of a database: postgresql://USER@HOST:PORT/DATABASE."
-        ) from None
+        raise TurnoutError("storage_unavailable", NO_ADDRESS) from None
     except psycopg.OperationalError as error:
         reason = " ".join(str(error).split())
         raise TurnoutError("storage_unavailable", f"The database cannot be reached: {reason}") from None
+    try:
+        must_be_fit(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 class Lending(Protocol):

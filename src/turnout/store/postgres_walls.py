@@ -76,7 +76,8 @@ def passes_walls(connection: psycopg.Connection[Any]) -> bool:
 def missing_walls(connection: psycopg.Connection[Any]) -> list[str]:
     """The tables of providers' data on which no policy holds, or not for their owner."""
     found = connection.execute(
-        "SELECT relname FROM pg_class WHERE relname = ANY (%s) AND relnamespace = current_schema()::regnamespace "
+        "SELECT relname FROM pg_class WHERE relname = ANY (%s) AND relnamespace = "
+        "(SELECT relnamespace FROM pg_class WHERE oid = to_regclass('attendances')) "
         "AND NOT (relrowsecurity AND relforcerowsecurity) ORDER BY relname",
         (walled(),),
     )
