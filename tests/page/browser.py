@@ -108,6 +108,10 @@ class Visit:
     def is_accessible(self, within: str = "html") -> None:
         """axe finds nothing, with the one rule of WCAG 2.2 that it leaves out unless it is asked."""
         self.page.evaluate(AXE)
+        # Colours that are on their way to others have a contrast of their own.
+        self.page.evaluate(
+            "document.getAnimations().forEach((each) => each.effect.getComputedTiming().endTime < Infinity && each.finish())"
+        )
         found: list[dict[str, Any]] = self.page.evaluate(
             "async (within) => (await axe.run(within, { rules: { 'target-size': { enabled: true } } })).violations",
             within,
@@ -156,6 +160,8 @@ def visit(browser: Browser, url: str, token: str | None, size: tuple[int, int], 
         if token:
             made.sign_in(token)
         yield made
+        if page.url.startswith(url) and not page.is_closed():
+            made.is_accessible()  # in whatever state a story ends
         assert made.complaints == []
         foreign = [one for one in made.elsewhere if not one.startswith((url, "data:", "blob:"))]
         assert foreign == []
