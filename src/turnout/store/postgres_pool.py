@@ -38,6 +38,7 @@ _PATIENCE: Final[dict[str, Any]] = {
 """How long, in seconds and milliseconds, a machine that says nothing is taken for one that is there."""
 _WAIT: Final = 3.0
 """So many seconds a free connection is waited for."""
+_ONCE_MORE: Final = 1.0
 _LOOK_AGAIN: Final = 1.0
 """So many seconds after nobody had a connection and none came, it is looked for again."""
 
@@ -91,7 +92,13 @@ class Connections:
     def _lively(self) -> psycopg.Connection[Any]:
         """A connection that the database has not ended while nobody had it."""
         while True:
-            connection = self._pool.getconn()
+            try:
+                connection = self._pool.getconn()
+            except PoolTimeout:
+                if self._lent:
+                    raise
+                # It may have come back while it was waited for: the pool looks for it once, when it is asked.
+                connection = self._pool.getconn(_ONCE_MORE)
             if not _was_ended(connection):
                 return connection
             connection.close()
