@@ -124,3 +124,25 @@ def test_what_is_wrong_is_said(machine: Cluster, setting: str, statement: str, c
         with pytest.raises(TurnoutError, match=f"Asking failed: the database {said}") as caught:
             ask_for_it()
         assert caught.value.code == code
+
+
+def test_a_database_that_came_back_while_it_was_waited_for_is_not_away(
+    machine: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = psycopg_pool.ConnectionPool.getconn
+    waited: list[float | None] = []
+
+    def in_vain_at_first(self: psycopg_pool.ConnectionPool, timeout: float | None = None) -> object:
+        waited.append(timeout)
+        if len(waited) > 1:
+            return real(self, timeout)
+        machine.start()
+        raise psycopg_pool.PoolTimeout
+
+    with closing(Connections(machine.address, 1)) as connections:
+        assert ask(connections) == 1
+        machine.kill()
+        monkeypatch.setattr(psycopg_pool.ConnectionPool, "getconn", in_vain_at_first)
+        assert ask(connections) == 1
+        assert waited[0] is None
+        assert waited[1] is not None
