@@ -83,8 +83,8 @@ class Answers:
         """Whether an answer is kept, be it that it holds or not."""
         return _key(request, format_) in self._kept
 
-    def kept(self, request: ReportRequest, format_: Format) -> Page | None:
-        """The answer, where it is kept and holds; never waits for the store."""
+    def kept(self, request: ReportRequest, format_: Format, version: int | None) -> Page | None:
+        """The answer, where it is kept and holds for the present version of the provider's attendances."""
         key = _key(request, format_)
         with self._lock:
             found = self._kept.get(key)
@@ -93,23 +93,24 @@ class Answers:
             self._kept.move_to_end(key)
         if not found.since <= request.now < found.until or found.conditions != _without_present(request):
             return None
-        if found.version != self._store.version(request.scope.provider_id):
+        if found.version != version:
             return None
         return replace(found.page, file_name=file_name(request, format_))
 
-    def answer(
-        self, request: ReportRequest, format_: Format, *, on_snapshot: Callable[[Snapshot], None] = lambda _: None
-    ) -> Page:
-        """Work the answer out (see `reports.report_page`), and keep it where it can be kept."""
+    def answer(self, request: ReportRequest, format_: Format, *, on_snapshot: Callable[[Snapshot], int | None]) -> Page:
+        """Work the answer out (see `reports.report_page`), and keep it where it can be kept.
+
+        `on_snapshot` returns the version of the provider's attendances, of a store that is shared as of the snapshot.
+        """
         lasts = self._most_bytes and _lasts(request)
         version = self._store.version(request.scope.provider_id) if lasts and not self._store.shared else None
         until = _FOREVER
 
         def look(snapshot: Snapshot) -> None:
             nonlocal until, version
-            on_snapshot(snapshot)
+            as_of = on_snapshot(snapshot)
             if lasts and self._store.shared:
-                version = self._store.version(request.scope.provider_id, snapshot)
+                version = as_of
             if version is not None:
                 until = self._until(snapshot, request, version)
 

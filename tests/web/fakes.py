@@ -154,6 +154,9 @@ class FakeJobs:
 class FakePersons:
     """Nobody is too old, and nothing is left to be overwritten."""
 
+    def retention(self) -> list[object]:
+        return []
+
     def retain(self, *_: object, **__: object) -> int:
         return 0
 

@@ -22,6 +22,7 @@ Row = tuple[Any, ...]
 
 # A spreadsheet runs a text that begins with one of these as a formula (contract section 2.6).
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+_MOST_WRITTEN: Final = 10_000
 _FLAGS: Final = {True: "true", False: "false"}
 
 
@@ -119,10 +120,24 @@ def _compiled(source: str) -> CodeType:
     return compile(source, "<row>", "eval")
 
 
+class _Written(dict["datetime", str]):
+    """The texts of date-times, each made once: half of a page's are those of an event that other rows name, too."""
+
+    def __init__(self, write: Callable[[datetime], str]) -> None:
+        super().__init__()
+        self._write = write
+
+    def __missing__(self, moment: datetime) -> str:
+        if len(self) >= _MOST_WRITTEN:
+            self.clear()
+        text = self[moment] = self._write(moment)
+        return text
+
+
 def instant_writer(request: ReportRequest) -> Callable[[datetime], str]:
     """How date-times are written: in UTC, or with the offset of the zone asked for."""
     zone = request.zone
-    return utc_text if zone is None else lambda moment: zone_text(moment, zone)
+    return _Written(utc_text if zone is None else lambda moment: zone_text(moment, zone)).__getitem__
 
 
 def csv_header(request: ReportRequest) -> list[str]:

@@ -94,6 +94,20 @@ class StoredPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What an answer of a provider's attendances is given by, beside them, as of one moment.
+
+    `version` is that of `Store.version`. The token that was asked for and the provider are None where there are none;
+    where no token is asked for, either may be.
+    """
+
+    version: int | None
+    place: StoredPlace | None
+    token: Token | None = None
+    provider: Provider | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceChange:
     """A new place of a provider's sync, and the mark of the place that it follows; None where it is the first."""
 
@@ -150,6 +164,10 @@ class Snapshot(Protocol):
 
     def rows(self, statement: Statement) -> list[type_row]:
         """All rows of a statement. Instants come as the statement selects them."""
+        ...
+
+    def together(self, statements: Sequence[Statement]) -> list[list[type_row]]:
+        """All rows of each of several statements, asked for at once."""
         ...
 
     def stream(self, statement: Statement, batch: int) -> Iterator[list[type_row]]:
@@ -269,11 +287,14 @@ class Store(Protocol):
         """
         ...
 
-    def place(self, provider_id: int, snapshot: Snapshot | None = None) -> StoredPlace | None:
-        """How far the sync of a provider has come; None where it was never synced.
+    def place(self, provider_id: int) -> StoredPlace | None:
+        """How far the sync of a provider has come; None where it was never synced."""
+        ...
 
-        Costs no query, but for a store that is shared: there it is as of a snapshot, where one is given, which is one
-        question among the others that are asked of it.
+    def standing(self, provider_id: int, sha256: str | None = None, snapshot: Snapshot | None = None) -> Standing:
+        """A provider's version and place, and the token with a hash, at once.
+
+        Costs no query, but for a store that is shared: there it is as of a snapshot, where one is given.
         """
         ...
 
@@ -293,10 +314,9 @@ class Store(Protocol):
         """Forget what was answered before an instant (microseconds since 1970)."""
         ...
 
-    def version(self, provider_id: int, snapshot: Snapshot | None = None) -> int | None:
+    def version(self, provider_id: int) -> int | None:
         """A number that changes with each change of a provider's attendances; None while that cannot be said.
 
-        Of a store that is shared, it is as of a snapshot, where one is given.
         What a snapshot shows is of the version that was told before it was opened, where the same one is told
         afterwards. A change counts before the call that makes it returns.
         """

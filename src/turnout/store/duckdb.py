@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.errors import TurnoutError
-from turnout.store.base import Answered, Merged, Provider, StoredPlace, StoreStatus, Token
+from turnout.store.base import Answered, Merged, Provider, Standing, StoredPlace, StoreStatus, Token
 from turnout.store.duckdb_engine import Engine
 from turnout.store.duckdb_file import attach
 from turnout.store.duckdb_jobs import DuckJobs
@@ -195,7 +195,12 @@ class DuckStore:
 
         return self._change(provider, prepared).merged
 
-    def place(self, provider_id: int, snapshot: Snapshot | None = None) -> StoredPlace | None:  # noqa: ARG002 - the interface's
+    def standing(self, provider_id: int, sha256: str | None = None, snapshot: Snapshot | None = None) -> Standing:  # noqa: ARG002 - the interface's
+        """What is true of a provider, and of a token, now: it costs no query."""
+        token = self._tokens.get(sha256) if sha256 else None
+        return Standing(self.version(provider_id), self.place(provider_id), token, self._providers.get(provider_id))
+
+    def place(self, provider_id: int) -> StoredPlace | None:
         """How far the sync of a provider has come."""
         return self._places.get(provider_id)
 
@@ -229,7 +234,7 @@ class DuckStore:
         with self._engine.briefly() as cursor:
             cursor.execute("DELETE FROM answered WHERE answered_at < ?", [before])
 
-    def version(self, provider_id: int, snapshot: Snapshot | None = None) -> int | None:  # noqa: ARG002 - the interface's
+    def version(self, provider_id: int) -> int | None:
         """How often a provider's attendances have changed since the store was opened; None while a merge is on."""
         if self._changing == provider_id:
             return None

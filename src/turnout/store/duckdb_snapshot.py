@@ -14,7 +14,7 @@ from turnout.store.duckdb_file import EngineLost, StoreDamaged, cursor_of, engin
 from turnout.store.duckdb_parsed import parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     from turnout.query.sql import Statement
     from turnout.store.base import Batch, type_row
@@ -41,6 +41,10 @@ class DuckSnapshot:
         with self._engine_at_work():
             rows: list[type_row] = self._run(statement).fetchall()
         return rows
+
+    def together(self, statements: Sequence[Statement]) -> list[list[type_row]]:
+        """All rows of each of several statements: one after the other."""
+        return [self.rows(statement) for statement in statements]
 
     def stream(self, statement: Statement, batch: int) -> Iterator[list[type_row]]:
         """The rows of a statement in lists of at most `batch`. Another statement ends it."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 
 from turnout.errors import TurnoutError
-from turnout.query.sql import Statement
 from turnout.store.aside import sweep
 from turnout.store.layout import MARK, unfinished
 from turnout.store.persons import looked_through
@@ -21,7 +20,7 @@ from turnout.store.postgres_jobs import PostgresJobs
 from turnout.store.postgres_migrations import make_tables
 from turnout.store.postgres_persons import Changing, PostgresPersons
 from turnout.store.postgres_pool import Connections
-from turnout.store.postgres_small import PostgresTables, lock, put_provider
+from turnout.store.postgres_small import PostgresTables, lock, put_provider, standing_of
 from turnout.store.postgres_small import remember as remember_in
 from turnout.store.postgres_snapshot import database_errors, snapshot_of
 from turnout.store.postgres_together import PostgresTogether
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from turnout.store.base import Answered, Merged, PlaceChange, Provider, Snapshot, StoreStatus, type_row
+    from turnout.store.base import Answered, Merged, PlaceChange, Provider, Snapshot, Standing, StoreStatus, type_row
     from turnout.store.merge import Outcome, Work
     from turnout.store.postgres_merge import Postgres
     from turnout.store.postgres_walls import Scope
@@ -97,7 +96,14 @@ class PostgresStore(PostgresTables):
 
     def snapshot(self, provider_id: int | None, *, long: bool = False) -> AbstractContextManager[Snapshot]:
         """A consistent view of a provider's data; see `base.Snapshot`."""
-        return snapshot_of(self._pool, provider_id, apart=self._is_citus, limit=None if long else self._limit)
+        return snapshot_of(self._pool, provider_id, limit=None if long else self._limit)
+
+    def standing(self, provider_id: int, sha256: str | None = None, snapshot: Snapshot | None = None) -> Standing:
+        """What is true of a provider, and of a token, at once; see `base.Store`."""
+        if snapshot is None:
+            with self.snapshot(provider_id) as opened:
+                return self.standing(provider_id, sha256, opened)
+        return standing_of(snapshot, provider_id, sha256)
 
     def put_provider(self, provider: Provider) -> None:
         """Add a provider, or replace the one with its id; with another zone, its rows get other local starts."""
@@ -162,13 +168,9 @@ class PostgresStore(PostgresTables):
 
         return self._change(provider, prepared).deleted
 
-    def version(self, provider_id: int, snapshot: Snapshot | None = None) -> int | None:
+    def version(self, provider_id: int) -> int | None:
         """How often a provider's attendances have changed."""
-        if snapshot:
-            found = snapshot.rows(Statement("SELECT version FROM change WHERE provider_id = $1", (provider_id,)))
-        else:
-            found = self._rows("SELECT version FROM change WHERE provider_id = %s", provider_id)
-        return int(found[0][0]) if found else 0
+        return self.standing(provider_id).version
 
     def status(self) -> StoreStatus:
         """What the store is and holds, and what is wrong with it."""

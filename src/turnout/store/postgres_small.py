@@ -15,7 +15,7 @@ import psycopg
 
 from turnout.errors import TurnoutError
 from turnout.query.sql import Statement
-from turnout.store.base import KEPT, Answered, Provider, StoredPlace, Token
+from turnout.store.base import KEPT, Answered, Provider, Standing, StoredPlace, Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,11 +41,18 @@ _CHANGED: Final = (
     "INSERT INTO meta (name, value) VALUES (%s, '1') ON CONFLICT (name) "
     "DO UPDATE SET value = (meta.value::BIGINT + 1)::TEXT"
 )
+_VERSION: Final = "SELECT version FROM change WHERE provider_id = $1"
+_PLACE: Final = "SELECT mark, as_of, document FROM sync WHERE provider_id = $1"
 _REMEMBER: Final = (
     "INSERT INTO answered (key, request, status, body, answered_at) VALUES (%s, %s, %s, %s, %s) ON CONFLICT (key) "
     "DO UPDATE SET (request, status, body, answered_at) "
     "= (EXCLUDED.request, EXCLUDED.status, EXCLUDED.body, EXCLUDED.answered_at) "
     "WHERE answered.answered_at < EXCLUDED.answered_at - %s"
+)
+_WHO: Final = (
+    f"SELECT {', '.join(f'provider.{field.name}' for field in fields(Provider))}, "
+    f"{', '.join(f'token.{field.name}' for field in fields(Token))} "
+    "FROM provider CROSS JOIN token WHERE provider.id = $1 AND token.sha256 = $2"
 )
 
 
@@ -88,6 +95,24 @@ def remember(connection: psycopg.Connection[Any], answered: Answered) -> None:
     if not connection.execute(_REMEMBER, (*astuple(answered), KEPT)).rowcount:
         message = "A request with this Idempotency-Key is still being answered."
         raise TurnoutError("conflict", message, retry_after=1)
+
+
+def standing_of(snapshot: Snapshot, provider_id: int, sha256: str | None) -> Standing:
+    """What is true of a provider, and of the token with this hash where one is given, as of a snapshot."""
+    asked = [Statement(_VERSION, (provider_id,)), Statement(_PLACE, (provider_id,))]
+    if sha256 is None:
+        version, place = snapshot.together(asked)
+        return Standing(version_of(version), _place(place))
+    version, place, who = snapshot.together([*asked, Statement(_WHO, (provider_id, sha256))])
+    if not who:
+        return Standing(version_of(version), _place(place))
+    provider, token = who[0][: len(fields(Provider))], who[0][len(fields(Provider)) :]
+    return Standing(version_of(version), _place(place), _token(token), Provider(*provider))
+
+
+def version_of(found: Sequence[tuple[Any, ...]]) -> int:
+    """How often a provider's attendances have changed, which is nowhere where it has none."""
+    return int(found[0][0]) if found else 0
 
 
 class PostgresTables:
@@ -167,15 +192,10 @@ class PostgresTables:
             ((value,),) = connection.execute("SELECT value FROM secret WHERE name = %s", (name,)).fetchall()
         return self._secrets.setdefault(name, bytes(value))
 
-    def place(self, provider_id: int, snapshot: Snapshot | None = None) -> StoredPlace | None:
+    def place(self, provider_id: int) -> StoredPlace | None:
         """How far the sync of a provider has come."""
-        asked = Statement("SELECT mark, as_of, document FROM sync WHERE provider_id = $1", (provider_id,))
-        if snapshot:
-            found = snapshot.rows(asked)
-        else:
-            with self._transaction(provider_id) as connection, psycopg.RawCursor(connection) as cursor:
-                found = cursor.execute(asked.sql, asked.values).fetchall()
-        return StoredPlace(*found[0]) if found else None
+        with self._transaction(provider_id) as connection, psycopg.RawCursor(connection) as cursor:
+            return _place(cursor.execute(_PLACE, (provider_id,)).fetchall())
 
     def answered(self, key: str) -> Answered | None:
         """What was remembered under a key."""
@@ -190,6 +210,10 @@ class PostgresTables:
     def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._alone() as connection:
             return connection.execute(sql, values).fetchall()
+
+
+def _place(found: Sequence[tuple[Any, ...]]) -> StoredPlace | None:
+    return StoredPlace(*found[0]) if found else None
 
 
 def _names(record: type[Provider | Token | Answered]) -> str:

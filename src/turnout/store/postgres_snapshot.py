@@ -16,7 +16,7 @@ from turnout.store.postgres_address import NO_ADDRESS, must_be_fit, parameters
 from turnout.store.postgres_walls import saying
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from turnout.query.sql import Statement
@@ -84,12 +84,16 @@ class Lending(Protocol):
 
 
 class PostgresSnapshot:
-    """See `base.Snapshot`. Statements are planned with their values: none is prepared."""
+    """See `base.Snapshot`. Statements are planned with their values: none is prepared.
+
+    What its transaction has to begin with, `opening`, is sent with the first statements: that costs no way of its own.
+    """
 
     dialect = POSTGRES
 
-    def __init__(self, connection: psycopg.Connection[type_row]) -> None:
+    def __init__(self, connection: psycopg.Connection[type_row], opening: Sequence[str] = ()) -> None:
         self._connection = connection
+        self._opening = opening
         self._lock = Lock()
         self._idle = Event()
         self._idle.set()
@@ -98,8 +102,18 @@ class PostgresSnapshot:
 
     def rows(self, statement: Statement) -> list[type_row]:
         """All rows of a statement."""
-        with self._at_work(), psycopg.RawCursor(self._connection) as cursor:
-            return cursor.execute(statement.sql, statement.values, binary=True).fetchall()
+        if self._opening:
+            return self.together([statement])[0]
+        with self._at_work():
+            return self._sent(statement).fetchall()
+
+    def together(self, statements: Sequence[Statement]) -> list[list[type_row]]:
+        """All rows of each of several statements, for which the database is gone to once."""
+        with self._at_work():
+            with self._connection.pipeline():
+                self._open()
+                cursors = [self._sent(statement) for statement in statements]
+            return [cursor.fetchall() for cursor in cursors]
 
     def stream(self, statement: Statement, batch: int) -> Iterator[list[type_row]]:
         """The rows of a statement in lists of at most `batch`; the server keeps the others."""
@@ -138,12 +152,23 @@ class PostgresSnapshot:
         cursor = psycopg.RawServerCursor[Any](self._connection, f"turnout_{uuid4().hex}")
         try:
             with self._at_work():
+                self._open()
                 cursor.execute(statement.sql, statement.values)
             yield cursor
         finally:
             if not self._closed:
                 with self._at_work(anyway=True):
                     cursor.close()
+
+    def _open(self) -> None:
+        """Begin the transaction, unless that was done."""
+        # Each on its own: Citus sends its workers the whole message of a setting, which must be alone.
+        for message in self._opening:
+            self._connection.execute(message)
+        self._opening = ()
+
+    def _sent(self, statement: Statement) -> psycopg.RawCursor[type_row]:
+        return psycopg.RawCursor(self._connection).execute(statement.sql, statement.values, binary=True)
 
     def _next(self, cursor: psycopg.RawServerCursor[type_row], batch: int) -> list[type_row]:
         with self._at_work():
@@ -176,15 +201,11 @@ class PostgresSnapshot:
             self._idle.set()
 
 
-def begin(
-    connection: psycopg.Connection[Any], provider_id: int | None, *, apart: bool, limit: float | None = None
-) -> None:
-    """Begin a transaction that reads, and say whose data it shows: in one message, which costs no second way.
+def opening(provider_id: int | None, limit: float | None = None) -> list[str]:
+    """What a transaction that reads begins with, and by which it says whose data it shows.
 
     Its statements may take `limit` seconds. Without one it may also rest for long between two of them, as one for an
     export does: it keeps nobody from changing anything.
-
-    In several where they are sent `apart`: Citus sends its workers the whole message of a setting, which must be alone.
     """
     messages = [_BEGIN]
     if limit is None:
@@ -193,25 +214,17 @@ def begin(
         messages.append(f"SET LOCAL statement_timeout = {limit * 1000:.0f}")
     if provider_id is not None:
         messages.append(saying(provider_id))
-    for message in messages if apart else ["; ".join(messages)]:
-        connection.execute(message)
+    return messages
 
 
 @contextmanager
-def snapshot_of(
-    pool: Lending,
-    provider_id: int | None,
-    *,
-    apart: bool = False,
-    limit: float | None = None,
-) -> Iterator[PostgresSnapshot]:
-    """A consistent view of a provider's data, until the block ends. For `apart` and `limit` see `begin`."""
+def snapshot_of(pool: Lending, provider_id: int | None, *, limit: float | None = None) -> Iterator[PostgresSnapshot]:
+    """A consistent view of a provider's data, until the block ends. For `limit` see `opening`."""
     with database_errors("Reading the store"), pool.connection() as connection:
-        begin(connection, provider_id, apart=apart, limit=limit)
-        snapshot = PostgresSnapshot(connection)
+        snapshot = PostgresSnapshot(connection, opening(provider_id, limit))
         try:
             yield snapshot
         finally:
             snapshot.close()
-            if connection.info.transaction_status != TransactionStatus.UNKNOWN:
+            if connection.info.transaction_status not in (TransactionStatus.UNKNOWN, TransactionStatus.IDLE):
                 connection.execute("ROLLBACK")

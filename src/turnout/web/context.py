@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from turnout.jobs import Jobs, Links
     from turnout.query.cursor import CursorBox
     from turnout.settings import Settings
-    from turnout.store.base import Store
+    from turnout.store.base import Store, Token
     from turnout.upkeep import Caretaker
     from turnout.web.auth import Authenticator
     from turnout.web.merging import MergeQueue
@@ -109,7 +109,7 @@ class Services:
 class Context:
     """One request: its id, its moment, and what its log line says about it beside the outcome."""
 
-    __slots__ = ("_mark", "headers", "id", "now", "phases", "provider_id", "services", "token_id")
+    __slots__ = ("_mark", "by_heart", "headers", "id", "now", "phases", "provider_id", "services", "token_id")
 
     def __init__(self, services: Services, request_id: str) -> None:
         self.services = services
@@ -118,6 +118,8 @@ class Context:
         """The moment of the request, in microseconds since 1970: the one `now` of all that is done for it."""
         self.provider_id: int | None = None
         self.token_id: int | None = None
+        self.by_heart: Token | None = None
+        """The token that it came with, where that was known from earlier, and it is still to be seen that it is so."""
         self.phases: dict[str, float] = {}
         self.headers: list[tuple[bytes, bytes]] = []
         """Headers to be added to the answer, whatever it is."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
+from turnout.errors import TurnoutError
 from turnout.output.formats import FORMATS, Format
 from turnout.query.instants import format_utc
 from turnout.query.raw import Pairs, pairs_of
 from turnout.query.request import parse
 from turnout.web.accept import handling_of, preferred_format
+from turnout.web.by_heart import must_stand
 from turnout.web.context import ask, base_url, context_of
 from turnout.web.respond import finish
 
@@ -19,19 +21,31 @@ if TYPE_CHECKING:
 
     from turnout.catalog.types import Report
     from turnout.reports import Page
-    from turnout.store.base import Snapshot, StoredPlace
+    from turnout.store.base import Snapshot, Standing
     from turnout.web.work import Job
 
 # Clients and proxies bound a header; of three links that repeat a very long request, only the needed one is sent.
 _LONG_LINKS: Final = 8_000
 _OFFERED: Final = tuple(FORMATS.values())
+_OUR_FAULT: Final = 500
 
 
 async def answer_report(report: Report, request: Request) -> Response:
     """Answer one page of a report."""
+    try:
+        return await _answer(report, request, by_heart=True)
+    except TurnoutError as error:
+        # Nobody is told what is wrong, which may be what is known by heart, before it is known who they are.
+        if context_of(request).by_heart is None or error.kind.status >= _OUR_FAULT:
+            raise
+    return await _answer(report, request, by_heart=False)
+
+
+async def _answer(report: Report, request: Request, *, by_heart: bool) -> Response:
+    """As `answer_report`. With `by_heart`, who asks may be known from earlier, and is compared before the answer."""
     context = context_of(request)
     services = context.services
-    caller = await services.auth.report_caller(request)
+    caller = await services.auth.report_caller(request, by_heart=by_heart)
     context.mark("authenticate")
     handling = handling_of(request.headers.getlist("Prefer"), services.settings.unknown_parameters)
     asked = parse(
@@ -46,33 +60,39 @@ async def answer_report(report: Report, request: Request) -> Response:
     context.mark("read")
 
     store, provider_id = services.store, caller.provider.id
+    sha256 = context.by_heart.sha256 if context.by_heart else None
 
-    def look() -> tuple[StoredPlace | None, Page | None]:
+    def look() -> tuple[Standing, Page | None]:
         # Before the rows are read: what comes meanwhile makes them fresher than the place says, never older.
-        return store.place(provider_id), services.answers.kept(asked, format_)
+        found = store.standing(provider_id, sha256)
+        must_stand(request, caller, found)
+        return found, services.answers.kept(asked, format_, found.version)
 
-    def answer(job: Job) -> tuple[StoredPlace | None, Page]:
-        found = place
+    def answer(job: Job) -> tuple[Standing | None, Page]:
+        found = standing
 
-        def attach(snapshot: Snapshot) -> None:
+        def attach(snapshot: Snapshot) -> int | None:
             nonlocal found
             job.attach(snapshot)
-            if store.shared:
-                found = store.place(provider_id, snapshot)
+            if found is None or store.shared:
+                found = store.standing(provider_id, sha256, snapshot)
+                must_stand(request, caller, found)
+            return found.version
 
         page = services.answers.answer(asked, format_, on_snapshot=attach)
         return found, page
 
-    place, page = None, None
+    standing, page = None, None
     if not store.shared or services.answers.has(asked, format_):
-        place, page = await ask(store, look)
+        standing, page = await ask(store, look)
     if services.metrics:
         services.metrics.answer(kept=page is not None)
     if page is None:
         made = await services.workers.run(answer, request=request)
-        place, page = made
+        standing, page = made
     context.mark("answer")
     headers = {**_headers(request, page), **handling.headers(asked.cleaned.ignored)}
+    place = standing.place if standing else None
     if place and place.as_of is not None:
         headers["X-Data-As-Of"] = format_utc(place.as_of)
     return await finish(request, page.body, media_type=f"{format_.media_type}{_charset(format_)}", headers=headers)
