@@ -128,3 +128,22 @@ def test_loading_does_not_make_the_page_jump(seen: Visit) -> None:
     page.wait_for_selector("#report tbody .pill")
     seen.settled()
     assert page.evaluate(places) == pytest.approx(before, abs=2)
+
+
+def test_what_draws_is_asked_for_again_where_it_did_not_come(seen: Visit) -> None:
+    page = seen.page
+    refused: list[str] = []
+
+    def refuse(route: Route) -> None:
+        refused.append(route.request.url)
+        route.abort()
+
+    page.route("**/charts*.js", refuse)
+    seen.open("tab=pictures&event_timeframe=last_30_days")
+    assert page.locator("#figure-time svg.plot").count() == 0
+    assert refused
+    seen.complaints.clear()  # the browser says that the file did not come
+    page.unroute("**/charts*.js")
+    seen.do("#tab-table")
+    page.click("#tab-pictures")
+    page.wait_for_selector("#figure-time svg.plot")

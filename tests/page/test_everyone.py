@@ -58,6 +58,9 @@ def test_what_opens_is_accessible_and_within_the_window(visiting: Callable[..., 
     seen.is_accessible("#view")
 
 
+HOURS = [("en-US", "9:00 AM", "9 AM", " 9:"), ("en-GB", "09:00", "09", " 09:"), ("de-DE", "09:00", "09", " 09:")]
+
+
 def test_paper_has_the_report_and_no_buttons(seen: Visit) -> None:
     page = seen.open()
     page.emulate_media(media="print")
@@ -154,6 +157,20 @@ def test_numbers_are_those_of_the_readers_language(
     assert foot.startswith(share)
     assert points in foot
     assert foot.count("٪") + foot.count("%") == 1, "points are no shares"
+
+
+@pytest.mark.parametrize(("locale", "hour", "tick", "time"), HOURS)
+def test_hours_are_those_of_the_readers_clock(
+    visiting: Callable[..., Visit], locale: str, hour: str, tick: str, time: str
+) -> None:
+    seen = visiting(locale=locale)
+    page = seen.open("tab=pictures&event_timeframe=last_30_days&start_hours=9")
+    page.wait_for_selector("#figure-heat svg.plot")
+    spaces = str.maketrans("\u202f\u00a0", "  ")
+    assert seen.text(".chip-value").translate(spaces) == hour
+    assert tick in [text.translate(spaces) for text in seen.texts("#figure-heat svg.plot text")]
+    page = seen.open("event_timeframe=last_30_days&start_hours=9&limit=1")
+    assert time in seen.column("event.starts_at")[0].translate(spaces)
 
 
 def test_an_instructor_sees_own_events_alone(visiting: Callable[..., Visit], site: Site) -> None:

@@ -84,7 +84,7 @@ export function heatDrawing({ cells, days, hours }, width, label, chosen) {
     marginLeft: 44,
     marginBottom: 28,
     marginRight: 4,
-    x: { type: "band", domain: hours, label: null, tickSize: 0, tickPadding: 6, padding: 0.08, tickFormat: width / hours.length < 26 ? (hour) => (hour % 3 ? "" : String(hour)) : (hour) => String(hour).padStart(2, "0") },
+    x: { type: "band", domain: hours, label: null, tickSize: 0, tickPadding: 6, padding: 0.08, tickFormat: (hour) => (hour % 3 && width / hours.length < 10 * F.shortHour(hour).length ? "" : F.shortHour(hour)) },
     y: { type: "band", domain: days, label: null, tickSize: 0, tickFormat: F.weekday, padding: 0.1 },
     opacity: { domain: [0, most], range: [0, 1] },
     marks: [

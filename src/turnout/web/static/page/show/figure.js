@@ -16,10 +16,15 @@ let coming = null;
 
 /** What draws; it is large, so it comes when it is needed first. */
 export function drawing() {
-  coming ??= import("../draw/charts.js").then((loaded) => {
-    tools = loaded;
-    changed();
-  });
+  coming ??= import("../draw/charts.js").then(
+    (loaded) => {
+      tools = loaded;
+      changed();
+    },
+    () => {
+      coming = null; // with the next look at the page it is tried again
+    },
+  );
   return tools;
 }
 

@@ -16,8 +16,12 @@ const signed = late(() => new Intl.NumberFormat(LOCALE, { maximumFractionDigits:
 // Times come from the server by the clock of the zone; they are shown as they come, so UTC stands for that clock.
 const dates = late(() => new Intl.DateTimeFormat(LOCALE, { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }));
 const days = late(() => new Intl.DateTimeFormat(LOCALE, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" }));
-const times = late(() => new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", timeZone: "UTC" }));
-const seconds = late(() => new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "UTC" }));
+// 18:00 and 08:00, or 6:00 PM and 8:00 AM.
+const twelve = late(() => new Intl.DateTimeFormat(LOCALE, { hour: "numeric" }).resolvedOptions().hour12 === true);
+const ofClock = (more) => ({ hour: twelve() ? "numeric" : "2-digit", minute: "2-digit", ...more });
+const times = late(() => new Intl.DateTimeFormat(LOCALE, ofClock({ timeZone: "UTC" })));
+const seconds = late(() => new Intl.DateTimeFormat(LOCALE, ofClock({ second: "2-digit", timeZone: "UTC" })));
+const hours = late(() => new Intl.DateTimeFormat(LOCALE, { hour: twelve() ? "numeric" : "2-digit", timeZone: "UTC" }));
 const weekdays = late(() => new Intl.DateTimeFormat(LOCALE, { weekday: "short", timeZone: "UTC" }));
 const longWeekdays = late(() => new Intl.DateTimeFormat(LOCALE, { weekday: "long", timeZone: "UTC" }));
 const compact = late(() => new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 }));
@@ -71,7 +75,7 @@ export const dayIn = (zone, instant) => inZone("en-CA", zone).format(instant);
 
 /** An instant of the server's clock in a zone, for people: 23:31, or with its day where that is not today's. */
 export function moment(instant, zone) {
-  const shown = { hour: "2-digit", minute: "2-digit" };
+  const shown = ofClock();
   const given = new Date(instant);
   if (dayIn(zone, given) !== dayIn(zone, new Date())) Object.assign(shown, { day: "numeric", month: "short", year: "numeric" });
   return inZone(LOCALE, zone, shown).format(given);
@@ -82,8 +86,11 @@ const dayDate = (name) => new Date(Date.UTC(2024, 0, 1 + DAYS.indexOf(name)));
 export const weekday = (name) => weekdays().format(dayDate(name));
 export const longWeekday = (name) => longWeekdays().format(dayDate(name));
 
-/** An hour of the day: 18:00. */
-export const hour = (value) => times().format(new Date(Date.UTC(2024, 0, 1, value)));
+const atHour = (value) => new Date(Date.UTC(2024, 0, 1, value));
+/** An hour of the day: 18:00, or 6:00 PM. */
+export const hour = (value) => times().format(atHour(value));
+/** The same where there is little room: 18, or 6 PM. */
+export const shortHour = (value) => (twelve() ? hours().format(atHour(value)) : String(value).padStart(2, "0"));
 
 /** The number of a day of the week, 0 for Monday. */
 export const dayNumber = (name) => Math.max(0, DAYS.indexOf(name));
