@@ -29,7 +29,7 @@ from turnout.store.duckdb_file import attach, cursor_of
 from turnout.store.open import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import duckdb
 
@@ -84,8 +84,11 @@ class _RecordingSnapshot:
         self.dialect = snapshot.dialect
 
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
-        self._statements.append(statement)
-        return self._snapshot.rows(statement)
+        return self.together([statement])[0]
+
+    def together(self, statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
+        self._statements += statements
+        return self._snapshot.together(statements)
 
 
 def statements_of(setup: Setup) -> dict[str, list[Statement]]:

@@ -12,7 +12,7 @@ from turnout.query.look_ups import look_up_statement, values_of
 from turnout.query.plan import Plan, place_of, plan, position
 from turnout.query.sql import count_statement, extent_statement, follows_statement, page_statement
 from turnout.query.timeframe import echo
-from turnout.query.window import DEEP_OFFSET, extent_of, guesses, search
+from turnout.query.window import DEEP_OFFSET, WHOLE, extent_of, guesses, has_windows, search
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,14 +102,18 @@ class _Found:
 
 
 def _read(snapshot: Snapshot, request: ReportRequest, the_plan: Plan) -> _Found:
-    extent = extent_of(snapshot.rows(extent_statement(the_plan))[0])
+    asked = [extent_statement(the_plan)]
+    if not has_windows(the_plan) and the_plan.limit > 0 and the_plan.offset < DEEP_OFFSET:
+        asked.append(page_statement(the_plan, WHOLE))  # a database is gone to once for both
+    ((bounds,), *pages) = snapshot.together(asked)
+    extent = extent_of(bounds)
     total = extent.rows
     if the_plan.limit == 0 or total == 0:
         return _Found(total, [], before=False, after=False)
     if the_plan.offset >= total:
         # Nothing is there; and an offset may be larger than an engine's integers.
         return _Found(total, [], before=True, after=False)
-    rows = _rows(snapshot, the_plan, extent)
+    rows = pages[0] if pages else _rows(snapshot, the_plan, extent)
     more = len(rows) > the_plan.limit
     rows = rows[: the_plan.limit]
     if the_plan.position is None:

@@ -154,7 +154,7 @@ def do_everything_there(nodes: Cluster, store: PostgresStore, tmp_path: Path) ->
     do_everything(store, tmp_path / "files")
     asked: list[Statement] = []
     with pytest.MonkeyPatch.context() as patched:
-        for name in ("rows", "stream", "columns"):
+        for name in ("rows", "together", "stream", "columns"):
             patched.setattr(PostgresSnapshot, name, _noted(getattr(PostgresSnapshot, name), asked))
         for provider in BOTH:
             for grouped, queries in ((False, PAGES), (True, GROUPS)):
@@ -178,9 +178,9 @@ def do_everything_there(nodes: Cluster, store: PostgresStore, tmp_path: Path) ->
 
 
 def _noted(method: Any, asked: list[Statement]) -> Any:
-    def noting(self: Any, statement: Statement, *args: Any) -> Any:
-        asked.append(statement)
-        return method(self, statement, *args)
+    def noting(self: Any, given: Statement | list[Statement], *args: Any) -> Any:
+        asked.extend(given if isinstance(given, list) else [given])
+        return method(self, given, *args)
 
     return noting
 
