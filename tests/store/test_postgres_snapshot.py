@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
 from cluster import new_database
@@ -39,6 +41,17 @@ def pool(address: str) -> Iterator[ConnectionPool[Any]]:
         yield made
 
 
+class _Lent:
+    """Lends one connection, so that it can be looked at afterwards."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection[Any]]:
+        yield self._connection
+
+
 def test_all_statements_see_the_same(pool: ConnectionPool[Any], address: str) -> None:
     with snapshot_of(pool, None) as snapshot:
         before = snapshot.rows(COUNT)
@@ -68,6 +81,55 @@ def test_streams_may_be_left_early(pool: ConnectionPool[Any]) -> None:
         stream.close()
         assert snapshot.rows(COUNT) == [(ROWS,)]
         assert next(snapshot.columns(ALL, 2)).to_pydict() == {"n": [1, 2], "text": ["1", "2"]}
+    with snapshot_of(pool, None) as snapshot:
+        assert snapshot.rows(COUNT) == [(ROWS,)]
+
+
+def test_several_are_asked_at_once_in_the_order_given(pool: ConnectionPool[Any], address: str) -> None:
+    with snapshot_of(pool, 1, limit=SOON) as snapshot:
+        said = [
+            Statement(f"SELECT current_setting('{name}')", ()) for name in ("turnout.provider", "statement_timeout")
+        ]
+        assert snapshot.together([*said, COUNT]) == [[("1",)], [("30s",)], [(ROWS,)]]
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("DELETE FROM numbers")
+        assert snapshot.together([COUNT, ALL, COUNT])[2] == [(ROWS,)]
+
+
+def test_nothing_is_begun_for_who_asks_nothing(pool: ConnectionPool[Any]) -> None:
+    with pool.connection() as connection, snapshot_of(_Lent(connection), 1):
+        assert connection.info.transaction_status == TransactionStatus.IDLE
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_where_one_of_several_fails_all_do_and_the_next_snapshot_does_not(
+    pool: ConnectionPool[Any], place: int
+) -> None:
+    for wrong, code in (
+        (Statement("SELECT 1 / n FROM numbers WHERE n = 0 OR 1 / (n - 1) > 2", ()), "server_error"),
+        (LONG, "query_timeout"),
+    ):
+        asked = [COUNT, COUNT]
+        asked.insert(place, wrong)
+        with pool.connection() as connection:
+            with snapshot_of(_Lent(connection), 1, limit=0.2) as snapshot, pytest.raises(TurnoutError) as raised:
+                snapshot.together(asked)
+            assert raised.value.code == code
+            assert connection.info.transaction_status == TransactionStatus.IDLE
+            with snapshot_of(_Lent(connection), None) as another:
+                assert another.together([COUNT, COUNT]) == [[(ROWS,)], [(ROWS,)]]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_several_that_run_are_stopped(pool: ConnectionPool[Any], begun: bool) -> None:
+    with snapshot_of(pool, None) as snapshot:
+        if begun:
+            snapshot.rows(COUNT)
+        threading.Timer(0.2, snapshot.cancel).start()
+        began = time.monotonic()
+        with pytest.raises(TurnoutError) as raised:
+            snapshot.together([COUNT, LONG, LONG])
+        assert (raised.value.code, time.monotonic() - began < SOON) == ("query_timeout", True)
     with snapshot_of(pool, None) as snapshot:
         assert snapshot.rows(COUNT) == [(ROWS,)]
 
