@@ -14,6 +14,7 @@ from bench import turnout_server
 from bench.children import BenchError, ask
 from bench.client import ENDLESS, Call, Job, Load
 from bench.copies import copied
+from bench.machine import Busy
 from bench.questions import Kind, post, questions, target
 from bench.results import IngestRun, percentile
 from bench.say import say
@@ -70,6 +71,7 @@ def ingest_run(data: DataSet) -> IngestRun:
         say("Readers alone", passing=True)
         alone = reader.do(Job(server.port, read, READERS, ENDLESS, _SECONDS), _SECONDS)
         say("Readers beside writers", passing=True)
+        busy = Busy()
         beside: list[Load] = []
         thread = threading.Thread(
             target=lambda: beside.append(reader.do(Job(server.port, read, READERS, ENDLESS, _SECONDS), _SECONDS))
@@ -77,6 +79,7 @@ def ingest_run(data: DataSet) -> IngestRun:
         thread.start()
         written = writer.do(Job(server.port, write, WRITERS, ENDLESS, _SECONDS), _SECONDS)
         thread.join()
+        cores = busy.cores()
     if not beside or written.answered > _BATCHES:
         raise BenchError("the readers did not end, or there were too few batches to write")
     one, other = (sorted(each for times in load.milliseconds.values() for each in times) for load in (alone, beside[0]))
@@ -92,6 +95,7 @@ def ingest_run(data: DataSet) -> IngestRun:
         alone_p99=percentile(one, 0.99),
         beside_p50=percentile(other, 0.5),
         beside_p99=percentile(other, 0.99),
+        busy=cores,
     )
 
 

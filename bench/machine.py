@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,6 +19,24 @@ def machine() -> dict[str, str]:
         "Python": platform.python_version(),
         **{name: version(name) for name in ("duckdb", "starlette", "uvicorn", "uvloop")},
     }
+
+
+class Busy:
+    """How many of the machine's cores are at work, from when it is made on, whoever they work for."""
+
+    def __init__(self) -> None:
+        self._began, self._spent = time.perf_counter(), _spent()
+
+    def cores(self) -> float:
+        """The mean until now."""
+        return (_spent() - self._spent) / (time.perf_counter() - self._began)
+
+
+def _spent() -> float:
+    """The seconds that all cores together have not been idle."""
+    with Path("/proc/stat").open(encoding="ascii") as file:
+        user, nice, system, _, _, *interrupts = map(int, file.readline().split()[1:9])
+    return float(user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
 def _processor() -> str:

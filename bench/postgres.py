@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from random import Random
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -16,6 +17,7 @@ from bench.children import BenchError, ask
 from bench.client import ENDLESS, Call, Job, Load, pooled
 from bench.copies import copied
 from bench.imports import FORMS, NDJSON, QUICK_ROWS, ROWS, files_of, import_into
+from bench.machine import Busy
 from bench.measure import CONNECTIONS, WHOLE
 from bench.postgres_data import SETTINGS, database_server, fill
 from bench.questions import Kind, questions
@@ -61,6 +63,7 @@ def postgres_run(data: DataSet) -> PostgresRun:
         version, size = _facts(address)
         pages, mixes = _served(data, asked, address, expected)
         imported = _imported(server_address, ROWS if data.rows >= ROWS else QUICK_ROWS)
+    (one, one_busy), (two, two_busy) = mixes["one"], mixes["two"]
     return PostgresRun(
         rows=data.rows,
         version=version,
@@ -70,15 +73,17 @@ def postgres_run(data: DataSet) -> PostgresRun:
         pages=pages,
         imported=imported,
         connections=CONNECTIONS,
-        one_worker=mixes["one"].rate,
-        two_workers=mixes["two"].rate,
+        one_worker=one.rate,
+        two_workers=two.rate,
+        one_busy=one_busy,
+        two_busy=two_busy,
     )
 
 
 def _served(
     data: DataSet, asked: Sequence[Question], address: str, expected: Mapping[str, Found]
-) -> tuple[list[PostgresPage], dict[str, Load]]:
-    """The pages, and the mix by how many workers there are."""
+) -> tuple[list[PostgresPage], dict[str, tuple[Load, float]]]:
+    """The pages; and by how many workers there are the mix, and how many cores were busy with it."""
     kept = ("--data-directory", str(data.directory.absolute() / "postgresql-files"))
     with ExitStack() as stack:
         servers = {}
@@ -103,10 +108,13 @@ def _served(
         mix = [calls[question.name] for question in asked if question.kind in PAGES]
         Random(_SEED).shuffle(mix)  # noqa: S311 - a fixed order, no secret
         loads: dict[str, list[Load]] = {name: [] for name in servers}
+        busy: dict[str, list[float]] = {name: [] for name in servers}
         for name in turns(dict.fromkeys(servers, WHOLE.mix.number)):
             job = Job(servers[name].port, tuple(mix), CONNECTIONS, ENDLESS, WHOLE.mix.seconds, warm_up=len(mix))
+            at_work = Busy()
             loads[name].append(client.do(job, WHOLE.mix.seconds))
-    return pages, {name: pooled(found) for name, found in loads.items()}
+            busy[name].append(at_work.cores())
+    return pages, {name: (pooled(found), median(busy[name])) for name, found in loads.items()}
 
 
 def _answers(server: Server, data: DataSet, asked: Sequence[Question]) -> dict[str, Found]:

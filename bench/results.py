@@ -109,6 +109,7 @@ class IngestRun(msgspec.Struct, frozen=True):
     """Batches that land while the report is read. `batches` is batches per second, the other times milliseconds.
 
     `waited` is how long a batch took to be on disk, as the median; the others are of readers, alone and beside writers.
+    `busy` is how many cores were at work meanwhile, for whomever.
     """
 
     rows: int
@@ -121,6 +122,7 @@ class IngestRun(msgspec.Struct, frozen=True):
     alone_p99: float
     beside_p50: float
     beside_p99: float
+    busy: float = 0.0
 
 
 class TailCost(msgspec.Struct, frozen=True):
@@ -216,7 +218,8 @@ class PostgresPage(msgspec.Struct, frozen=True):
 class PostgresRun(msgspec.Struct, frozen=True):
     """PostgreSQL with the same rows. `filled` is how many rows a second were put into it, the last two pages a second.
 
-    The two are of one process that serves, and of two, with `connections` connections.
+    The two are of one process that serves, and of two, with `connections` connections; `busy` is how many cores were at
+    work meanwhile, for the server, the database or the client.
     """
 
     rows: int
@@ -229,6 +232,8 @@ class PostgresRun(msgspec.Struct, frozen=True):
     connections: int
     one_worker: float
     two_workers: float
+    one_busy: float = 0.0
+    two_busy: float = 0.0
 
 
 class Results(msgspec.Struct, frozen=True):

@@ -170,11 +170,12 @@ def ingests(runs: Sequence[IngestRun]) -> Table:
             figure(run.waited),
             *map(figure, (run.alone_p50, run.alone_p99, run.beside_p50, run.beside_p99)),
             figure(run.beside_p99 / run.alone_p99),
+            figure(run.busy),
         ]
         for run in runs
     ]
     own = ["batches /s", "until on disk, ms"]
-    readers = ["readers alone p50", "p99", "beside p50", "p99", "p99 x alone"]
+    readers = ["readers alone p50", "p99", "beside p50", "p99", "p99 x alone", "cores busy"]
     return Table(["rows", *own, *readers], rows)
 
 
@@ -310,12 +311,13 @@ def postgres(runs: Sequence[PostgresRun]) -> Table:
             size(run.size),
             *map(figure, (run.filled, run.imported.rate)),
             size(run.imported.peak),
-            *map(figure, (run.one_worker, run.two_workers, run.two_workers / run.one_worker)),
+            *map(figure, (run.one_worker, run.one_busy, run.two_workers, run.two_busy)),
+            figure(run.two_workers / run.one_worker),
         ]
         for run in runs
     ]
     own = ["on disk", "filled, rows/s", "import, rows/s", "its peak memory"]
-    return Table(["rows", *own, "one worker /s", "two workers /s", "two / one"], rows)
+    return Table(["rows", *own, "one worker /s", "cores busy", "two workers /s", "cores busy", "two / one"], rows)
 
 
 def imports(runs: Sequence[ImportRun]) -> Table:
