@@ -17,7 +17,7 @@ from bench.say import say
 from turnout.catalog.attendances import THINGS
 from turnout.store.duckdb_file import attach, cursor_of
 from turnout.store.open import open_store
-from turnout.store.postgres_rows import put_rows
+from turnout.store.postgres_rows import WRITTEN_AT_ONCE, put_rows
 from turnout.store.postgres_schema import definitions
 from turnout.store.postgres_walls import say as say_whose
 from turnout.store.schema import tables
@@ -86,8 +86,8 @@ def _copy(file: Path, connection: psycopg.Connection[tuple[object, ...]], provid
             with connection.transaction():
                 say_whose(connection, provider)
                 for table in ("attendances", *(thing.name for thing in THINGS)):
-                    mine = f"SELECT * FROM {table} WHERE provider_id = {provider}"
-                    put_rows(connection, table, provider, cursor, mine)
+                    mine = cursor.sql(f"SELECT * FROM {table} WHERE provider_id = {provider}")
+                    put_rows(connection, table, provider, mine.to_arrow_reader(WRITTEN_AT_ONCE))
                 counted = "SELECT provider_id, 1, count(*) FROM attendances WHERE provider_id = %s GROUP BY provider_id"
                 changed = f"INSERT INTO change (provider_id, version, attendances) {counted} RETURNING attendances"
                 done += sum(count for (count,) in connection.execute(changed, (provider,)))  # type: ignore[misc]

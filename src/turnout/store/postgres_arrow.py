@@ -28,9 +28,14 @@ _ARROW: Final = {
 }
 
 
+def arrow_of(oid: int) -> pa.DataType:
+    """The Arrow type of a type of PostgreSQL's."""
+    return _ARROW[oid]
+
+
 def schema_of(columns: Sequence[Column]) -> pa.Schema:
     """The Arrow schema of a result."""
-    return pa.schema([(column.name, _ARROW[column.type_code]) for column in columns])
+    return pa.schema([(column.name, arrow_of(column.type_code)) for column in columns])
 
 
 def batch_of(rows: Sequence[type_row], schema: pa.Schema) -> pa.RecordBatch:

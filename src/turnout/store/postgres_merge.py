@@ -25,14 +25,12 @@ from turnout.store.duckdb_file import engine_errors
 from turnout.store.local_starts import EVENT, PLACE, find_starts
 from turnout.store.merge import Elsewhere, Outcome, Work
 from turnout.store.postgres_arrow import batch_of, schema_of
-from turnout.store.postgres_rows import AT_ONCE, put_rows
+from turnout.store.postgres_rows import WRITTEN_AT_ONCE, put_rows
 from turnout.store.schema import LISTED, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
-
-    import pyarrow as pa
 
     from turnout.catalog.types import Thing
 
@@ -267,11 +265,7 @@ class Postgres(Elsewhere):
         for part in _parts(work, f"SELECT id FROM {_BROUGHT}{table} WHERE id IN ({ids})"):
             with psycopg.RawCursor(self.connection) as cursor:
                 cursor.execute(gone, (self._provider, part))
-
-        def written(row: str) -> Iterator[pa.RecordBatch]:
-            yield from work.cursor.sql(f"SELECT {row} FROM ({rows})").to_arrow_reader(AT_ONCE)
-
-        put_rows(self.connection, table, self._provider, tables()[table], written)
+        put_rows(self.connection, table, self._provider, work.cursor.sql(rows).to_arrow_reader(WRITTEN_AT_ONCE))
 
 
 def columns_of(table: str, of_day: Callable[[str], str]) -> str:

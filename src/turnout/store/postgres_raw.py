@@ -18,7 +18,7 @@ import pyarrow.csv
 from turnout.errors import TurnoutError
 from turnout.query.dialect import POSTGRES
 from turnout.store.postgres import PostgresStore
-from turnout.store.postgres_rows import AT_ONCE, instant, put_rows
+from turnout.store.postgres_rows import put_rows
 from turnout.store.postgres_small import providers_changed
 from turnout.store.postgres_snapshot import connected, database_errors
 from turnout.store.postgres_walls import say
@@ -65,6 +65,8 @@ _RECEIVED: Final = {
     "TIMESTAMP": "make_timestamp({0})",
     "VARCHAR[]": """from_json({0}, '["VARCHAR"]')""",
 }
+_INSTANT: Final = "CASE WHEN year({0}) < 1 THEN replace({0}::VARCHAR, ' (BC)', '') || ' BC' ELSE {0}::VARCHAR END"
+"""DuckDB's SQL for an instant as PostgreSQL reads it: the years before the first one are written in another way."""
 _TEXT: Final = (
     r"CASE WHEN regexp_matches({0}, '[\\\n\r\t]') THEN replace(replace(replace(replace({0}, chr(92), chr(92) || "
     r"chr(92)), chr(10), chr(92) || 'n'), chr(13), chr(92) || 'r'), chr(9), chr(92) || 't') ELSE {0} END"
@@ -77,7 +79,7 @@ _NAMES: Final = (
 _COPIED: Final = {
     "BIGINT[]": "translate({0}::VARCHAR, '[]', '{{}}')",
     "BLOB": "(chr(92) || chr(92) || 'x' || hex({0}))",
-    "TIMESTAMP": instant("{0}"),
+    "TIMESTAMP": _INSTANT,
     "ENUM": _TEXT,
     "VARCHAR": _TEXT,
     "VARCHAR[]": _TEXT.replace("{0}", _NAMES),
@@ -220,7 +222,7 @@ class PostgresSession:
     def write(self, table: str, batches: Iterable[pa.RecordBatch]) -> int:
         ((walled,),) = self._connection.execute("SELECT row_security_active(%s)", (table,)).fetchall()
         if walled and self._provider is not None:  # COPY does not write into such a table
-            return self._put(table, self._provider, batches)
+            return put_rows(self._connection, table, self._provider, _ahead(iter(batches)))
         lines = (self._desk.form(copied_sql(table), batch).column(0).cast(pa.large_string()) for batch in batches)
         with self._connection.cursor() as cursor:
             with cursor.copy(f"COPY {table} ({', '.join(tables()[table])}) FROM STDIN") as copy:
@@ -228,16 +230,6 @@ class PostgresSession:
                     # The texts of a column lie one behind the other: that is what is sent.
                     copy.write(memoryview(some.buffers()[2]))
             return cursor.rowcount
-
-    def _put(self, table: str, provider: int, batches: Iterable[pa.RecordBatch]) -> int:
-        # Days are numbers on their way.
-        travelling = {name: "INTEGER" if kind == "DATE" else kind for name, kind in kinds(table).items()}
-
-        def written(row: str) -> Iterator[pa.RecordBatch]:
-            for rows in _ahead(self._desk.form(f"{row} AS row", batch) for batch in batches):
-                yield from (rows.slice(start, AT_ONCE) for start in range(0, rows.num_rows, AT_ONCE))
-
-        return put_rows(self._connection, table, provider, travelling, written)
 
     def tally(self, attendances: int) -> None:
         self._connection.execute(_TALLY, (self._provider, attendances))

@@ -1,7 +1,7 @@
-"""Writing many rows into PostgreSQL with one statement, to which they come as one array of rows.
+"""Writing many rows into PostgreSQL with few statements, to each of which they come as one array of rows.
 
-COPY is not for tables with row-level security. The engine in memory writes the rows as PostgreSQL reads them, and Arrow
-joins them: no value is ever an object of Python's.
+COPY is not for tables with row-level security. Arrow writes the array as the database keeps it: no value is ever an
+object of Python's, nor a text that the database has to read.
 """
 # ruff: noqa: S608 - the names in the SQL are those of the schema, and its values are bound
 
@@ -10,37 +10,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-import pyarrow as pa
-import pyarrow.compute as pc
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 
-from turnout.query.dialect import DUCKDB
+from turnout.store.postgres_binary import arrays_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable
 
-AT_ONCE: Final = 2_048
+    import pyarrow as pa
+
+_AT_ONCE: Final = 2_048
 """So many rows are one statement: the database has them in memory, and of many more it would write some to disk."""
+WRITTEN_AT_ONCE: Final = 4 * _AT_ONCE
+"""So many rows are written as arrays together, which is the quicker the more they are. The database, which still
+inserts the ones before, is not to wait for them."""
 
 
-def put_rows(
-    connection: psycopg.Connection[Any],
-    table: str,
-    provider: int,
-    kinds: Mapping[str, str],
-    written: Callable[[str], Iterable[pa.RecordBatch]],
-) -> int:
+class _Array(bytes):
+    """An array in PostgreSQL's binary form."""
+
+
+class _ArrayDumper(Dumper):
+    """Sends an array as it is. Its type is that to which the statement casts it."""
+
+    format = Format.BINARY
+    oid = 0
+
+    def dump(self, obj: _Array) -> bytes:
+        return obj
+
+
+def put_rows(connection: psycopg.Connection[Any], table: str, provider: int, batches: Iterable[pa.RecordBatch]) -> int:
     """Insert rows of a provider, and return how many.
 
-    `written` gives what DuckDB's SQL for a row makes of each, in batches of at most `AT_ONCE`; the columns that it
-    finds are of these `kinds`. While the database inserts some, the next ones are written.
+    The batches have the columns of the table, in any order.
     """
     with psycopg.RawCursor(connection) as cursor:
         # The order in which the database has the columns, which is what its rows are written in.
         cursor.execute(f"SELECT * FROM {table} WHERE provider_id = $1 LIMIT 0", (provider,))
-        names = [column.name for column in cursor.description or ()]
-    fields = ", ',', ".join(_field(name, kinds[name]) for name in names)
-    row = _quoted(f"concat('(', {fields}, ')')")
-    others = ", ".join(name for name in names if name != "provider_id")
+        columns = {column.name: column.type_code for column in cursor.description or ()}
+        ((row_type,),) = cursor.execute("SELECT $1::REGTYPE::OID", (table,)).fetchall()
+    others = ", ".join(name for name in columns if name != "provider_id")
     # Where they are RETURNING, Citus sends the rows on with INSERT, otherwise with COPY.
     insert = (
         f"INSERT INTO {table} (provider_id, {others}) "
@@ -48,38 +59,12 @@ def put_rows(
     )
     put = 0
     with connection.pipeline():
-        for batch in written(row):
-            if batch.num_rows:
-                psycopg.RawCursor(connection).execute(insert, (provider, _array(batch.column(0))))
-                put += batch.num_rows
+        for batch in batches:
+            for start in range(0, batch.num_rows, WRITTEN_AT_ONCE):
+                rows = batch.slice(start, WRITTEN_AT_ONCE).select(list(columns))
+                for array in arrays_of(rows, row_type, list(columns.values()), _AT_ONCE):
+                    cursor = psycopg.RawCursor(connection)
+                    cursor.adapters.register_dumper(_Array, _ArrayDumper)
+                    cursor.execute(insert, (provider, _Array(array)))
+            put += batch.num_rows
     return put
-
-
-def instant(name: str) -> str:
-    """DuckDB's SQL for an instant as PostgreSQL reads it: the years before the first one are written in another way."""
-    return f"CASE WHEN year({name}) < 1 THEN replace({name}::VARCHAR, ' (BC)', '') || ' BC' ELSE {name}::VARCHAR END"
-
-
-def _array(elements: pa.Array) -> str:
-    """An array as PostgreSQL reads it."""
-    together = pa.ListArray.from_arrays(pa.array([0, len(elements)], pa.int32()), elements)
-    (joined,) = pc.binary_join(together, ",").to_pylist()
-    return f"{{{joined}}}"
-
-
-def _field(name: str, kind: str) -> str:
-    """DuckDB's SQL for a value as a field of a row. A null, of which `concat` makes nothing, is an empty field."""
-    if kind.endswith("[]"):
-        element = "one" if kind.startswith("BIGINT") else _quoted("one")
-        elements = f"list_transform({name}, lambda one: coalesce({element}::VARCHAR, 'NULL'))"
-        return _quoted(f"'{{' || array_to_string({elements}, ',') || '}}'")
-    if kind == "DATE":
-        return f"({DUCKDB.day_number(name)})::VARCHAR"
-    if kind.startswith("TIMESTAMP"):
-        return instant(name)
-    return _quoted(name) if kind.startswith("VARCHAR") else f"{name}::VARCHAR"
-
-
-def _quoted(text: str) -> str:
-    r"""DuckDB's SQL for a text in quotes, in which `"` and `\` stand after a `\`."""
-    return rf"""'"' || replace(replace({text}, '\', '\\'), '"', '\"') || '"'"""
