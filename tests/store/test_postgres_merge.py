@@ -207,8 +207,8 @@ def test_rows_that_are_known_are_not_brought(both: Both) -> None:
     newer = [row(7, 2, customer_id=8, event_starts_at=0, status="attended")]
 
     def look(work: Work, source: Postgres) -> Outcome:
-        totals = stage(work, [many(1_000, customers=100), batches(newer)])
-        outcome = merge(work, totals, source=source)
+        staged = stage(work, [many(1_000, customers=100), batches(newer)])
+        outcome = merge(work, staged, source=source)
         assert work.one("SELECT count(*) FROM brought_attendances") == (1 + 1,)  # itself, and its customer's first one
         return outcome
 

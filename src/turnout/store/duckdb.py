@@ -162,8 +162,8 @@ class DuckStore:
         def prepared(work: Work) -> Step:
             from turnout.store.merge import merge, stage  # noqa: PLC0415 - as in `Engine.work`
 
-            totals = stage(work, [batches], dry_run=dry_run)
-            return lambda work: merge(work, totals, dry_run=dry_run)
+            staged = stage(work, [batches], dry_run=dry_run)
+            return lambda work: merge(work, staged, dry_run=dry_run)
 
         (merged,) = self._change(provider, prepared, changes=not dry_run).merged
         return merged
@@ -181,12 +181,12 @@ class DuckStore:
         def prepared(work: Work) -> Step:
             from turnout.store.merge import merge, stage  # noqa: PLC0415 - as in `Engine.work`
 
-            totals = stage(work, inputs)
+            staged = stage(work, inputs)
 
             def step(work: Work) -> Outcome:
                 if place:
                     self._check_place(place)
-                outcome = merge(work, totals, remember=remember, place=place)
+                outcome = merge(work, staged, remember=remember, place=place)
                 if place:
                     self._places = {**self._places, place.provider_id: place.place}
                 return outcome

@@ -22,11 +22,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute
 
+from turnout.catalog.attendances import THINGS
 from turnout.errors import TurnoutError
 from turnout.store import schema
 from turnout.store.base import Merged
 from turnout.store.duckdb_parsed import parsed
-from turnout.store.merge_persons import hush
+from turnout.store.merge_names import HowNamed, how_named
+from turnout.store.merge_persons import hush, retention_mark
 from turnout.store.merge_rows import Rows
 from turnout.store.merge_things import settle_things
 from turnout.store.staging import STAGING
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from turnout.catalog.types import Thing
     from turnout.store.base import Answered, PlaceChange
+    from turnout.store.merge_persons import Hushed
 
 # So many rows or bytes make one INSERT.
 _CHUNK_ROWS: Final = 122_880
@@ -154,7 +157,7 @@ class Outcome:
 
 def merge(
     work: Work,
-    totals: Sequence[int],
+    staged: Staged,
     *,
     dry_run: bool = False,
     remember: Callable[[Sequence[Merged]], Iterable[Answered]] = lambda _: (),
@@ -163,24 +166,25 @@ def merge(
 ) -> Outcome:
     """Merge what was staged in one transaction, each input as if after the one before; `dry_run` only counts.
 
-    `totals` are the inputs' numbers of rows, as `stage` returned them, where it was told the same of `dry_run`. The
-    `place` of a sync is saved with them.
+    `staged` is what `stage` returned, where it was told the same of `dry_run`. The `place` of a sync is saved with the
+    rows.
 
     Leaves temporary tables behind, and where it raises an open transaction: close the cursor afterwards.
     """
     count = f"SELECT count(*) FROM attendances WHERE {schema.MINE}"
     work.run("BEGIN TRANSACTION")
     source.bring_staged(work)
-    met = hush(work, f"seq >> {_SEQ_BITS}", only_count=dry_run)
-    merged = tuple(replace(one, erased=met.get(number, 0)) for number, one in enumerate(_accept(work, totals)))
+    hushed = hush(work, f"seq >> {_SEQ_BITS}", only_count=dry_run)
+    accepted, repeated = _accept(work, staged.totals)
+    merged = tuple(replace(one, erased=hushed.met.get(number, 0)) for number, one in enumerate(accepted))
     written = 0
     if not dry_run and any(one.created or one.updated for one in merged):
         source.bring_things(work)
-        changed = settle_things(work)
+        changed = settle_things(work, staged.named_after(hushed))
         who = schema.FIRST_OF
         source.bring_others(work, f"SELECT {who} FROM staged UNION SELECT {who} FROM stored", changed)
         (before,) = work.one(count)
-        written = Rows(work).write(changed)
+        written = Rows(work, hushed.before).write(changed, repeated=repeated)
         (after,) = work.one(count)
         # Counted in the table: what an engine says that it wrote is no proof that it is there.
         _must_equal(after, before + sum(one.created for one in merged))
@@ -218,14 +222,29 @@ def delete(
     work.run("BEGIN TRANSACTION")
     source.bring_others(work, f"SELECT {schema.FIRST_OF} FROM stored", ())
     work.run(f"DELETE FROM attendances WHERE {schema.MINE} AND id IN (SELECT id FROM stored)")
-    written = Rows(work).write_after_deletion()
+    written = Rows(work, retention_mark(work)).write_after_deletion()
     source.keep(work, "SELECT id FROM stored UNION SELECT id FROM fresh")
     work.run("COMMIT")
     return Outcome((), written + deleted, deleted)
 
 
-def stage(work: Work, inputs: Sequence[Iterable[pa.RecordBatch]], *, dry_run: bool = False) -> list[int]:
-    """Copy inputs of `staging.STAGING` into the temporary table `staged`; return their numbers of rows.
+@dataclass(frozen=True)
+class Staged:
+    """What is in `staged`: the inputs' numbers of rows, and how these name each kind of thing, by its name."""
+
+    totals: Sequence[int]
+    named: dict[str, HowNamed]
+
+    def named_after(self, hushed: Hushed) -> dict[str, HowNamed]:
+        """How they name things after what was taken out of them: then not all state the same of persons."""
+        person = self.named.get(schema.PERSON.name)
+        if not hushed.any or person is None:
+            return self.named
+        return {**self.named, schema.PERSON.name: replace(person, stated=frozenset())}
+
+
+def stage(work: Work, inputs: Sequence[Iterable[pa.RecordBatch]], *, dry_run: bool = False) -> Staged:
+    """Copy inputs of `staging.STAGING` into the temporary table `staged`.
 
     For a `dry_run` it has only the columns that are needed to count.
 
@@ -235,6 +254,7 @@ def stage(work: Work, inputs: Sequence[Iterable[pa.RecordBatch]], *, dry_run: bo
     columns = {name: kind for name, kind in schema.staging_columns().items() if not dry_run or name in _TO_COUNT}
     work.run(f"CREATE TEMP TABLE staged ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
     totals = [0] * len(inputs)
+    named = {thing.name: HowNamed() for thing in THINGS}
     inserting = None
     try:
         for chunk in _chunks(_numbered(inputs, totals)):
@@ -242,13 +262,16 @@ def stage(work: Work, inputs: Sequence[Iterable[pa.RecordBatch]], *, dry_run: bo
                 work.finish(inserting)
             work.cursor.register("chunk", chunk.select(list(columns)))
             inserting = work.start("INSERT INTO staged SELECT * FROM chunk")  # while the next chunk is read
+            if not dry_run:
+                found = how_named(chunk)
+                named = {thing: how | found[thing] for thing, how in named.items()}
     finally:
         if inserting:
             work.finish(inserting)
             work.cursor.unregister("chunk")
     (kept,) = work.one("SELECT count(*) FROM staged")
     _must_equal(kept, sum(totals))
-    return totals
+    return Staged(totals, named)
 
 
 def _numbered(inputs: Sequence[Iterable[pa.RecordBatch]], totals: list[int]) -> Iterator[pa.RecordBatch]:
@@ -286,19 +309,21 @@ def _must_equal(found: int, expected: int) -> None:
         raise TurnoutError("server_error", f"The merge was undone: {found} rows were found where {expected} belong.")
 
 
-def _accept(work: Work, totals: Sequence[int]) -> tuple[Merged, ...]:
-    """Delete from `staged` what is not accepted; leave the stored versions in `stored`, repeated ids in `repeated`.
+def _accept(work: Work, totals: Sequence[int]) -> tuple[list[Merged], bool]:
+    """Delete from `staged` what is not accepted; leave the stored versions in `stored`.
 
-    A row is created by the first accepted version of an id that was not stored.
+    Return the counts, and whether ids are repeated: these are then in `repeated`. A row is created by the first
+    accepted version of an id that was not stored.
     """
     work.run(
         f"CREATE TEMP TABLE stored AS SELECT {Rows.OWN_LIST} FROM attendances "
         f"WHERE {schema.MINE} AND id IN (SELECT id FROM staged)"
     )
     work.run("DELETE FROM staged USING stored WHERE staged.id = stored.id AND staged.updated_at <= stored.updated_at")
-    work.run("CREATE TEMP TABLE repeated AS SELECT id FROM staged GROUP BY id HAVING count(*) > 1")
+    (repeated,) = work.one("SELECT count(*) > count(DISTINCT id) FROM staged")
     first, repeats = "true", ""
-    if work.any("repeated"):
+    if repeated:
+        work.run("CREATE TEMP TABLE repeated AS SELECT id FROM staged GROUP BY id HAVING count(*) > 1")
         work.run(
             "DELETE FROM staged WHERE seq IN ("
             "SELECT seq FROM (SELECT seq, updated_at, max(updated_at) OVER ("
@@ -318,4 +343,4 @@ def _accept(work: Work, totals: Sequence[int]) -> tuple[Merged, ...]:
     for number, total in enumerate(totals):
         rows, created = accepted.get(number, (0, 0))
         merged.append(Merged(created=created, updated=rows - created, unchanged=total - rows))
-    return tuple(merged)
+    return merged, bool(repeated)

@@ -13,13 +13,16 @@ which from then on are as if they had come with it. Lists are looked at once for
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from turnout.catalog.attendances import THINGS
 from turnout.catalog.types import MAX_ID
 from turnout.errors import TurnoutError
 from turnout.store.schema import HAS_BIT, LISTED, MINE, members_mask, stamp
+from turnout.store.staging import ids_and_names
 
 if TYPE_CHECKING:
     from turnout.catalog.types import Thing
@@ -56,34 +59,37 @@ def gather_lists(work: Work, thing: Thing) -> None:
 
 @dataclass(frozen=True, slots=True)
 class HowNamed:
-    """How the staged rows name a kind of thing: whether some do with an id, and whether some do without one.
+    """How rows name a kind of thing: whether some do with an id, and whether some do without one.
 
-    `alike` where all that name one state the same members of it, as the rows of one client do.
+    `stated` are the bits of its members that each of these rows states; several where not all state the same, as the
+    rows of one client do.
     """
 
-    with_id: bool
-    without_id: bool
-    alike: bool
+    with_id: bool = False
+    without_id: bool = False
+    stated: frozenset[int] = frozenset()
+
+    def __or__(self, other: HowNamed) -> HowNamed:
+        return HowNamed(self.with_id or other.with_id, self.without_id or other.without_id, self.stated | other.stated)
 
 
-def how_named(work: Work) -> dict[str, HowNamed]:
-    """How the staged rows name each kind of thing."""
-    found: dict[str, HowNamed] = {}
-    for source, things in groupby(sorted(THINGS, key=_source), key=_source):
-        kinds = list(things)
-        asked = [f"bool_or({_id(thing)} IS NOT NULL), bool_or({_nameless(thing)}), {_alike(thing)}" for thing in kinds]
-        answers = iter(work.one(f"SELECT {', '.join(asked)} FROM {source}"))
-        found |= {thing.name: HowNamed(*(bool(next(answers)) for _ in range(3))) for thing in kinds}
-    return found
+def how_named(rows: pa.Table) -> dict[str, HowNamed]:
+    """How rows of `staging.STAGING` name each kind of thing, by its name."""
+    return {thing.name: _how_named(rows, thing) for thing in THINGS}
 
 
-def _alike(thing: Thing) -> str:
-    """SQL for whether all rows of the source that name a thing state the same members of it."""
-    if thing.reference in LISTED:
-        return "false"
-    stated = f"has & {members_mask(thing)}"
-    named = f"FILTER (WHERE {thing.reference} IS NOT NULL OR {_nameless(thing)})"
-    return f"min({stated}) {named} = max({stated}) {named}"
+def _how_named(rows: pa.Table, thing: Thing) -> HowNamed:
+    ids = ids_and_names(rows, thing)[0] if thing.by_name else rows.column(thing.reference)
+    named, without_id = pc.is_valid(ids), False
+    if thing.by_name and ids.null_count:
+        by_name = pc.and_not(pc.is_valid(ids_and_names(rows, thing)[1]), named)
+        without_id = pc.any(by_name, min_count=0).as_py()
+        named = pc.or_(named, by_name)
+    stated: list[int] = []
+    if thing.reference not in LISTED:
+        bits = pc.bit_wise_and(rows.column("has"), pa.scalar(members_mask(thing), pa.int64()))
+        stated = pc.unique(bits.filter(named) if ids.null_count else bits).to_pylist()
+    return HowNamed(ids.null_count < len(ids), without_id, frozenset(stated))
 
 
 def _source(thing: Thing) -> str:

@@ -7,6 +7,7 @@ provider's retention mark; and such a row shows nothing that was said of its per
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from turnout.store.schema import AGE_BY, HAS_BIT, MINE, PERSON, PERSONAL, STAMP
@@ -18,20 +19,33 @@ _WHO: Final = PERSON.reference
 _SAID: Final = sum(HAS_BIT[member.storage] for member in PERSONAL)
 
 
-def hush(work: Work, input_of: str, *, only_count: bool) -> dict[int, int]:
-    """Take out of `staged` what its rows may not say; return how many rows name an erased person, by input.
+@dataclass(frozen=True, slots=True)
+class Hushed:
+    """What was to be forgotten: how many rows name an erased person, by input; the mark, as `retention_mark`.
 
-    `input_of` is SQL for the number of a row's input. Every such row counts, whatever becomes of it.
-    Where they are `only_count`ed, nothing is taken out.
+    `any` where something may have been taken out of rows.
+    """
+
+    met: dict[int, int]
+    before: int | None = None
+    any: bool = False
+
+
+def hush(work: Work, input_of: str, *, only_count: bool) -> Hushed:
+    """Take out of `staged` what its rows may not say.
+
+    `input_of` is SQL for the number of a row's input. Every row that names an erased person counts, whatever becomes of
+    it. Where they are `only_count`ed, nothing is taken out.
     """
     erased = f"SELECT {_WHO} FROM erased WHERE {MINE}"
-    silent, met = [], {}
+    silent: list[str] = []
+    met: dict[int, int] = {}
     if work.any(f"erased WHERE {MINE}"):
         counted = f"SELECT {input_of} AS input, count(*) FROM staged WHERE {_WHO} IN ({erased}) GROUP BY input"
         met = dict(work.rows(counted))
         silent.append(f"{_WHO} IN ({erased})")
     if only_count:
-        return met
+        return Hushed(met)
     before = retention_mark(work)
     if before is not None:
         silent.append(is_old("staged", before))
@@ -40,7 +54,7 @@ def hush(work: Work, input_of: str, *, only_count: bool) -> dict[int, int]:
         work.run(
             f"UPDATE staged SET has = has & {~_SAID}, {nothing} WHERE has & {_SAID} <> 0 AND ({' OR '.join(silent)})"
         )
-    return met
+    return Hushed(met, before, bool(silent))
 
 
 def retention_mark(work: Work) -> int | None:

@@ -4,8 +4,8 @@ fresh        what the rows to be written say of themselves: accepted rows, and s
 touched      the customers of such rows, before or after
 rivals       their other rows that are attended, or were a first attendance
 firsts       for each of these customers, the row of the earliest attended event
-named_THING  the ids of the things that the rows to be written name, of the kinds of which there are many
 starts       when the events of these rows start by their local clocks (`local_starts`)
+shown_event  what the rows show of these events
 """
 # ruff: noqa: S608 - the names in the SQL come from the catalogue, and its one value is an integer
 
@@ -17,7 +17,7 @@ from turnout.catalog.attendances import ROW, THINGS
 from turnout.catalog.types import FOLDED, Thing
 from turnout.store import schema
 from turnout.store.local_starts import EVENT, find_starts
-from turnout.store.merge_persons import retention_mark, shown
+from turnout.store.merge_persons import shown
 from turnout.store.merge_things import changed_table
 from turnout.store.schema import HAS_BIT, LISTED, MINE, NEVER_SAID, PERSONAL, PROVIDER, names_of, stamp, wide_columns
 
@@ -31,8 +31,12 @@ _OWN: Final = tuple(m for m in ROW if m.storage not in ("id", "updated_at", sche
 _MAKER: Final = {m.storage: thing.name for thing in THINGS for m in thing.members}
 """The thing whose truth a wide column repeats."""
 _PERSONAL: Final = frozenset(member.storage for member in PERSONAL)
-_MANY: Final = tuple(thing for thing in THINGS if not thing.by_name)
-"""The kinds of things of which there are many. Rows name them themselves."""
+_OF_LISTS: Final = {names_of(thing): f"{thing.name}.names" for thing in LISTED.values()} | {
+    reference: f"{thing.name}.people" for reference, thing in LISTED.items()
+}
+_SHOWN_EVENT: Final = "shown_event"
+_BEHIND_EVENT: Final = tuple(thing for thing in THINGS if _MAKER.get(thing.reference) == EVENT.name)
+"""The things that events name."""
 
 
 class Rows:
@@ -41,13 +45,17 @@ class Rows:
     OWN_LIST: ClassVar = ", ".join(("id", "updated_at", *(m.storage for m in _OWN), schema.FIRST_GIVEN))
     """The columns of `attendances` that a row says of itself."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, before: int | None) -> None:
+        """`before` is the provider's retention mark."""
         self._work = work
-        self._before = retention_mark(work)
+        self._before = before
 
-    def write(self, changed: Iterable[Thing]) -> int:
-        """Write every wide row that this merge changes; return how many. `changed` are the kinds that changed."""
-        self._work.run(f"CREATE TEMP TABLE fresh AS {_accepted()}")
+    def write(self, changed: Iterable[Thing], *, repeated: bool) -> int:
+        """Write every wide row that this merge changes; return how many.
+
+        `changed` are the kinds of things that changed; `repeated` where ids are, in a table of that name.
+        """
+        self._work.run(f"CREATE TEMP TABLE fresh AS {_accepted(repeated=repeated)}")
         for thing in changed:
             self._add_rows_of_changed(thing)
         who = schema.FIRST_OF
@@ -62,11 +70,8 @@ class Rows:
 
     def _rewrite(self) -> int:
         self._add_rows_of_other_firsts()
-        for thing in _MANY:
-            self._work.run(
-                f"CREATE TEMP TABLE {_named(thing.name)} AS SELECT DISTINCT {thing.reference} AS id FROM fresh"
-            )
-        find_starts(self._work, f"SELECT id FROM {_named(EVENT.name)}")
+        find_starts(self._work, f"SELECT DISTINCT {EVENT.reference} FROM fresh")
+        self._make_shown_events()
         (written,) = self._work.one("SELECT count(*) FROM fresh")
         self._work.run(f"DELETE FROM attendances WHERE {MINE} AND id IN (SELECT id FROM fresh)")
         # A reader passes over whole groups of rows: within one, their order does not matter.
@@ -98,12 +103,11 @@ class Rows:
             f"AND ({attended} OR {schema.FIRST})) ANTI JOIN fresh USING (id)"
         )
         self._work.run(
-            f"CREATE TEMP TABLE firsts AS WITH attended AS ("
+            f"CREATE TEMP TABLE firsts AS SELECT {who}, arg_min(id, {stamp(when, 'id')}) AS first_id FROM ("
             f"SELECT fresh.{who}, {event}.{when}, fresh.id FROM fresh "
             f"JOIN {event} ON {event}.{MINE} AND {event}.id = fresh.{event_id} WHERE {attended} "
-            f"UNION ALL SELECT {who}, {when}, id FROM rivals WHERE {attended}) "
-            f"SELECT {who}, arg_min(attended.id, {stamp('attended.' + when, 'attended.id')}) AS first_id "
-            f"FROM touched LEFT JOIN attended USING ({who}) GROUP BY {who}"
+            f"UNION ALL SELECT {who}, {when}, id FROM rivals WHERE {attended} "
+            f"UNION ALL SELECT {who}, NULL, NULL FROM touched) GROUP BY {who}"
         )
 
     def _add_rows_of_other_firsts(self) -> None:
@@ -115,22 +119,38 @@ class Rows:
                 f"WHERE {MINE} AND id IN (SELECT id FROM {others})"
             )
 
+    def _make_shown_events(self) -> None:
+        """Make `shown_event`: there are far fewer events than rows, and what is joined to one is joined only once."""
+        columns = [column for column in wide_columns() if _of_event(column)]
+        values = ", ".join(f"{self._value(column)} AS {column}" for column in columns)
+        joins = [self._join(thing) for thing in _BEHIND_EVENT]
+        self._work.run(
+            f"CREATE TEMP TABLE {_SHOWN_EVENT} AS SELECT {EVENT.name}.id, {values} "
+            f"FROM {EVENT.name} JOIN starts USING (id) {' '.join(joins)} WHERE {EVENT.name}.{MINE}"
+        )
+
     def _wide(self) -> str:
         """SQL for the wide rows of `fresh`."""
-        values = ", ".join(f"{self._value(column)} AS {column}" for column in wide_columns())
-        joins = [f"JOIN firsts USING ({schema.FIRST_OF})", "JOIN starts ON starts.id = fresh.event_id"]
-        for thing in THINGS:
-            owner = _MAKER.get(thing.reference, "fresh")
-            if thing.reference in LISTED:
-                joins.append(
-                    f"LEFT JOIN ({self._crews(thing)}) AS {thing.name} ON {thing.name}.ids = {owner}.{thing.reference}"
-                )
-            else:
-                # Else the engine would put all of them into the table by which it joins.
-                few = f"AND id IN (SELECT id FROM {_named(thing.name)})" if thing in _MANY else ""
-                mine = f"(SELECT * FROM {thing.name} WHERE {MINE} {few}) AS {thing.name}"
-                joins.append(f"LEFT JOIN {mine} ON {thing.name}.id = {owner}.{thing.reference}")
+        values = ", ".join(
+            f"{f'{EVENT.name}.{column}' if _of_event(column) else self._value(column)} AS {column}"
+            for column in wide_columns()
+        )
+        joins = [
+            f"JOIN firsts USING ({schema.FIRST_OF})",
+            f"JOIN {_SHOWN_EVENT} AS {EVENT.name} ON {EVENT.name}.id = fresh.{EVENT.reference}",
+            *(self._join(thing) for thing in THINGS if thing is not EVENT and thing not in _BEHIND_EVENT),
+        ]
         return f"SELECT {values} FROM fresh {' '.join(joins)}"
+
+    def _join(self, thing: Thing) -> str:
+        """SQL that joins a thing, where known, to what names it: an event, another thing, or a row of `fresh`."""
+        reference = f"{_MAKER.get(thing.reference, 'fresh')}.{thing.reference}"
+        if thing.reference in LISTED:
+            return f"LEFT JOIN ({self._crews(thing)}) AS {thing.name} ON {thing.name}.ids = {reference}"
+        # Where there are many, the engine would else put all of them into the table by which it joins.
+        few = "" if thing.by_name else f"AND id IN (SELECT DISTINCT {thing.reference} FROM fresh)"
+        mine = f"(SELECT * FROM {thing.name} WHERE {MINE} {few}) AS {thing.name}"
+        return f"LEFT JOIN {mine} ON {thing.name}.id = {reference}"
 
     def _value(self, column: str) -> str:
         if column == "provider_id":
@@ -142,11 +162,9 @@ class Rows:
         member = column.removesuffix(FOLDED)
         if member in _PERSONAL:
             return shown(member, column, _MAKER[schema.AGE_BY], self._before)
-        listed = {names_of(thing): f"{thing.name}.names" for thing in LISTED.values()}
-        listed |= {reference: f"{thing.name}.people" for reference, thing in LISTED.items()}
         maker = _MAKER.get(member)
-        value = listed.get(column) or (f"{maker}.{column}" if maker else f"fresh.{column}")
-        if column in listed:
+        value = _OF_LISTS.get(column) or (f"{maker}.{column}" if maker else f"fresh.{column}")
+        if column in _OF_LISTS:
             return f"coalesce({value}, [])"
         return f"coalesce({value}, {NEVER_SAID[column]})" if column in NEVER_SAID else value
 
@@ -158,14 +176,16 @@ class Rows:
         return (
             f"SELECT ids, list({me}.id ORDER BY {order}) AS people, list({name} ORDER BY {order}) AS names FROM ("
             f"SELECT ids, unnest(ids) AS id FROM (SELECT DISTINCT {ref} AS ids FROM {owner} WHERE {MINE} "
-            f"AND id IN (SELECT id FROM {_named(owner)}))) AS listed "
+            f"AND id IN (SELECT id FROM starts))) AS listed "
             f"JOIN {me} ON {me}.{MINE} AND {me}.id = listed.id GROUP BY ids"
         )
 
 
-def _named(thing: str) -> str:
-    """The temporary table of the ids of a kind of things that the rows to be written name."""
-    return f"named_{thing}"
+def _of_event(column: str) -> bool:
+    """Whether a wide column repeats what an event shows, or a thing that it names."""
+    maker = _MAKER.get(column.removesuffix(FOLDED))
+    behind = {thing.name for thing in _BEHIND_EVENT}
+    return column in schema.LOCAL or column in _OF_LISTS or maker == EVENT.name or maker in behind
 
 
 def _first(row: str) -> str:
@@ -173,27 +193,25 @@ def _first(row: str) -> str:
     return f"coalesce({row}.{schema.FIRST_GIVEN}, {row}.id = firsts.first_id, false)"
 
 
-def _accepted() -> str:
+def _accepted(*, repeated: bool) -> str:
     """SQL for the own members of the accepted rows: the newest version that has one, else what is stored."""
     newest = {m.storage: f"arg_max_null({m.storage}, seq) FILTER (WHERE {_has(m)})" for m in _OWN}
     first = next(m for m in ROW if m.storage == schema.FIRST)
     single = ", ".join(("id", "updated_at", "has", *newest, first.storage))
-    several = ", ".join(
-        (
-            "id",
-            "max(updated_at)",
-            "bit_or(has)",
-            *newest.values(),
-            f"arg_max({first.storage}, seq) FILTER (WHERE {_has(first)})",
+    latest = f"SELECT {single} FROM staged"
+    if repeated:
+        given = f"arg_max({first.storage}, seq) FILTER (WHERE {_has(first)})"
+        several = ", ".join(("id", "max(updated_at)", "bit_or(has)", *newest.values(), given))
+        latest += (
+            f" ANTI JOIN repeated USING (id) UNION ALL "
+            f"SELECT {several} FROM staged SEMI JOIN repeated USING (id) GROUP BY id"
         )
-    )
     kept = [f"CASE WHEN {_has(m)} THEN latest.{m.storage} ELSE stored.{m.storage} END AS {m.storage}" for m in _OWN]
     # A null given for the first attendance counts as missing.
     given = f"coalesce(CASE WHEN {_has(first)} THEN latest.{first.storage} END, stored.{schema.FIRST_GIVEN})"
     return (
-        f"SELECT latest.id, latest.updated_at, {', '.join(kept)}, {given} AS {schema.FIRST_GIVEN} FROM ("
-        f"SELECT {single} FROM staged ANTI JOIN repeated USING (id) UNION ALL "
-        f"SELECT {several} FROM staged SEMI JOIN repeated USING (id) GROUP BY id) AS latest LEFT JOIN stored USING (id)"
+        f"SELECT latest.id, latest.updated_at, {', '.join(kept)}, {given} AS {schema.FIRST_GIVEN} "
+        f"FROM ({latest}) AS latest LEFT JOIN stored USING (id)"
     )
 
 

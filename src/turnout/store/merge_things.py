@@ -18,7 +18,7 @@ import pyarrow as pa
 from turnout.catalog.attendances import THINGS
 from turnout.catalog.text import fold
 from turnout.catalog.types import FOLDED, Kind, Member, Thing
-from turnout.store.merge_names import gather_lists, how_named, resolve_names, spread_lists
+from turnout.store.merge_names import gather_lists, resolve_names, spread_lists
 from turnout.store.schema import (
     HAS_BIT,
     LISTED,
@@ -34,7 +34,10 @@ from turnout.store.schema import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from turnout.store.merge import Work
+    from turnout.store.merge_names import HowNamed
 
 _FOLD_BATCH: Final = 50_000
 
@@ -44,20 +47,22 @@ def changed_table(thing: Thing) -> str:
     return f"changed_{thing.name}"
 
 
-def settle_things(work: Work) -> list[Thing]:
-    """Store what the accepted rows say of things; return the kinds that have a `changed_table`."""
+def settle_things(work: Work, named: Mapping[str, HowNamed]) -> list[Thing]:
+    """Store what the accepted rows say of things; return the kinds that have a `changed_table`.
+
+    `named` tells how the accepted rows, and maybe others, name each kind of thing.
+    """
     for thing in LISTED.values():
         spread_lists(work, thing)
-    named = how_named(work)
     changed = []
     # Names without an id become ids first, for things that are members of other things.
     for thing in sorted(THINGS, key=lambda thing: not thing.by_name):
         naming = named[thing.name]
-        differ = naming.with_id and _apply(work, thing, alike=naming.alike)
+        differ = naming.with_id and _apply(work, thing, naming.stated)
         if naming.without_id:
             # Names are compared with the truth after what came with ids; that is not newer than itself.
             resolve_names(work, thing)
-            differ = _apply(work, thing, alike=naming.alike) or differ
+            differ = _apply(work, thing, naming.stated) or differ
         if thing.reference in LISTED:
             gather_lists(work, thing)
         if differ:
@@ -65,12 +70,12 @@ def settle_things(work: Work) -> list[Thing]:
     return changed
 
 
-def _apply(work: Work, thing: Thing, *, alike: bool) -> bool:
+def _apply(work: Work, thing: Thing, stated: frozenset[int]) -> bool:
     """Store what the staged rows say, with ids, of a kind of thing; return whether a known one changed.
 
-    `alike` where all of them state the same members of it.
+    Each of these rows states the members of one of the bits in `stated`.
     """
-    work.run(f"CREATE OR REPLACE TEMP TABLE news AS {_news(thing, alike=alike)}")
+    work.run(f"CREATE OR REPLACE TEMP TABLE news AS {_news(thing, stated)}")
     texts = [member.storage for member in thing.members if is_folded(member)]
     foreign = " OR ".join(f"strlen({text}) <> length({text})" for text in texts) or "false"
     news, known, differ, to_fold = work.one(
@@ -81,7 +86,7 @@ def _apply(work: Work, thing: Thing, *, alike: bool) -> bool:
         work.run(f"CREATE TEMP TABLE IF NOT EXISTS {changed_table(thing)} (id BIGINT)")
         work.run(f"INSERT INTO {changed_table(thing)} SELECT id FROM news WHERE differs")
     if known:
-        work.run(f"DELETE FROM {thing.name} WHERE {MINE} AND id IN (SELECT id FROM news WHERE is_known)")
+        work.run(f"DELETE FROM {thing.name} WHERE {MINE} AND id IN (SELECT id FROM news)")
     if news:
         _insert(work, thing, texts if to_fold else [])
     return bool(differ)
@@ -121,16 +126,25 @@ def _register_folds(work: Work, texts: list[str]) -> None:
     work.cursor.register("folds", pa.Table.from_batches(batches))
 
 
-def _news(thing: Thing, *, alike: bool) -> str:
-    """SQL for (id, is_known, members and stamps ..., differs) of the things that this merge writes."""
+def _news(thing: Thing, stated: frozenset[int]) -> str:
+    """SQL for (id, is_known, members and stamps ..., differs) of the things that this merge writes.
+
+    Where all rows state the same members, `_said` has one row for each thing, so that none are put together; and the
+    other members stay as they are.
+    """
+    (same,) = stated if len(stated) == 1 else (None,)
+    said = _said(thing, alike=same is not None)
     newest, pairs, members, newer, differs = [], [], [], [], []
     for member in thing.members:
         m, said_at = member.storage, member.storage + STAMP
-        stated = f"has & {HAS_BIT[m]} <> 0"
-        if alike:
-            newest += [m, f"CASE WHEN {stated} THEN stamp END AS {said_at}"]
+        if same is not None and not same & HAS_BIT[m]:
+            pairs.append(f"known.{m}, known.{said_at}")
+            members.append(f"{m}, {said_at}")
+            continue
+        if same is not None:
+            newest += [m, f"stamp AS {said_at}"]
         else:
-            only = f"FILTER (WHERE {stated})"
+            only = f"FILTER (WHERE has & {HAS_BIT[m]} <> 0)"
             newest += [f"arg_max_null({m}, stamp) {only} AS {m}", f"max(stamp) {only} AS {said_at}"]
         # The same stamp again: what was there stays.
         pairs.append(
@@ -141,22 +155,21 @@ def _news(thing: Thing, *, alike: bool) -> str:
         newer.append(f"{m}_newer")
         if is_behind(member):
             differs.append(f"({m}_newer AND {_shown(member, 'new_' + m)} IS DISTINCT FROM {_shown(member, m)})")
-    # Rows that state the same members are not put together: `_said` has one for each thing.
-    grouped = "" if alike else "GROUP BY thing"
     return (
-        f"WITH newest AS (SELECT thing AS id, {', '.join(newest)} FROM ({_said(thing)}) {grouped}), "
+        f"WITH newest AS (SELECT {', '.join(('thing AS id', *newest))} "
+        f"FROM ({said}) {'GROUP BY thing' if same is None else ''}), "
         f"pairs AS (SELECT newest.id, known.id IS NOT NULL AS is_known, {', '.join(pairs)} FROM newest "
         f"LEFT JOIN (SELECT * FROM {thing.name} WHERE {MINE}) AS known USING (id)) "
-        f"SELECT id, is_known, {', '.join(members)}, is_known AND ({' OR '.join(differs)}) AS differs "
-        f"FROM pairs WHERE NOT is_known OR {' OR '.join(newer)}"
+        f"SELECT id, is_known, {', '.join(members)}, is_known AND ({' OR '.join(differs) or 'false'}) AS differs "
+        f"FROM pairs WHERE {' OR '.join(('NOT is_known', *newer))}"
     )
 
 
-def _said(thing: Thing) -> str:
+def _said(thing: Thing, *, alike: bool) -> str:
     """SQL for (thing, has, stamp, members ...): what the newest rows say.
 
     Of all rows that state the same members of the same thing only the newest can matter, so this is small however many
-    rows came.
+    rows came. `alike` where all rows that name a thing state the same members of it.
     """
     if thing.reference in LISTED:
         (name,) = thing.members
@@ -176,10 +189,10 @@ def _said(thing: Thing) -> str:
         else:
             values.append(f"staged.{member.storage}")
     key, ref = stamp("updated_at", "id"), thing.reference
-    alike = f"{ref}, has & {members_mask(thing)}"
+    same = ref if alike else f"{ref}, has & {members_mask(thing)}"
     return (
         f"SELECT staged.{ref} AS thing, has, {key} AS stamp, {', '.join(values)} FROM staged "
-        f"JOIN (SELECT arg_max(seq, {key}) AS seq FROM staged WHERE {ref} IS NOT NULL GROUP BY {alike}) "
+        f"JOIN (SELECT arg_max(seq, {key}) AS seq FROM staged WHERE {ref} IS NOT NULL GROUP BY {same}) "
         f"USING (seq) {' '.join(joins)}"
     )
 

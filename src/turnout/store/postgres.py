@@ -125,8 +125,8 @@ class PostgresStore(PostgresTables):
         def prepared(work: Work) -> Step:
             from turnout.store.merge import merge, stage  # noqa: PLC0415 - as in `_change`
 
-            totals = stage(work, [batches], dry_run=dry_run)
-            return lambda work, source: merge(work, totals, dry_run=dry_run, source=source)
+            staged = stage(work, [batches], dry_run=dry_run)
+            return lambda work, source: merge(work, staged, dry_run=dry_run, source=source)
 
         (merged,) = self._change(provider, prepared).merged
         return merged
@@ -144,10 +144,10 @@ class PostgresStore(PostgresTables):
         def prepared(work: Work) -> Step:
             from turnout.store.merge import merge, stage  # noqa: PLC0415 - as in `_change`
 
-            totals = stage(work, inputs)
+            staged = stage(work, inputs)
 
             def step(work: Work, source: Postgres) -> Outcome:
-                outcome = merge(work, totals, source=source)
+                outcome = merge(work, staged, source=source)
                 for answered in remember(outcome.merged):
                     remember_in(source.connection, answered)
                 if place:

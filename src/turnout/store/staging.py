@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +11,9 @@ import pyarrow.compute as pc
 from turnout.catalog.attendances import THINGS
 from turnout.catalog.types import Kind
 from turnout.store.schema import LISTED, staged_members
+
+if TYPE_CHECKING:
+    from turnout.catalog.types import Thing
 
 _PEOPLE = pa.list_(pa.struct([("id", pa.int64()), ("name", pa.string())]))
 _ARROW: Final = {
@@ -56,14 +59,18 @@ def naming_of(batch: pa.RecordBatch) -> Naming:
     for thing in THINGS:
         if not thing.by_name:
             continue
-        if thing.reference in LISTED:
-            people = batch.column(thing.reference).flatten()
-            ids, names = people.field("id"), people.field("name")
-        else:
-            ids, names = batch.column(thing.reference), batch.column(thing.members[0].storage)
-        named = pc.is_valid(names)
-        if pc.any(pc.and_(named, pc.is_null(ids))).as_py():
+        ids, names = ids_and_names(batch, thing)
+        if pc.any(pc.and_(pc.is_valid(names), pc.is_null(ids))).as_py():
             without_id.add(thing.name)
         if pc.any(pc.is_valid(ids)).as_py():
             with_id.add(thing.name)
     return Naming(frozenset(without_id), frozenset(with_id))
+
+
+def ids_and_names(rows: pa.RecordBatch | pa.Table, thing: Thing) -> tuple[Any, Any]:
+    """The ids and the names by which rows of `STAGING` name a thing that may come with a name alone: side by side."""
+    ids = rows.column(thing.reference)
+    if thing.reference in LISTED:
+        people = pc.list_flatten(ids)
+        return pc.struct_field(people, "id"), pc.struct_field(people, "name")
+    return ids, rows.column(thing.members[0].storage)
