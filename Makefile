@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= auto
+# The tests start the program many hundred times; it is compiled once, whatever whoever runs them has set.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture check lint format bench docs pictures vendor screenshots wheel clean
+.PHONY: help demo test search torture check lint format bench docs pictures vendor screenshots wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -44,6 +46,9 @@ screenshots: .stamp-dev ## Take the pictures of the page, with Chromium
 
 vendor: $(BIN)/python ## Fetch the page's libraries anew, and check their sums
 	$(BIN)/python -m tools.vendor
+
+search: .stamp-dev ## Run all tests with several times as many random cases, new ones each time
+	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 torture: .stamp-dev ## Kill the server many times while rows land, are read, erased, put in order and copied
 	TORTURE_KILLS=$${TORTURE_KILLS:-200} $(BIN)/python -m pytest tests/test_torture.py -k whatever

@@ -19,12 +19,14 @@ pytest.register_assert_rewrite("inside", "live", "oracle", "worlds")
 for _name in [name for name in os.environ if name.startswith("TURNOUT_")]:
     del os.environ[_name]
 
-# The same cases on every run, so that a failure is never somebody else's; HYPOTHESIS_PROFILE=explore tries new ones.
+# The same cases on every run, so that a failure is never somebody else's. With HYPOTHESIS_PROFILE=explore, as in
+# `make search`, new ones on every run, and several times as many.
 settings.register_profile(
     "repeatable", deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 settings.register_profile("explore", settings.get_profile("repeatable"), derandomize=False)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+_profile = os.environ.get("HYPOTHESIS_PROFILE", "repeatable")
+settings.load_profile(_profile)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     import databases
 
-    databases.few = config.getoption("--store") == databases.POSTGRESQL
+    databases.try_cases(config.getoption("--store"), search=_profile == "explore")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

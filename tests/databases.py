@@ -19,13 +19,19 @@ EMBEDDED, POSTGRESQL = "embedded", "postgresql"
 
 server: str | None = None
 """The address of the server; None where stores are files."""
-few = False
-"""Whether fewer random cases are tried: on databases, where each takes ten times as long, after files had all of them."""
+share = 4
+"""Of the random cases of a test, one in so many is tried."""
+
+
+def try_cases(store: str, *, search: bool) -> None:
+    """All of them when more are searched for; half as many on databases, where each takes ten times as long."""
+    global share  # noqa: PLW0603 - said once, before any test is read
+    share = (1 if search else 4) * (2 if store == POSTGRESQL else 1)
 
 
 def examples(number: int) -> int:
-    """How many random cases a test tries."""
-    return max(4, number // 8) if few else number
+    """How many random cases a test tries, of the `number` of `make search`."""
+    return max(4, number // share)
 
 
 def address_of(path: Path) -> str:

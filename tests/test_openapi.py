@@ -19,6 +19,7 @@ import schemathesis
 from starlette.applications import Starlette
 
 from turnout.catalog.attendances import ATTENDANCES, ATTENDANCES_GROUPED, REPORTS
+from turnout.catalog.look_ups import LOOK_UP
 from turnout.catalog.types import Value
 from turnout.errors import ERRORS
 from turnout.web.app import ROUTES
@@ -65,6 +66,14 @@ def operations() -> list[tuple[str, str, dict[str, Any]]]:
 
 def test_it_is_valid_openapi_3_1():
     schemathesis.openapi.from_dict(DOCUMENT).validate()
+
+
+@pytest.mark.parametrize("parameter", [one for one in LOOK_UP.parameters if one.listed], ids=lambda one: one.name)
+def test_a_look_up_may_answer_with_all_that_its_filter_takes(parameter):
+    """The hour after midnight as well."""
+    value = DOCUMENT["components"]["schemas"][f"{LOOK_UP.type_name}Values"]["properties"]["values"]["items"]
+    ends = parameter.choices or (parameter.minimum, parameter.maximum)
+    assert all(valid(one, value["properties"]["value"]) for one in ends)
 
 
 def test_it_has_not_changed_unseen():

@@ -16,6 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import schemathesis
 
+from databases import examples
 from inside import load, new_store
 from live import REPORT, Server, served
 from oracle.data import make
@@ -24,7 +25,6 @@ from worlds import JWT_KEY, signed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXAMPLES = 50
 # 413 is not among what schemathesis expects, but a list of a thousand long names makes a URL that is too long.
 CONFIG = """
 [checks.positive_data_acceptance]
@@ -63,7 +63,7 @@ def test_every_operation_is_as_documented(server, authorization, tmp_path):
             *(Path(sys.executable).with_name("schemathesis"), "--no-color", "--config-file", config),
             *("run", document, "--url", server.url, "--header", f"Authorization: {authorization}"),
             *("--checks", "all", "--mode", "all", "--phases", "examples,coverage,fuzzing,stateful"),
-            *("--max-examples", str(EXAMPLES), "--generation-deterministic"),
+            *("--max-examples", str(examples(50)), "--generation-deterministic"),
             *("--continue-on-failure", "--report-junit-path", report),
         ],
         env={**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(Path(__file__).parent)},

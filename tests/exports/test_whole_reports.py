@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from databases import examples
 from exports import readers
 from exports.studio import EVERYTHING, NOW, SIZES, Studio
 from inside import import_file
@@ -39,7 +40,7 @@ def requests(draw: st.DrawFn, studio: Studio, number: int) -> ReportRequest:
 
 @pytest.mark.usefixtures("small_spans")
 @pytest.mark.parametrize("number", NUMBERS)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.data())
 def test_every_format_has_the_rows_of_the_pages(studio: Studio, number: int, data: st.DataObject) -> None:
     """Each read back by another program, and compared cell for cell."""

@@ -112,8 +112,11 @@ class Visit:
         self.page.evaluate(
             "document.getAnimations().forEach((each) => each.effect.getComputedTiming().endTime < Infinity && each.finish())"
         )
+        # Of what is in order nothing is said, nor of any element by which selectors it is found: that takes long.
         found: list[dict[str, Any]] = self.page.evaluate(
-            "async (within) => (await axe.run(within, { rules: { 'target-size': { enabled: true } } })).violations",
+            """async (within) => (await axe.run(within, {
+                 rules: { 'target-size': { enabled: true } }, resultTypes: ['violations'], selectors: false,
+               })).violations""",
             within,
         )
         said = [

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from databases import examples
 from store.look import facts, wide
 from store.model import Model
 from store.rows import Row, batches
@@ -82,6 +83,11 @@ def rows(draw: st.DrawFn) -> Row:
     return said
 
 
+def many_rows() -> st.SearchStrategy[list[Row]]:
+    """Rows of one input: mostly more than there are ids, so that few cases meet much. A statement costs, not a row."""
+    return st.lists(rows(), min_size=4, max_size=14) | st.lists(rows(), max_size=2)
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckStore]:
     """One store for all examples: every example has two providers of its own."""
@@ -92,8 +98,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckStore]:
 _numbers = count(1)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(inputs=st.lists(st.tuples(st.integers(0, 1), st.lists(rows(), max_size=8)), min_size=1, max_size=4))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(inputs=st.lists(st.tuples(st.integers(0, 1), many_rows()), min_size=1, max_size=4))
 def test_any_merges_leave_what_the_model_says(shared: DuckStore, inputs: list[tuple[int, list[Row]]]) -> None:
     providers = [Provider(next(_numbers), "Studio", "UTC") for _ in range(2)]
     models = [Model(), Model()]
@@ -112,8 +118,8 @@ def at_moments(said: Row) -> Row:
     return {**said, "event_starts_at": MOMENTS[said["event_starts_at"]]}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(steps=st.lists(st.tuples(ZONES, st.lists(rows().map(at_moments), max_size=6)), min_size=1, max_size=4))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=st.lists(st.tuples(ZONES, many_rows().map(lambda some: [*map(at_moments, some)])), min_size=1, max_size=4))
 def test_a_provider_that_changes_its_zone_leaves_what_the_model_says(
     shared: DuckStore, steps: list[tuple[str, list[Row]]]
 ) -> None:
@@ -130,12 +136,8 @@ def test_a_provider_that_changes_its_zone_leaves_what_the_model_says(
         assert wide(shared, provider) == model.wide()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    steps=st.lists(
-        st.tuples(st.lists(rows(), max_size=6), st.lists(st.integers(1, 6), max_size=3)), min_size=1, max_size=3
-    )
-)
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=st.lists(st.tuples(many_rows(), st.lists(st.integers(1, 6), max_size=3)), min_size=1, max_size=3))
 def test_rows_that_are_deleted_leave_what_the_model_says(
     shared: DuckStore, steps: list[tuple[list[Row], list[int]]]
 ) -> None:
@@ -162,7 +164,7 @@ def with_ids(row: Row) -> Row:
     return said
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(inputs=st.lists(st.lists(rows().map(with_ids), max_size=5), min_size=1, max_size=5))
 def test_inputs_that_are_merged_together_are_as_if_one_after_the_other(
     shared: DuckStore, inputs: list[list[Row]]
@@ -174,7 +176,7 @@ def test_inputs_that_are_merged_together_are_as_if_one_after_the_other(
     assert facts(shared, provider) == model.facts()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(inputs=st.lists(st.lists(rows(), min_size=1, max_size=2), min_size=2, max_size=4))
 def test_inputs_that_may_be_merged_together_are_as_if_one_after_the_other(
     shared: DuckStore, inputs: list[list[Row]]
@@ -203,9 +205,9 @@ FORGET = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    steps=st.lists(st.tuples(st.lists(rows(), max_size=6), st.lists(FORGET, max_size=2)), min_size=1, max_size=4),
+    steps=st.lists(st.tuples(many_rows(), st.lists(FORGET, max_size=2)), min_size=1, max_size=4),
     deleted=st.lists(st.integers(1, 6), max_size=2),
 )
 def test_customers_who_are_forgotten_leave_what_the_model_says(

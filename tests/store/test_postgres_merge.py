@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster import new_database
+from databases import examples
 from store.look import STUDIO, ask, wide
 from store.rows import Row, batches, many, row
-from store.test_merge_model import rows
+from store.test_merge_model import many_rows
 from turnout.catalog.attendances import THINGS
 from turnout.catalog.types import MAX_ID
 from turnout.errors import TurnoutError
@@ -104,10 +105,10 @@ def both(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Bo
             yield made
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(48), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     inputs=st.lists(
-        st.tuples(st.integers(0, 1), st.lists(rows(), max_size=8), st.lists(st.integers(1, 6), max_size=2)),
+        st.tuples(st.integers(0, 1), many_rows(), st.lists(st.integers(1, 6), max_size=2)),
         min_size=1,
         max_size=4,
     )

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster import as_administrator, new_database
+from databases import examples
 from store.look import OTHER, STUDIO, facts, wide
 from store.rows import Row, batches, many, row
 from store.test_merge_model import rows
@@ -79,7 +80,7 @@ def steps() -> st.SearchStrategy[tuple[str, Any]]:
 _numbers = iter(range(100, 1_000_000))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(48), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(first=st.lists(rows(), min_size=1, max_size=8), then=st.lists(steps(), min_size=1, max_size=5))
 def test_any_forgetting(both: Both, first: list[Row], then: list[tuple[str, Any]]) -> None:
     provider = replace(STUDIO, id=next(_numbers))

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from psycopg_pool import ConnectionPool
 
 from cluster import as_administrator, new_database
+from databases import examples
 from inside import add_provider, load, new_store
 from oracle import calendar
 from oracle.data import make
@@ -173,7 +174,7 @@ def _pretend(both: Both, more: int) -> None:
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_any_page(both: Both, number: int, data: st.DataObject) -> None:
     """Bytes, totals, and links with their cursors."""
@@ -182,7 +183,7 @@ def test_any_page(both: Both, number: int, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_any_groups(both: Both, number: int, data: st.DataObject) -> None:
     one, other = both.answers(data.draw(group_cases(both.data[number])).query, number, grouped=True)
@@ -190,7 +191,7 @@ def test_any_groups(both: Both, number: int, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.data())
 def test_pages_that_follow(both: Both, number: int, data: st.DataObject) -> None:
     """Through cursors to the end, in any order, and one back from each."""
@@ -212,7 +213,7 @@ def test_pages_that_follow(both: Both, number: int, data: st.DataObject) -> None
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.data())
 def test_what_an_instructor_sees(both: Both, number: int, data: st.DataObject) -> None:
     people = sorted({who for row in both.data[number].rows for who, _ in row["instructors"]}) or [1]

@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from databases import examples
 from sync.published import START, Published, attendance
 from sync.sides import Here, there
 from turnout.sync.errors import SyncError
@@ -66,7 +67,7 @@ class Direct:
         return httpx.Response(200, json=self.service.page(query))
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(first=st.integers(0, 260), changes=CHANGES, stops=STOPS, digits=st.sampled_from([6, 3]))
 def test_the_sides_become_equal(first, changes, stops, digits):
     import httpx

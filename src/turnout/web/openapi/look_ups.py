@@ -22,8 +22,8 @@ def look_up_schemas() -> dict[str, Json]:
     count = {"type": "integer", "format": "int64", "minimum": 0}
     value = {
         "value": {
-            "anyOf": [ID, {"type": "string", "enum": _choices(listed)}],
-            "description": "What the filter takes: an id, or a choice.",
+            "anyOf": [{**ID, "minimum": 0}, {"type": "string", "enum": _choices(listed)}],
+            "description": "What the filter takes: an id, an hour, or a choice.",
         },
         "label": {"type": ["string", "null"], "description": "What people call it; null where the value says it."},
         "count": {**count, "minimum": 1, "description": "How many attendances have it."},
