@@ -164,7 +164,8 @@ def with_ids(row: Row) -> Row:
     return said
 
 
-@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Not a part of them: a quarter did not see that of two names in one list the first stays.
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(inputs=st.lists(st.lists(rows().map(with_ids), max_size=5), min_size=1, max_size=5))
 def test_inputs_that_are_merged_together_are_as_if_one_after_the_other(
     shared: DuckStore, inputs: list[list[Row]]
