@@ -162,6 +162,22 @@ def test_newer_rows_do_not_bring_them_back_until_told(store: DuckStore) -> None:
     assert {wide(store)[id_][WHO[0]] for id_ in (11, 12, 22, 500)} == {"Ann"}
 
 
+def test_rows_of_one_shape_say_nothing_of_an_erased_customer(store: DuckStore) -> None:
+    """What was taken out of a row was not said with it: after it, somebody else may still say it of an earlier time."""
+
+    def said(id_: int, updated_at: int, customer: int, name: str) -> Row:
+        return row(id_, updated_at, customer_id=customer, customer_name=name)
+
+    store.merge(STUDIO, batches([said(1, 1, ANN, "Ann"), said(2, 1, BO, "Bo")]))
+    store.persons.erase(STUDIO, [ANN], at=5, by="owner")
+    store.merge(STUDIO, batches([said(3, 8, ANN, "Ann"), said(4, 8, BO, "Bob")]))
+    assert {id_: one[WHO[0]] for id_, one in wide(store).items()} == {1: SHOWN, 2: "Bob", 3: SHOWN, 4: "Bob"}
+    store.persons.restore(STUDIO, [ANN])
+    store.merge(STUDIO, batches([said(5, 7, ANN, "Anna"), said(6, 7, BO, "Robert")]))
+    assert {wide(store)[id_][WHO[0]] for id_ in (1, 3, 5)} == {"Anna"}
+    assert {wide(store)[id_][WHO[0]] for id_ in (2, 4, 6)} == {"Bob"}
+
+
 def test_one_unknown_customer_and_nobody_is_erased(store: DuckStore) -> None:
     fill(store, 20)
     store.merge(OTHER, batches([row(1, 1, customer_id=77)]))
