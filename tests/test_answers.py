@@ -6,12 +6,13 @@ import io
 import json
 import random
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from inside import Inside, add_provider, import_file, new_store, token
 from oracle.report import Tenant
+from turnout import answers
 from turnout.imports import import_rows
 from turnout.query.instants import format_utc
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from live import Answer, Asking
+    from turnout.reports import Page
     from turnout.store.base import Store
 
 pytestmark = pytest.mark.any_store
@@ -49,13 +51,13 @@ class Counted:
         self.store = store
         self.app = Inside(store, NOW, **settings)
         self.read = 0
-        opened = store.snapshot
+        read = answers.report_page
 
-        def snapshot(provider_id: int | None, *, long: bool = False) -> object:
+        def report_page(*args: Any, **given: Any) -> Page:
             self.read += 1
-            return opened(provider_id)
+            return read(*args, **given)
 
-        monkeypatch.setattr(store, "snapshot", snapshot)
+        monkeypatch.setattr(answers, "report_page", report_page)
         self.all = self.app.as_(token(store, 1, 2, role="super_admin"), 1)
 
     def reads(self, client: Asking, query: str) -> tuple[int, Answer]:
