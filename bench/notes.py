@@ -47,13 +47,13 @@ NOTES: Final[dict[str, str]] = {
         "indexes. Each of those serves requests (ADR 13), and none can be left out meanwhile."
     ),
     targets.NEAR_PSYCOPG: (
-        "Beside its statements a page is a token that is asked for, the place of the sync, a transaction, the "
-        "hand-over to a thread and back, and what an answer of the embedded store takes as well: parameters, nesting, "
-        "encoding, links."
+        "Beside its statements a page is what begins its transaction, with the token, the place of the sync and the "
+        "version; what ends it; the hand-over to a thread and back; and what an answer of the embedded store takes as "
+        "well: parameters, nesting, encoding, links."
     ),
     targets.TWO_WORKERS: (
-        "The database and the client take their share of the same two cores: what is left for a second process is less "
-        "than a core."
+        "The database and the client take their share of the same two cores. One process keeps more than one of them "
+        "busy, as 'cores busy' says: what is left for a second is less than a core."
     ),
     targets.QUICK_VIEW: (
         "Nearly all of it is the browser's: loading, running and painting take more than a second of processor time, "
