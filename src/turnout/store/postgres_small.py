@@ -102,15 +102,15 @@ def standing_of(snapshot: Snapshot, provider_id: int, sha256: str | None) -> Sta
     asked = [Statement(_VERSION, (provider_id,)), Statement(_PLACE, (provider_id,))]
     if sha256 is None:
         version, place = snapshot.together(asked)
-        return Standing(version_of(version), _place(place))
+        return Standing(_version(version), _place(place))
     version, place, who = snapshot.together([*asked, Statement(_WHO, (provider_id, sha256))])
     if not who:
-        return Standing(version_of(version), _place(place))
+        return Standing(_version(version), _place(place))
     provider, token = who[0][: len(fields(Provider))], who[0][len(fields(Provider)) :]
-    return Standing(version_of(version), _place(place), _token(token), Provider(*provider))
+    return Standing(_version(version), _place(place), _token(token), Provider(*provider))
 
 
-def version_of(found: Sequence[tuple[Any, ...]]) -> int:
+def _version(found: Sequence[tuple[Any, ...]]) -> int:
     """How often a provider's attendances have changed, which is nowhere where it has none."""
     return int(found[0][0]) if found else 0
 
