@@ -18,13 +18,14 @@ import psycopg
 from bench.children import BenchError
 from bench.engine import Setup, Slice, repeated, statements_of
 from bench.worker import serve
+from turnout.store.postgres_address import parameters
 from turnout.store.postgres_walls import SETTING
 
 if TYPE_CHECKING:
     from turnout.query.sql import Statement
 
 # As the store's own connections, so that the database plans alike.
-_OPTIONS: Final = "-c TimeZone=UTC -c jit=off"
+_SETTINGS: Final = "-c TimeZone=UTC"
 
 
 def _once(connection: psycopg.Connection[Any], provider: int, statements: list[Statement]) -> float:
@@ -44,7 +45,9 @@ def main(file: str) -> None:
     """Do slices until there are no more."""
     setup = msgspec.msgpack.decode(Path(file).read_bytes(), type=Setup)
     statements = statements_of(setup)
-    with psycopg.connect(setup.database, autocommit=True, prepare_threshold=None, options=_OPTIONS) as connection:
+    with psycopg.connect(
+        setup.database, autocommit=True, prepare_threshold=None, **parameters(setup.database, _SETTINGS)
+    ) as connection:
         providers = {asked.name: asked.provider for asked in setup.questions}
 
         def do(slice_: Slice) -> list[float]:

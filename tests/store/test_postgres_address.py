@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STUDIO = Provider(1, "Zürich — 東京", "Europe/Zurich")
 SPEAKER = "speaker"
+_TOLD = ("search_path", "random_page_cost", "jit")
 
 
 @pytest.fixture
@@ -96,16 +97,17 @@ def test_two_stores_in_one_database_are_told_apart_by_options(
         connection.execute("CREATE SCHEMA one")
     own = address
     if how == "address":
-        own += "&options=-csearch_path%3Done"
+        own += "&options=-csearch_path%3Done%20-crandom_page_cost%3D3"
     else:
-        monkeypatch.setenv("PGOPTIONS", "-csearch_path=one")
+        monkeypatch.setenv("PGOPTIONS", "-csearch_path=one -crandom_page_cost=3")
     prepare(own)
     moved(source, own)
     with closing(open_store(own, create=False)) as store:
         assert store.providers() == {1: STUDIO}
         with store.snapshot(None) as snapshot:
-            found = snapshot.rows(Statement("SELECT current_setting('search_path'), current_setting('jit')", ()))
-        assert found == [("one", "off")]
+            told = ", ".join(f"current_setting('{one}')" for one in _TOLD)
+            found = snapshot.rows(Statement(f"SELECT {told}", ()))
+        assert found == [("one", "3", "off")]
     monkeypatch.delenv("PGOPTIONS", raising=False)
     with pytest.raises(TurnoutError, match="There is no store"):
         open_store(address, create=False)

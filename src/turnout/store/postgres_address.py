@@ -11,17 +11,24 @@ from psycopg.conninfo import conninfo_to_dict
 from turnout.errors import TurnoutError
 
 _ENCODING: Final = "UTF8"
+_PLANNED: Final = (
+    "-c jit=off "
+    # Rows of a provider lie together, and mostly in memory. With the default, 4, a page of a provider with 1,500,000 of
+    # 10,000,000 rows read all of them: 4.2 s instead of 0.3.
+    "-c random_page_cost=1.1"
+)
+"""How the database is to plan, unless the address says otherwise."""
 NO_ADDRESS: Final = "This is not an address of a database: postgresql://USER@HOST:PORT/DATABASE."
 
 
 def parameters(address: str, settings: str = "") -> dict[str, Any]:
-    """The parameters of a connection to `address` that has these `settings`, such as `-c jit=off`, beside its own.
+    """The parameters of a connection to `address` that has these `settings`, such as `-c TimeZone=UTC`, beside its own.
 
     It speaks UTF-8, whatever the environment, the role or the database says: COPY brings bytes as they are. Raises
     `psycopg.ProgrammingError` where it is no address.
     """
     own = conninfo_to_dict(address).get("options", os.environ.get("PGOPTIONS", ""))
-    return {"client_encoding": _ENCODING, "options": f"{own} {settings}".strip()}
+    return {"client_encoding": _ENCODING, "options": f"{_PLANNED} {own} {settings}".strip()}
 
 
 def identity(address: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _SETTINGS: Final = (
-    "-c TimeZone=UTC -c jit=off -c client_connection_check_interval=2s "
+    "-c TimeZone=UTC -c client_connection_check_interval=2s "
     # So that the locks of a process that is frozen do not stay. A merge works for itself between two statements: at a
     # million rows for half a minute on a busy machine, and at ten million, the most that is made, for ten times that.
     "-c idle_in_transaction_session_timeout=10min "

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SETTINGS: Final = "-c TimeZone=UTC -c jit=off -c statement_timeout=0 -c application_name=turnout-move"
+_SETTINGS: Final = "-c TimeZone=UTC -c statement_timeout=0 -c application_name=turnout-move"
 _MOVING: Final = 0x74756D76
 """Tells the lock of who moves something into the database from others."""
 _READ: Final = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
