@@ -86,9 +86,9 @@ class _RecordingSnapshot:
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         return self.together([statement])[0]
 
-    def together(self, statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
+    def together(self, statements: Sequence[Statement], *, last: bool = False) -> list[list[tuple[Any, ...]]]:
         self._statements += statements
-        return self._snapshot.together(statements)
+        return self._snapshot.together(statements, last=last)
 
 
 def statements_of(setup: Setup) -> dict[str, list[Statement]]:

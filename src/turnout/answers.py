@@ -97,24 +97,32 @@ class Answers:
             return None
         return replace(found.page, file_name=file_name(request, format_))
 
-    def answer(self, request: ReportRequest, format_: Format, *, on_snapshot: Callable[[Snapshot], int | None]) -> Page:
+    def answer(
+        self,
+        request: ReportRequest,
+        format_: Format,
+        *,
+        on_snapshot: Callable[[Snapshot], None],
+        version_read: Callable[[], int | None],
+    ) -> Page:
         """Work the answer out (see `reports.report_page`), and keep it where it can be kept.
 
-        `on_snapshot` returns the version of the provider's attendances, of a store that is shared as of the snapshot.
+        `version_read` is asked, of a store that is shared, which version of the provider's attendances was read.
         """
-        lasts = self._most_bytes and _lasts(request)
+        lasts = self._most_bytes > 0 and _lasts(request)
         version = self._store.version(request.scope.provider_id) if lasts and not self._store.shared else None
         until = _FOREVER
 
         def look(snapshot: Snapshot) -> None:
             nonlocal until, version
-            as_of = on_snapshot(snapshot)
-            if lasts and self._store.shared:
-                version = as_of
+            if self._store.shared:
+                version = version_read()
             if version is not None:
                 until = self._until(snapshot, request, version)
 
-        page = report_page(self._store, request, format_, self._box, on_snapshot=look)
+        page = report_page(
+            self._store, request, format_, self._box, on_snapshot=on_snapshot, on_read=look if lasts else None
+        )
         if version is not None:
             size = len(page.body) + _OVERHEAD
             kept = _Kept(page, version, _without_present(request), request.now, until, size)

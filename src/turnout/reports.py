@@ -52,13 +52,20 @@ def report_page(
     box: CursorBox,
     *,
     on_snapshot: Callable[[Snapshot], None] = lambda _: None,
+    on_read: Callable[[Snapshot], None] | None = None,
 ) -> Page:
-    """Answer one page. Total and rows are of one snapshot; `on_snapshot` gets to see it, so that it can cancel it."""
+    """Answer one page. Total and rows are of one snapshot.
+
+    `on_snapshot` gets to see it, so that it can cancel it; `on_read` may ask it for more when the page has been read.
+    """
     with store.snapshot(request.scope.provider_id) as snapshot:
         on_snapshot(snapshot)
         request = settled(request, snapshot.rows, snapshot.dialect)
         the_plan = plan(request, snapshot.dialect)
-        found = _read_groups(snapshot, the_plan) if the_plan.grouping else _read(snapshot, request, the_plan)
+        read = _read_groups if the_plan.grouping else _read
+        found = read(snapshot, request, the_plan, last=on_read is None)
+        if on_read:
+            on_read(snapshot)
     return Page(
         body=b"".join(format_.write(request, the_plan, found.total, [found.rows])),
         format=format_,
@@ -101,11 +108,12 @@ class _Found:
     after: bool
 
 
-def _read(snapshot: Snapshot, request: ReportRequest, the_plan: Plan) -> _Found:
+def _read(snapshot: Snapshot, request: ReportRequest, the_plan: Plan, *, last: bool) -> _Found:
     asked = [extent_statement(the_plan)]
     if not has_windows(the_plan) and the_plan.limit > 0 and the_plan.offset < DEEP_OFFSET:
         asked.append(page_statement(the_plan, WHOLE))  # a database is gone to once for both
-    ((bounds,), *pages) = snapshot.together(asked)
+    at_once = len(asked) > 1 or the_plan.limit == 0
+    ((bounds,), *pages) = snapshot.together(asked, last=last and at_once and not the_plan.backwards)
     extent = extent_of(bounds)
     total = extent.rows
     if the_plan.limit == 0 or total == 0:
@@ -124,8 +132,9 @@ def _read(snapshot: Snapshot, request: ReportRequest, the_plan: Plan) -> _Found:
     return _Found(total, rows, before=more, after=_follows(snapshot, request, the_plan, rows))
 
 
-def _read_groups(snapshot: Snapshot, the_plan: Plan) -> _Found:
-    total, ahead, rows = page_of(snapshot.rows(groups_statement(the_plan)))
+def _read_groups(snapshot: Snapshot, _: ReportRequest, the_plan: Plan, *, last: bool) -> _Found:
+    (found,) = snapshot.together([groups_statement(the_plan)], last=last)
+    total, ahead, rows = page_of(found)
     more = len(rows) > the_plan.limit
     rows = rows[: the_plan.limit]
     behind = the_plan.offset > 0 if the_plan.position is None else ahead < total

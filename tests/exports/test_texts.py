@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from turnout.output import texts as written
+from turnout.output.shape import instant_writer
 from turnout.output.texts import Form, Odd, data_of, instants, joined, lines, names, text_parts, texts
 from turnout.query.instants import utc_text, zone_text
 
@@ -48,6 +49,18 @@ def test_instants(moments: list[datetime | None], name: str) -> None:
     assert instants(stamps(moments), zone, Form()).to_pylist() == wanted
     form = Form("<", ">")
     assert instants(stamps(moments), zone, form).to_pylist() == [one and f"<{one}>" for one in wanted]
+
+
+@pytest.mark.parametrize("zone", [None, ZoneInfo("Asia/Kathmandu")])
+def test_many_instants_of_rows(zone: ZoneInfo | None) -> None:
+    """More different ones than are known by heart, in turn with one that is."""
+    write = instant_writer(zone)
+    moments = [EPOCH + timedelta(hours=hour, microseconds=1) for hour in range(25_000)]
+    for moment in (*moments, *moments[::-7]):
+        assert write(moment) == (utc_text(moment) if zone is None else zone_text(moment, zone))
+        assert write(EPOCH) == ("1970-01-01T00:00:00Z" if zone is None else "1970-01-01T05:30:00+05:30")
+    known = write.__self__  # type: ignore[attr-defined]
+    assert len(known) <= 10_000
 
 
 @pytest.mark.parametrize("name", ZONES)

@@ -96,6 +96,54 @@ def test_several_are_asked_at_once_in_the_order_given(pool: ConnectionPool[Any],
         assert snapshot.together([COUNT, ALL, COUNT])[2] == [(ROWS,)]
 
 
+def test_what_is_asked_along_is_told_first(pool: ConnectionPool[Any]) -> None:
+    told: list[Any] = []
+    for ask in (
+        lambda snapshot: snapshot.rows(COUNT),
+        lambda snapshot: snapshot.together([COUNT])[0],
+        lambda snapshot: next(snapshot.stream(COUNT, 1)),
+        lambda snapshot: next(iter(snapshot.columns(COUNT, 1))).num_rows,
+    ):
+        with snapshot_of(pool, 1, limit=SOON) as snapshot:
+            snapshot.along([Statement("SELECT current_setting('turnout.provider')", ()), COUNT], told.append)
+            snapshot.along([Statement("SELECT 2", ())], told.append)
+            assert told == []
+            assert ask(snapshot) in ([(ROWS,)], 1)
+            assert told == [[[("1",)], [(ROWS,)]], [[(2,)]]]
+            assert snapshot.rows(COUNT) == [(ROWS,)]
+            assert len(told) == 2
+            told.clear()
+
+
+def test_nothing_is_answered_where_what_is_told_along_is_refused(pool: ConnectionPool[Any]) -> None:
+    def refuse(_: object) -> None:
+        raise TurnoutError("authentication_failed")
+
+    for last in (False, True):
+        with pool.connection() as connection:
+            with snapshot_of(_Lent(connection), 1) as snapshot:
+                snapshot.along([COUNT], refuse)
+                with pytest.raises(TurnoutError) as raised:
+                    snapshot.together([COUNT], last=last)
+            assert raised.value.code == "authentication_failed"
+            assert connection.info.transaction_status == TransactionStatus.IDLE
+
+
+def test_the_transaction_ends_with_the_last(pool: ConnectionPool[Any]) -> None:
+    with pool.connection() as connection:
+        with snapshot_of(_Lent(connection), 1) as snapshot:
+            assert snapshot.together([COUNT, COUNT]) == [[(ROWS,)], [(ROWS,)]]
+            assert connection.info.transaction_status == TransactionStatus.INTRANS
+            assert snapshot.together([COUNT, COUNT], last=True) == [[(ROWS,)], [(ROWS,)]]
+            assert connection.info.transaction_status == TransactionStatus.IDLE
+            with pytest.raises(RuntimeError):
+                snapshot.rows(COUNT)
+            snapshot.cancel()
+        with snapshot_of(_Lent(connection), 1) as snapshot, pytest.raises(TurnoutError):
+            snapshot.together([Statement("SELECT 1 / 0", ())], last=True)
+        assert connection.info.transaction_status == TransactionStatus.IDLE
+
+
 def test_nothing_is_begun_for_who_asks_nothing(pool: ConnectionPool[Any]) -> None:
     with pool.connection() as connection, snapshot_of(_Lent(connection), 1):
         assert connection.info.transaction_status == TransactionStatus.IDLE

@@ -68,6 +68,10 @@ class Column:
     pattern: str = ""
     help: str = ""
 
+    def __hash__(self) -> int:
+        # Every request looks columns up in sets, where one of all members is most of what that takes.
+        return hash(self.key)
+
     @cached_property
     def path(self) -> tuple[str, ...]:
         """The members that lead to the value in a nested row."""
@@ -217,7 +221,10 @@ class Report:
         object.__setattr__(self, "parameter", {p.name: p for p in self.parameters})
         object.__setattr__(self, "group", {g.key: g for g in self.groups})
 
-    @property
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    @cached_property
     def default_columns(self) -> tuple[Column, ...]:
         return tuple(c for c in self.columns if not c.extension)
 

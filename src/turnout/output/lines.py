@@ -113,7 +113,7 @@ JSON_END: Final = b"]}"
 
 def json_lines(request: ReportRequest, *, before: str = "", after: str = "") -> Callable[[pa.RecordBatch], memoryview]:
     """A function from rows to their nested objects, each between `before` and `after`."""
-    parts = [before, *_object(request, nesting(request)), after]
+    parts = [before, *_object(request, nesting(request.report, request.columns)), after]
 
     def write(batch: pa.RecordBatch) -> memoryview:
         return data_of(lines(_written(parts, batch), missing="null"))

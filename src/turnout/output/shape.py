@@ -12,9 +12,10 @@ from turnout.query.plan import stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
+    from datetime import datetime, tzinfo
     from types import CodeType
 
+    from turnout.catalog.types import Report
     from turnout.query.plan import Plan
     from turnout.query.request import ReportRequest
 
@@ -23,6 +24,8 @@ Row = tuple[Any, ...]
 # A spreadsheet runs a text that begins with one of these as a formula (contract section 2.6).
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _MOST_WRITTEN: Final = 10_000
+_MOST_ZONES: Final = 16
+_MOST_KEPT: Final = 256
 _FLAGS: Final = {True: "true", False: "false"}
 
 
@@ -53,13 +56,13 @@ class Nested:
     members: dict[str, Column | Nested] = field(default_factory=dict)
 
 
-def nesting(request: ReportRequest) -> Nested:
-    """How the columns asked for are nested by their dotted keys (section 2.5)."""
+def nesting(report: Report, columns: tuple[Column, ...]) -> Nested:
+    """How columns of a report are nested by their dotted keys (section 2.5)."""
     root = Nested(())
-    for column in request.columns:
+    for column in columns:
         inside = root
         for depth, member in enumerate(column.path[:-1], start=1):
-            child = inside.members.setdefault(member, Nested(_presences(request, column.path[:depth])))
+            child = inside.members.setdefault(member, Nested(_presences(report, columns, column.path[:depth])))
             if not isinstance(child, Nested):
                 raise TypeError(f"{column.key} is inside of a column")
             inside = child
@@ -67,18 +70,26 @@ def nesting(request: ReportRequest) -> Nested:
     return root
 
 
-def _presences(request: ReportRequest, path: tuple[str, ...]) -> tuple[str, ...]:
+def _presences(report: Report, columns: tuple[Column, ...], path: tuple[str, ...]) -> tuple[str, ...]:
     """The columns that tell whether an object is there: in a grouped report, those of all its members."""
-    if request.report.grouped:
-        return tuple(column.storage for column in request.columns if column.path[: len(path)] == path)
-    presence = request.report.group[".".join(path)].presence
+    if report.grouped:
+        return tuple(column.storage for column in columns if column.path[: len(path)] == path)
+    presence = report.group[".".join(path)].presence
     return (presence,) if presence else ()
 
 
 def nester(request: ReportRequest, plan: Plan) -> Callable[[Row], dict[str, Any]]:
     """A function from a row read by `plan` to the nested object of section 2.5."""
-    at = {storage: index for index, storage in enumerate(plan.storages)}
-    return _of_row(_object(nesting(request), at), instant=instant_writer(request))
+    return _of_row(_nested(request.report, request.columns, plan.storages), instant=instant_writer(request.zone))
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _nested(report: Report, columns: tuple[Column, ...], storages: tuple[str, ...]) -> CodeType:
+    return _compiled(_object(nesting(report, columns), _places(storages)))
+
+
+def _places(storages: tuple[str, ...]) -> dict[str, int]:
+    return {storage: index for index, storage in enumerate(storages)}
 
 
 def _object(nested: Nested, at: dict[str, int]) -> str:
@@ -105,23 +116,23 @@ def _unless_null(index: int, function: str) -> str:
     return f"(None if row[{index}] is None else {function}(row[{index}]))"
 
 
-def _of_row(source: str, **names: Any) -> Callable[[Row], Any]:
-    """A function of a row from the source of its result, which knows `names`.
+def _compiled(source: str) -> CodeType:
+    """The code of a function of a row, from the source of its result.
 
     One expression for a whole row takes a third of the time that a function for each of its values takes, which is
     most of what it takes to write a page. The source has names of the catalogue and numbers in it, nothing else.
     """
-    function: Callable[[Row], Any] = eval(_compiled(f"lambda row: {source}"), names)  # noqa: S307 - see above
+    return compile(f"lambda row: {source}", "<row>", "eval")
+
+
+def _of_row(code: CodeType, **names: Any) -> Callable[[Row], Any]:
+    """The function of a row that `code` is, which knows `names`."""
+    function: Callable[[Row], Any] = eval(code, names)  # noqa: S307 - see `_compiled`
     return function
 
 
-@lru_cache(maxsize=256)
-def _compiled(source: str) -> CodeType:
-    return compile(source, "<row>", "eval")
-
-
 class _Written(dict["datetime", str]):
-    """The texts of date-times, each made once: half of a page's are those of an event that other rows name, too."""
+    """The texts of date-times, most of them made once: other rows, and the next page, have the same events."""
 
     def __init__(self, write: Callable[[datetime], str]) -> None:
         super().__init__()
@@ -134,9 +145,9 @@ class _Written(dict["datetime", str]):
         return text
 
 
-def instant_writer(request: ReportRequest) -> Callable[[datetime], str]:
-    """How date-times are written: in UTC, or with the offset of the zone asked for."""
-    zone = request.zone
+@lru_cache(maxsize=_MOST_ZONES)
+def instant_writer(zone: tzinfo | None) -> Callable[[datetime], str]:
+    """How date-times are written: in UTC, or with the offset of a zone."""
     return _Written(utc_text if zone is None else lambda moment: zone_text(moment, zone)).__getitem__
 
 
@@ -147,11 +158,18 @@ def csv_header(request: ReportRequest) -> list[str]:
 
 def csv_cells(request: ReportRequest, plan: Plan) -> Callable[[Row], list[Any]]:
     """A function from a row read by `plan` to its cells; None is an empty cell."""
-    at = {storage: index for index, storage in enumerate(plan.storages)}
-    cells = ", ".join(_cell(column, at) for column in request.columns)
     return _of_row(
-        f"[{cells}]", instant=instant_writer(request), text=harmless if request.csv.escape else str, flag=_FLAGS.get
+        _in_cells(request.columns, plan.storages),
+        instant=instant_writer(request.zone),
+        text=harmless if request.csv.escape else str,
+        flag=_FLAGS.get,
     )
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _in_cells(columns: tuple[Column, ...], storages: tuple[str, ...]) -> CodeType:
+    at = _places(storages)
+    return _compiled(f"[{', '.join(_cell(column, at) for column in columns)}]")
 
 
 def _cell(column: Column, at: dict[str, int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.catalog.text import fold
@@ -11,6 +12,7 @@ from turnout.catalog.types import FOLDED, Column, Kind
 from turnout.query.cursor import Place
 
 if TYPE_CHECKING:
+    from turnout.catalog.types import Report
     from turnout.query.dialect import Dialect
     from turnout.query.request import Condition, ReportRequest, Scope
 
@@ -84,10 +86,7 @@ def plan(request: ReportRequest, dialect: Dialect, *, with_order_keys: bool = Tr
     The order keys are read as well, for cursors, unless no page follows.
     """
     order = _order(request)
-    storages: dict[str, None] = {}
-    for column in request.columns:
-        storages.update(dict.fromkeys(stored(column)))
-        storages.update(dict.fromkeys(presences(request, column)))
+    storages = dict.fromkeys(_storages(request.report, request.columns))
     if with_order_keys:
         storages.update((key.storage, None) for key in order if not key.storage.endswith(FOLDED))
     return Plan(
@@ -127,9 +126,15 @@ def stored(column: Column) -> tuple[str, ...]:
     return (column.storage,)
 
 
-def presences(request: ReportRequest, column: Column) -> tuple[str, ...]:
+@lru_cache(maxsize=256)
+def _storages(report: Report, columns: tuple[Column, ...]) -> tuple[str, ...]:
+    """The stored columns that are read for columns of a report, each once."""
+    return tuple(dict.fromkeys(one for column in columns for one in (*stored(column), *presences(report, column))))
+
+
+def presences(report: Report, column: Column) -> tuple[str, ...]:
     """The stored columns that tell whether the objects around a column's value exist."""
-    groups = request.report.group
+    groups = report.group
     keys = (".".join(column.path[:depth]) for depth in range(1, len(column.path)))
     return tuple(groups[key].presence or "" for key in keys if key in groups and groups[key].presence)
 

@@ -166,7 +166,7 @@ class Reader:
         return found
 
     def one(self, name: str, read: Callable[[str, Parameter], T]) -> T | None:
-        found = self.all(name, read) if name in self.report.parameter else []
+        found = self.all(name, read) if name in self.texts else []
         return found[0] if found else None
 
     def choice(self, name: str) -> str | None:
@@ -280,7 +280,7 @@ def conditions_of(
             timeframe = reader.one(parameter.name, lambda text, _: resolve(text, zone, scope.week_start, now))
             if timeframe:
                 conditions.append(Condition(Op.WITHIN, parameter.storage, (timeframe.start, timeframe.end)))
-        elif parameter.op is not None:
+        elif parameter.op is not None and parameter.name in reader.texts:
             found = reader.all(parameter.name, _value_reader(parameter, zone))
             if found and parameter.name != without:
                 value = tuple(dict.fromkeys(found)) if parameter.is_list else found[0]

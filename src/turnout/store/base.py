@@ -166,8 +166,8 @@ class Snapshot(Protocol):
         """All rows of a statement. Instants come as the statement selects them."""
         ...
 
-    def together(self, statements: Sequence[Statement]) -> list[list[type_row]]:
-        """All rows of each of several statements, asked for at once."""
+    def together(self, statements: Sequence[Statement], *, last: bool = False) -> list[list[type_row]]:
+        """All rows of each of several statements, asked for at once; nothing may be asked after the `last`."""
         ...
 
     def stream(self, statement: Statement, batch: int) -> Iterator[list[type_row]]:
@@ -291,10 +291,19 @@ class Store(Protocol):
         """How far the sync of a provider has come; None where it was never synced."""
         ...
 
-    def standing(self, provider_id: int, sha256: str | None = None, snapshot: Snapshot | None = None) -> Standing:
+    def standing(self, provider_id: int, sha256: str | None = None) -> Standing:
         """A provider's version and place, and the token with a hash, at once.
 
-        Costs no query, but for a store that is shared: there it is as of a snapshot, where one is given.
+        Costs no query, but for a store that is shared.
+        """
+        ...
+
+    def standing_in(
+        self, snapshot: Snapshot, provider_id: int, sha256: str | None, then: Callable[[Standing], None]
+    ) -> None:
+        """Tell `then` what `standing` is, of a store that is shared as of a snapshot of the provider's data.
+
+        It is told before anything else that the snapshot is asked for, and asked for together with that.
         """
         ...
 

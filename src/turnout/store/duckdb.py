@@ -195,10 +195,20 @@ class DuckStore:
 
         return self._change(provider, prepared).merged
 
-    def standing(self, provider_id: int, sha256: str | None = None, snapshot: Snapshot | None = None) -> Standing:  # noqa: ARG002 - the interface's
+    def standing(self, provider_id: int, sha256: str | None = None) -> Standing:
         """What is true of a provider, and of a token, now: it costs no query."""
         token = self._tokens.get(sha256) if sha256 else None
         return Standing(self.version(provider_id), self.place(provider_id), token, self._providers.get(provider_id))
+
+    def standing_in(
+        self,
+        snapshot: Snapshot,  # noqa: ARG002 - the interface's
+        provider_id: int,
+        sha256: str | None,
+        then: Callable[[Standing], None],
+    ) -> None:
+        """Tell it now: it costs no query."""
+        then(self.standing(provider_id, sha256))
 
     def place(self, provider_id: int) -> StoredPlace | None:
         """How far the sync of a provider has come."""

@@ -42,7 +42,7 @@ class DuckSnapshot:
             rows: list[type_row] = self._run(statement).fetchall()
         return rows
 
-    def together(self, statements: Sequence[Statement]) -> list[list[type_row]]:
+    def together(self, statements: Sequence[Statement], *, last: bool = False) -> list[list[type_row]]:  # noqa: ARG002 - the interface's
         """All rows of each of several statements: one after the other."""
         return [self.rows(statement) for statement in statements]
 

@@ -20,9 +20,9 @@ from turnout.store.postgres_jobs import PostgresJobs
 from turnout.store.postgres_migrations import make_tables
 from turnout.store.postgres_persons import Changing, PostgresPersons
 from turnout.store.postgres_pool import Connections
-from turnout.store.postgres_small import PostgresTables, lock, put_provider, standing_of
+from turnout.store.postgres_small import PostgresTables, lock, put_provider, standing_of, standing_statements
 from turnout.store.postgres_small import remember as remember_in
-from turnout.store.postgres_snapshot import database_errors, snapshot_of
+from turnout.store.postgres_snapshot import PostgresSnapshot, database_errors, snapshot_of
 from turnout.store.postgres_together import PostgresTogether
 from turnout.store.postgres_upkeep import PostgresUpkeep
 from turnout.store.postgres_walls import say
@@ -98,12 +98,17 @@ class PostgresStore(PostgresTables):
         """A consistent view of a provider's data; see `base.Snapshot`."""
         return snapshot_of(self._pool, provider_id, limit=None if long else self._limit)
 
-    def standing(self, provider_id: int, sha256: str | None = None, snapshot: Snapshot | None = None) -> Standing:
+    def standing(self, provider_id: int, sha256: str | None = None) -> Standing:
         """What is true of a provider, and of a token, at once; see `base.Store`."""
-        if snapshot is None:
-            with self.snapshot(provider_id) as opened:
-                return self.standing(provider_id, sha256, opened)
-        return standing_of(snapshot, provider_id, sha256)
+        with self.snapshot(provider_id) as snapshot:
+            return standing_of(snapshot.together(standing_statements(provider_id, sha256), last=True))
+
+    def standing_in(
+        self, snapshot: Snapshot, provider_id: int, sha256: str | None, then: Callable[[Standing], None]
+    ) -> None:
+        """Tell what was true of them as of a snapshot; see `base.Store`."""
+        assert isinstance(snapshot, PostgresSnapshot)  # noqa: S101 - one of this store's own
+        snapshot.along(standing_statements(provider_id, sha256), lambda found: then(standing_of(found)))
 
     def put_provider(self, provider: Provider) -> None:
         """Add a provider, or replace the one with its id; with another zone, its rows get other local starts."""

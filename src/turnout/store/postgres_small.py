@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from turnout.store.base import Snapshot
-
     Alone = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
     # Given a `postgres_walls.Scope`: it sees the rows of whom it is about.
     Transaction = Callable[..., AbstractContextManager[psycopg.Connection[Any]]]
@@ -97,13 +95,16 @@ def remember(connection: psycopg.Connection[Any], answered: Answered) -> None:
         raise TurnoutError("conflict", message, retry_after=1)
 
 
-def standing_of(snapshot: Snapshot, provider_id: int, sha256: str | None) -> Standing:
-    """What is true of a provider, and of the token with this hash where one is given, as of a snapshot."""
+def standing_statements(provider_id: int, sha256: str | None) -> list[Statement]:
+    """What is to be asked for `standing_of`, of a provider, and of the token with this hash where one is given."""
     asked = [Statement(_VERSION, (provider_id,)), Statement(_PLACE, (provider_id,))]
-    if sha256 is None:
-        version, place = snapshot.together(asked)
-        return Standing(_version(version), _place(place))
-    version, place, who = snapshot.together([*asked, Statement(_WHO, (provider_id, sha256))])
+    return asked if sha256 is None else [*asked, Statement(_WHO, (provider_id, sha256))]
+
+
+def standing_of(found: Sequence[Sequence[tuple[Any, ...]]]) -> Standing:
+    """What is true of a provider, and of a token, from the rows of `standing_statements`."""
+    version, place, *asked = found
+    who = [*asked[0]] if asked else []
     if not who:
         return Standing(_version(version), _place(place))
     provider, token = who[0][: len(fields(Provider))], who[0][len(fields(Provider)) :]

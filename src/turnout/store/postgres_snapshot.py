@@ -16,13 +16,14 @@ from turnout.store.postgres_address import NO_ADDRESS, must_be_fit, parameters
 from turnout.store.postgres_walls import saying
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from turnout.query.sql import Statement
     from turnout.store.base import Batch, type_row
 
 _BEGIN: Final = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_END: Final = "ROLLBACK"
 _STATES: Final[dict[type[psycopg.Error], str]] = {
     psycopg.errors.AdminShutdown: "the database ended the connection",
     psycopg.errors.CannotConnectNow: "the database is starting or stopping",
@@ -86,7 +87,8 @@ class Lending(Protocol):
 class PostgresSnapshot:
     """See `base.Snapshot`. Statements are planned with their values: none is prepared.
 
-    What its transaction has to begin with, `opening`, is sent with the first statements: that costs no way of its own.
+    What its transaction has to begin with, `opening`, is sent with the first statements, and what ends it with the last
+    ones: that costs no way of its own.
     """
 
     dialect = POSTGRES
@@ -94,6 +96,7 @@ class PostgresSnapshot:
     def __init__(self, connection: psycopg.Connection[type_row], opening: Sequence[str] = ()) -> None:
         self._connection = connection
         self._opening = opening
+        self._along: list[tuple[Sequence[Statement], Callable[[list[list[Any]]], None]]] = []
         self._lock = Lock()
         self._idle = Event()
         self._idle.set()
@@ -102,18 +105,32 @@ class PostgresSnapshot:
 
     def rows(self, statement: Statement) -> list[type_row]:
         """All rows of a statement."""
-        if self._opening:
+        if self._opening or self._along:
             return self.together([statement])[0]
         with self._at_work():
             return self._sent(statement).fetchall()
 
-    def together(self, statements: Sequence[Statement]) -> list[list[type_row]]:
+    def together(self, statements: Sequence[Statement], *, last: bool = False) -> list[list[type_row]]:
         """All rows of each of several statements, for which the database is gone to once."""
+        along, self._along = self._along, []
         with self._at_work():
             with self._connection.pipeline():
                 self._open()
+                before = [[self._sent(one) for one in asked] for asked, _ in along]
                 cursors = [self._sent(statement) for statement in statements]
-            return [cursor.fetchall() for cursor in cursors]
+                if last:
+                    self._connection.execute(_END)
+            told = [[cursor.fetchall() for cursor in asked] for asked in before]
+            found = [cursor.fetchall() for cursor in cursors]
+        if last:
+            self.close()
+        for (_, then), rows in zip(along, told, strict=True):
+            then(rows)
+        return found
+
+    def along(self, statements: Sequence[Statement], then: Callable[[list[list[Any]]], None]) -> None:
+        """Ask for these together with what is asked for next, and give `then` their rows before that is answered."""
+        self._along.append((statements, then))
 
     def stream(self, statement: Statement, batch: int) -> Iterator[list[type_row]]:
         """The rows of a statement in lists of at most `batch`; the server keeps the others."""
@@ -150,6 +167,8 @@ class PostgresSnapshot:
     @contextmanager
     def _cursor(self, statement: Statement) -> Iterator[psycopg.RawServerCursor[type_row]]:
         cursor = psycopg.RawServerCursor[Any](self._connection, f"turnout_{uuid4().hex}")
+        if self._along:
+            self.together([])
         try:
             with self._at_work():
                 self._open()
@@ -227,4 +246,4 @@ def snapshot_of(pool: Lending, provider_id: int | None, *, limit: float | None =
         finally:
             snapshot.close()
             if connection.info.transaction_status not in (TransactionStatus.UNKNOWN, TransactionStatus.IDLE):
-                connection.execute("ROLLBACK")
+                connection.execute(_END)

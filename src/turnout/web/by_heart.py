@@ -60,3 +60,9 @@ def must_stand(request: Request, caller: Caller, standing: Standing) -> None:
     if context.by_heart and (standing.token, standing.provider) != (context.by_heart, caller.provider):
         raise TurnoutError("authentication_failed")
     context.by_heart = None
+
+
+def must_be_known(request: Request) -> None:
+    """Raise `authentication_failed` where it was not found out on the way whether the caller still stands."""
+    if context_of(request).by_heart:
+        raise TurnoutError("authentication_failed")

@@ -10,8 +10,9 @@ from turnout.output.formats import FORMATS, Format
 from turnout.query.instants import format_utc
 from turnout.query.raw import Pairs, pairs_of
 from turnout.query.request import parse
+from turnout.store.base import Standing
 from turnout.web.accept import handling_of, preferred_format
-from turnout.web.by_heart import must_stand
+from turnout.web.by_heart import must_be_known, must_stand
 from turnout.web.context import ask, base_url, context_of
 from turnout.web.respond import finish
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from turnout.catalog.types import Report
     from turnout.reports import Page
-    from turnout.store.base import Snapshot, Standing
+    from turnout.store.base import Snapshot
     from turnout.web.work import Job
 
 # Clients and proxies bound a header; of three links that repeat a very long request, only the needed one is sent.
@@ -68,21 +69,24 @@ async def _answer(report: Report, request: Request, *, by_heart: bool) -> Respon
         must_stand(request, caller, found)
         return found, services.answers.kept(asked, format_, found.version)
 
-    def answer(job: Job) -> tuple[Standing | None, Page]:
+    def answer(job: Job) -> tuple[Standing, Page]:
         found = standing
 
-        def attach(snapshot: Snapshot) -> int | None:
+        def told(standing: Standing) -> None:
             nonlocal found
-            job.attach(snapshot)
-            if found is None or store.shared:
-                found = store.standing(provider_id, sha256, snapshot)
-                must_stand(request, caller, found)
-            return found.version
+            must_stand(request, caller, standing)
+            found = standing
 
-        page = services.answers.answer(asked, format_, on_snapshot=attach)
+        def attach(snapshot: Snapshot) -> None:
+            job.attach(snapshot)
+            if store.shared:
+                store.standing_in(snapshot, provider_id, sha256, told)
+
+        page = services.answers.answer(asked, format_, on_snapshot=attach, version_read=lambda: found.version)
+        must_be_known(request)
         return found, page
 
-    standing, page = None, None
+    standing, page = Standing(None, None), None
     if not store.shared or services.answers.has(asked, format_):
         standing, page = await ask(store, look)
     if services.metrics:
@@ -92,9 +96,8 @@ async def _answer(report: Report, request: Request, *, by_heart: bool) -> Respon
         standing, page = made
     context.mark("answer")
     headers = {**_headers(request, page), **handling.headers(asked.cleaned.ignored)}
-    place = standing.place if standing else None
-    if place and place.as_of is not None:
-        headers["X-Data-As-Of"] = format_utc(place.as_of)
+    if standing.place and standing.place.as_of is not None:
+        headers["X-Data-As-Of"] = format_utc(standing.place.as_of)
     return await finish(request, page.body, media_type=f"{format_.media_type}{_charset(format_)}", headers=headers)
 
 
