@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,7 @@ import databases
 from cluster import cluster
 from inside import Inside, import_file, new_store, token
 from test_workers import row
+from turnout import reports
 from turnout.admin import hash_of
 from turnout.query.instants import SECOND
 from turnout.store.base import Provider
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from turnout.reports import Page
     from turnout.store.base import Store
 
 NOW = 1_780_000_000 * SECOND
@@ -81,6 +83,24 @@ def test_a_revoked_one_is_refused_from_then_on(inside: Inside, other: Store, tar
     answer = client.get(target)
     assert (answer.status, answer.json["code"]) == (401, "authentication_failed")
     assert "revoked" in answer.json["message"]
+
+
+def test_for_a_revoked_one_nothing_is_read(inside: Inside, other: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def report_page(*args: Any, **given: Any) -> Page:
+        read.append(1)
+        return reports.report_page(*args, **given)
+
+    monkeypatch.setattr("turnout.answers.report_page", report_page)
+    client = inside.as_(token(other, 1))
+    assert client.get(PAGE).status == 200
+    (known,) = other.tokens()
+    assert other.revoke_token(known.id, NOW)
+    assert client.get(f"{PAGE}&limit=3").status == 401
+    read.clear()
+    assert [client.get(f"{PAGE}&limit=4").status for _ in range(2)] == [401, 401]
+    assert not read
 
 
 def test_an_expired_one_is_refused(inside: Inside, other: Store) -> None:

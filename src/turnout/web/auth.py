@@ -194,7 +194,10 @@ class Authenticator:
         if text is None:
             raise TurnoutError("authentication_failed", otherwise)
         if text.startswith(TOKEN_PREFIX):
-            token, providers = await ask(self._store, self._store.token_and_providers, hash_of(text))
+            sha256 = hash_of(text)
+            token, providers = await ask(self._store, self._store.token_and_providers, sha256)
+            # Nothing more is read for one that is no longer good.
+            self._by_heart.forget(sha256)
             credential = self._opaque(token)
             if token and self._store.shared:
                 self._by_heart.learn(Known(token, credential, providers))

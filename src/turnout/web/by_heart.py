@@ -46,6 +46,10 @@ class ByHeart:
         if len(self._known) > _MOST:
             self._known.popitem(last=False)
 
+    def forget(self, sha256: str) -> None:
+        """Know nothing of the token with a hash."""
+        self._known.pop(sha256, None)
+
     def known(self, sha256: str, now: int) -> Known | None:
         """The token with a hash, unless it has expired at `now` (microseconds since 1970)."""
         known = self._known.get(sha256)
