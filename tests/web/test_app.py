@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -334,3 +336,13 @@ def test_options_that_is_no_preflight_is_405_with_cors_too(cors: Client) -> None
 def test_any_origin(asking: Callable[..., Client]) -> None:
     answer = preflight(asking(cors_origins="*"), origin="https://anything.example")
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, "*")
+
+
+def test_a_server_starts_without_what_only_some_need() -> None:
+    program = (
+        "import sys, turnout.web.server\n"
+        "found = {'boto3', 'httpx', 'numpy', 'psycopg', 'pyarrow'} & set(sys.modules)\n"
+        "assert not found, found"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
