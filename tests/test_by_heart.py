@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 import databases
 from cluster import cluster
@@ -13,6 +14,7 @@ from inside import Inside, import_file, new_store, token
 from test_workers import row
 from turnout import reports
 from turnout.admin import hash_of
+from turnout.errors import TurnoutError
 from turnout.query.instants import SECOND
 from turnout.store.base import Provider
 
@@ -101,6 +103,29 @@ def test_for_a_revoked_one_nothing_is_read(inside: Inside, other: Store, monkeyp
     read.clear()
     assert [client.get(f"{PAGE}&limit=4").status for _ in range(2)] == [401, 401]
     assert not read
+
+
+@pytest.mark.parametrize("fault", [TurnoutError("query_timeout"), ClientDisconnect()])
+def test_who_was_not_found_out_is_asked_for_first(
+    inside: Inside, other: Store, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """A statement that fails, or a client that goes, before the token was seen to be revoked."""
+    client = inside.as_(token(other, 1))
+    assert client.get(PAGE).status == 200
+    (known,) = other.tokens()
+    assert other.revoke_token(known.id, NOW)
+    read = []
+
+    def report_page(*_: Any, **__: Any) -> Page:
+        read.append(1)
+        raise fault
+
+    monkeypatch.setattr("turnout.answers.report_page", report_page)
+    with suppress(Exception):  # for a client that has gone there is no answer
+        client.get(f"{PAGE}&limit=3")
+    assert read == [1]
+    assert [client.get(f"{PAGE}&limit=3").status for _ in range(2)] == [401, 401]
+    assert read == [1]
 
 
 def test_an_expired_one_is_refused(inside: Inside, other: Store) -> None:

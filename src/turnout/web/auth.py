@@ -172,6 +172,10 @@ class Authenticator:
             credential, providers = await self.prove(request, text)
         return credential if until is None else replace(credential, expires_at=until), providers
 
+    def forget(self, token: Token) -> None:
+        """Know nothing of a token by heart: it is asked for before anything is read for it."""
+        self._by_heart.forget(token.sha256)
+
     async def prove(
         self, request: Request, text: str | None, *, otherwise: str | None = None
     ) -> tuple[Credential, dict[int, Provider]]:
@@ -194,10 +198,7 @@ class Authenticator:
         if text is None:
             raise TurnoutError("authentication_failed", otherwise)
         if text.startswith(TOKEN_PREFIX):
-            sha256 = hash_of(text)
-            token, providers = await ask(self._store, self._store.token_and_providers, sha256)
-            # Nothing more is read for one that is no longer good.
-            self._by_heart.forget(sha256)
+            token, providers = await ask(self._store, self._store.token_and_providers, hash_of(text))
             credential = self._opaque(token)
             if token and self._store.shared:
                 self._by_heart.learn(Known(token, credential, providers))

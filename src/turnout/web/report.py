@@ -33,12 +33,18 @@ _OUR_FAULT: Final = 500
 
 async def answer_report(report: Report, request: Request) -> Response:
     """Answer one page of a report."""
+    context = context_of(request)
     try:
         return await _answer(report, request, by_heart=True)
     except TurnoutError as error:
         # Nobody is told what is wrong, which may be what is known by heart, before it is known who they are.
-        if context_of(request).by_heart is None or error.kind.status >= _OUR_FAULT:
+        if context.by_heart is None or error.kind.status >= _OUR_FAULT:
             raise
+    finally:
+        # However it ended without that being found out: the next time it is asked for first.
+        if context.by_heart:
+            context.services.auth.forget(context.by_heart)
+            context.by_heart = None
     return await _answer(report, request, by_heart=False)
 
 
