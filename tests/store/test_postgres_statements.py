@@ -31,14 +31,18 @@ from cluster import OWNER, as_role, make_role, new_database
 from store.everything import do_everything
 from store.statements import open_tables, parsed
 from turnout import store as package
+from turnout.store import postgres_snapshot
 from turnout.store.move import move
 from turnout.store.open import open_raw
 from turnout.store.postgres import PostgresStore
 from turnout.store.postgres_citus import spread
 from turnout.store.postgres_owner import cluster_steps, prepare, tidy
+from turnout.store.postgres_pipeline import pipelined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from turnout.query.sql import Statement
 
 FOLDER = Path(package.__file__).parent
 SERVER = "server"
@@ -71,6 +75,9 @@ ELSEWHERE = {
 }
 
 
+SENDING = ("execute", "executemany", "copy", "stream", "run")
+
+
 @dataclass
 class Recorded:
     """What was sent, and the lines of the store's files that were at it."""
@@ -97,6 +104,7 @@ def recorded(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Recorde
             for name in ("execute", "executemany", "copy", "stream"):
                 if name in vars(kind):
                     patched.setattr(kind, name, recording(vars(kind)[name], found))
+        patched.setattr(postgres_snapshot, "pipelined", recording_all(pipelined, found))
         owner = new_database(postgres)
         with psycopg.connect(postgres, autocommit=True) as connection:
             make_role(connection, SERVER)
@@ -123,6 +131,15 @@ def recording(method: Any, found: Recorded) -> Any:
     def noted(self: Any, sql: Any, *args: Any, **named: Any) -> Any:
         found.note(sql)
         return method(self, sql, *args, **named)
+
+    return noted
+
+
+def recording_all(function: Any, found: Recorded) -> Any:
+    def noted(connection: Any, statements: Sequence[Statement]) -> Any:
+        for statement in statements:
+            found.note(statement.sql)
+        return function(connection, statements)
 
     return noted
 
@@ -157,9 +174,11 @@ def sending(file: Path) -> Iterator[tuple[str, int, int]]:
         if not isinstance(function, ast.FunctionDef) or function.name in ELSEWHERE:
             continue
         for node in ast.walk(function):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            if not isinstance(node, ast.Call):
                 continue
-            if node.func.attr not in ("execute", "executemany", "copy", "stream", "run"):
+            if isinstance(node.func, ast.Name) and node.func.id == "pipelined":
+                yield file.name, node.lineno, node.end_lineno or node.lineno
+            if not isinstance(node.func, ast.Attribute) or node.func.attr not in SENDING:
                 continue
             if not ast.unparse(node.func.value).startswith("work"):
                 yield file.name, node.lineno, node.end_lineno or node.lineno

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import chain, islice
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
@@ -12,18 +13,19 @@ from psycopg.pq import TransactionStatus
 
 from turnout.errors import TurnoutError
 from turnout.query.dialect import POSTGRES
+from turnout.query.sql import Statement
 from turnout.store.postgres_address import NO_ADDRESS, must_be_fit, parameters
+from turnout.store.postgres_pipeline import pipelined
 from turnout.store.postgres_walls import saying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from turnout.query.sql import Statement
     from turnout.store.base import Batch, type_row
 
 _BEGIN: Final = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_END: Final = "ROLLBACK"
+_END: Final = Statement("ROLLBACK", ())
 _STATES: Final[dict[type[psycopg.Error], str]] = {
     psycopg.errors.AdminShutdown: "the database ended the connection",
     psycopg.errors.CannotConnectNow: "the database is starting or stopping",
@@ -105,23 +107,18 @@ class PostgresSnapshot:
 
     def rows(self, statement: Statement) -> list[type_row]:
         """All rows of a statement."""
-        if self._opening or self._along:
-            return self.together([statement])[0]
-        with self._at_work():
-            return self._sent(statement).fetchall()
+        return self.together([statement])[0]
 
     def together(self, statements: Sequence[Statement], *, last: bool = False) -> list[list[type_row]]:
         """All rows of each of several statements, for which the database is gone to once."""
         along, self._along = self._along, []
+        opening, self._opening = [Statement(message, ()) for message in self._opening], ()
+        asked = [*chain.from_iterable(asked for asked, _ in along), *statements]
         with self._at_work():
-            with self._connection.pipeline():
-                self._open()
-                before = [[self._sent(one) for one in asked] for asked, _ in along]
-                cursors = [self._sent(statement) for statement in statements]
-                if last:
-                    self._connection.execute(_END)
-            told = [[cursor.fetchall() for cursor in asked] for asked in before]
-            found = [cursor.fetchall() for cursor in cursors]
+            found = pipelined(self._connection, [*opening, *asked, *([_END] if last else ())])
+        rest = iter(found[len(opening) :])
+        told = [list(islice(rest, len(asked))) for asked, _ in along]
+        found = list(islice(rest, len(statements)))
         if last:
             self.close()
         for (_, then), rows in zip(along, told, strict=True):
@@ -167,27 +164,16 @@ class PostgresSnapshot:
     @contextmanager
     def _cursor(self, statement: Statement) -> Iterator[psycopg.RawServerCursor[type_row]]:
         cursor = psycopg.RawServerCursor[Any](self._connection, f"turnout_{uuid4().hex}")
-        if self._along:
+        if self._opening or self._along:
             self.together([])
         try:
             with self._at_work():
-                self._open()
                 cursor.execute(statement.sql, statement.values)
             yield cursor
         finally:
             if not self._closed:
                 with self._at_work(anyway=True):
                     cursor.close()
-
-    def _open(self) -> None:
-        """Begin the transaction, unless that was done."""
-        # Each on its own: Citus sends its workers the whole message of a setting, which must be alone.
-        for message in self._opening:
-            self._connection.execute(message)
-        self._opening = ()
-
-    def _sent(self, statement: Statement) -> psycopg.RawCursor[type_row]:
-        return psycopg.RawCursor(self._connection).execute(statement.sql, statement.values, binary=True)
 
     def _next(self, cursor: psycopg.RawServerCursor[type_row], batch: int) -> list[type_row]:
         with self._at_work():
@@ -226,6 +212,7 @@ def opening(provider_id: int | None, limit: float | None = None) -> list[str]:
     Its statements may take `limit` seconds. Without one it may also rest for long between two of them, as one for an
     export does: it keeps nobody from changing anything.
     """
+    # Each on its own: Citus sends its workers the whole message of a setting, which must be alone.
     messages = [_BEGIN]
     if limit is None:
         messages.append("SET LOCAL idle_in_transaction_session_timeout = 0")
@@ -246,4 +233,4 @@ def snapshot_of(pool: Lending, provider_id: int | None, *, limit: float | None =
         finally:
             snapshot.close()
             if connection.info.transaction_status not in (TransactionStatus.UNKNOWN, TransactionStatus.IDLE):
-                connection.execute(_END)
+                connection.execute(_END.sql)
