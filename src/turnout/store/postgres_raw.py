@@ -7,7 +7,6 @@ of Python's. Each transaction says which provider it is about, and no statement 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -17,6 +16,7 @@ import pyarrow.csv
 
 from turnout.errors import TurnoutError
 from turnout.query.dialect import POSTGRES
+from turnout.store.ahead import made_ahead
 from turnout.store.postgres import PostgresStore
 from turnout.store.postgres_rows import put_rows
 from turnout.store.postgres_small import providers_changed
@@ -222,11 +222,11 @@ class PostgresSession:
     def write(self, table: str, batches: Iterable[pa.RecordBatch]) -> int:
         ((walled,),) = self._connection.execute("SELECT row_security_active(%s)", (table,)).fetchall()
         if walled and self._provider is not None:  # COPY does not write into such a table
-            return put_rows(self._connection, table, self._provider, _ahead(iter(batches)))
+            return put_rows(self._connection, table, self._provider, batches)
         lines = (self._desk.form(copied_sql(table), batch).column(0).cast(pa.large_string()) for batch in batches)
         with self._connection.cursor() as cursor:
             with cursor.copy(f"COPY {table} ({', '.join(tables()[table])}) FROM STDIN") as copy:
-                for some in _ahead(lines):
+                for some in made_ahead(lines):
                     # The texts of a column lie one behind the other: that is what is sent.
                     copy.write(memoryview(some.buffers()[2]))
             return cursor.rowcount
@@ -246,15 +246,6 @@ class PostgresSession:
     def _where(self, table: str) -> tuple[str, tuple[int, ...]]:
         owned = (self._provider,) if owner_of(table) and self._provider is not None else ()
         return f"WHERE {condition(table, '%s')}", owned
-
-
-def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same, each made by another thread while the one before is in use."""
-    with ThreadPoolExecutor(1, "turnout-move") as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
-            yield item
 
 
 def _place(connection: psycopg.Connection[Any]) -> str:

@@ -7,38 +7,26 @@ object of Python's, nor a text that the database has to read.
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
 
+from turnout.store.ahead import made_ahead
 from turnout.store.postgres_binary import arrays_of
+from turnout.store.postgres_pipeline import repeated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import pyarrow as pa
 
 _AT_ONCE: Final = 2_048
 """So many rows are one statement: the database has them in memory, and of many more it would write some to disk."""
-WRITTEN_AT_ONCE: Final = 4 * _AT_ONCE
-"""So many rows are written as arrays together, which is the quicker the more they are. The database, which still
-inserts the ones before, is not to wait for them."""
-
-
-class _Array(bytes):
-    """An array in PostgreSQL's binary form."""
-
-
-class _ArrayDumper(Dumper):
-    """Sends an array as it is. Its type is that to which the statement casts it."""
-
-    format = Format.BINARY
-    oid = 0
-
-    def dump(self, obj: _Array) -> bytes:
-        return obj
+_AHEAD: Final = 4
+"""So many arrays are made while the database inserts the ones before, so that it does not wait for them."""
+WRITTEN_AT_ONCE: Final = _AHEAD * _AT_ONCE
+"""So many rows are written as arrays together, which is the quicker the more they are."""
 
 
 def put_rows(connection: psycopg.Connection[Any], table: str, provider: int, batches: Iterable[pa.RecordBatch]) -> int:
@@ -58,13 +46,14 @@ def put_rows(connection: psycopg.Connection[Any], table: str, provider: int, bat
         f"SELECT $1::BIGINT, {others} FROM unnest($2::{table}[]) RETURNING 1"
     )
     put = 0
-    with connection.pipeline():
+
+    def arrays() -> Iterator[bytes]:
+        nonlocal put
         for batch in batches:
             for start in range(0, batch.num_rows, WRITTEN_AT_ONCE):
                 rows = batch.slice(start, WRITTEN_AT_ONCE).select(list(columns))
-                for array in arrays_of(rows, row_type, list(columns.values()), _AT_ONCE):
-                    cursor = psycopg.RawCursor(connection)
-                    cursor.adapters.register_dumper(_Array, _ArrayDumper)
-                    cursor.execute(insert, (provider, _Array(array)))
+                yield from arrays_of(rows, row_type, list(columns.values()), _AT_ONCE)
             put += batch.num_rows
+
+    repeated(connection, insert, ((struct.pack("!q", provider), array) for array in made_ahead(arrays(), _AHEAD)))
     return put
