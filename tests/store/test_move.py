@@ -24,6 +24,7 @@ from turnout.errors import TurnoutError
 from turnout.jobs.links import Links
 from turnout.output.formats import FORMATS
 from turnout.reports import cursor_box, report_page
+from turnout.store import postgres_raw
 from turnout.store.base import Provider
 from turnout.store.duckdb import DuckStore
 from turnout.store.duckdb_raw import DuckRaw
@@ -433,6 +434,30 @@ def test_a_lost_connection(small: str, new: Callable[[str], str], as_target: boo
     assert refused.value.code == "storage_unavailable"
     with pytest.raises(TurnoutError, match="has not ended"):
         open_store(target)
+    moved(source, target)
+    assert everything(target) == everything(small)
+
+
+def test_a_target_that_is_lost_in_the_middle_of_a_table(
+    small: str, new: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has not been read yet of the source is let go of."""
+    source, target = new("postgres"), new("postgres")
+    moved(small, source)
+    monkeypatch.setattr(postgres_raw, "BATCH_ROWS", 1)
+    with one_client_less(target) as cut:
+        seen = []
+
+        def meanwhile(copied: int, _: int) -> None:
+            if copied == 2:
+                cut()
+            seen.append(copied)
+
+        with pytest.raises(TurnoutError) as refused:
+            moved(source, target, progress=meanwhile)
+    assert refused.value.code == "storage_unavailable"
+    assert 2 in seen
+    assert 5 not in seen
     moved(source, target)
     assert everything(target) == everything(small)
 

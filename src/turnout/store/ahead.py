@@ -7,15 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
 T = TypeVar("T")
 
 _END: Final = object()
 
 
-def made_ahead(items: Iterable[T], most: int = 1) -> Iterator[T]:
-    """The same, made by another thread while those before are in use: at most so many wait."""
+def made_ahead(items: Iterable[T], most: int = 1) -> Generator[T]:
+    """The same, made by another thread while those before are in use: at most so many wait.
+
+    Close it where it may be left early: then that thread has ended, and lets go of what it works with.
+    """
     source = iter(items)
     with ThreadPoolExecutor(1, "turnout-ahead") as thread:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import chain
@@ -22,7 +23,7 @@ from turnout.store.layout import MARK
 from turnout.store.raw import PROVIDERS, SHARED, Desk, Sum
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     import pyarrow as pa
 
@@ -176,17 +177,18 @@ class _Move:
     def _copy(self, session: Session, into: Session, table: str) -> Sum:
         total = Sum()
 
-        def batches() -> Iterator[pa.RecordBatch]:
+        def batches() -> Generator[pa.RecordBatch]:
             nonlocal total
             for batch in session.read(table, in_order=True):
                 total += self._desk.sum(batch)
                 yield batch
                 self._advance(table, batch.num_rows)
 
-        found = batches()
-        first = next(found, None)
-        # Most providers have nothing in most tables.
-        written = 0 if first is None else into.write(table, chain([first], found))
+        # Closed, since a reading that was left in the middle keeps its connection to itself.
+        with closing(batches()) as found:
+            first = next(found, None)
+            # Most providers have nothing in most tables.
+            written = 0 if first is None else into.write(table, chain([first], found))
         if written != total.rows:
             raise TurnoutError("server_error", f"Of {total.rows} rows of {table} {written} were written.")
         return total

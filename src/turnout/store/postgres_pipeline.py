@@ -6,7 +6,7 @@ statements of a page that took 0.9 instead of 0.35 ms of the processor, and the 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -52,23 +52,28 @@ def repeated(connection: psycopg.Connection[Any], sql: str, values: Iterable[Seq
     """Do a statement once for each of many values, which are in PostgreSQL's binary form.
 
     The next ones are made and sent while the database is at work; none are once it has failed, and what it says is
-    raised. What `values` raises is raised when all is done that was sent.
+    raised. What `values` raises is raised when all is done that was sent. They may not use the connection themselves.
     """
     query = sql.encode()
     sent = answered = 0
     with _pipeline(connection) as pgconn:
         try:
             for given in values:
-                pgconn.send_query_params(query, given, param_formats=[Format.BINARY] * len(given))
+                pgconn.send_query_params(query, list(given), param_formats=[Format.BINARY] * len(given))
                 # Without that it would keep what it has to say to itself.
                 pgconn.send_flush_request()
                 sent += 1
                 results = connection.wait(_through(pgconn, fetch=sent - answered > _UNDER_WAY))
                 answered += len(results)
                 _must_be_good(results, len(results))
-        finally:
-            pgconn.pipeline_sync()
-            results = connection.wait(_rest(pgconn))
+        except BaseException:
+            # It says more than that the connection was lost, where that is why, or what came of it.
+            with suppress(psycopg.Error):
+                pgconn.pipeline_sync()
+                connection.wait(_rest(pgconn))
+            raise
+        pgconn.pipeline_sync()
+        results = connection.wait(_rest(pgconn))
     _must_be_good(results, sent - answered)
 
 

@@ -7,7 +7,7 @@ of Python's. Each transaction says which provider it is about, and no statement 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -141,7 +141,7 @@ class PostgresRaw:
             try:
                 yield self._session(provider)
             finally:
-                if not self._connection.broken:
+                if not self._connection.closed:
                     self._connection.rollback()
 
     @contextmanager
@@ -225,8 +225,11 @@ class PostgresSession:
             return put_rows(self._connection, table, self._provider, batches)
         lines = (self._desk.form(copied_sql(table), batch).column(0).cast(pa.large_string()) for batch in batches)
         with self._connection.cursor() as cursor:
-            with cursor.copy(f"COPY {table} ({', '.join(tables()[table])}) FROM STDIN") as copy:
-                for some in made_ahead(lines):
+            with (
+                cursor.copy(f"COPY {table} ({', '.join(tables()[table])}) FROM STDIN") as copy,
+                closing(made_ahead(lines)) as made,
+            ):
+                for some in made:
                     # The texts of a column lie one behind the other: that is what is sent.
                     copy.write(memoryview(some.buffers()[2]))
             return cursor.rowcount

@@ -8,6 +8,7 @@ object of Python's, nor a text that the database has to read.
 from __future__ import annotations
 
 import struct
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -55,5 +56,6 @@ def put_rows(connection: psycopg.Connection[Any], table: str, provider: int, bat
                 yield from arrays_of(rows, row_type, list(columns.values()), _AT_ONCE)
             put += batch.num_rows
 
-    repeated(connection, insert, ((struct.pack("!q", provider), array) for array in made_ahead(arrays(), _AHEAD)))
+    with closing(made_ahead(arrays(), _AHEAD)) as made:
+        repeated(connection, insert, ((struct.pack("!q", provider), array) for array in made))
     return put
