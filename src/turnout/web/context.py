@@ -87,7 +87,7 @@ class Services:
     """When the application was made, on the monotonic clock."""
     checking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a body of rows is checked. Two at once would be no quicker, as both need the interpreter, for which
-    readers would then wait longer: 3.1 instead of 2.6 times as long as without writers, in their p99."""
+    readers would then wait longer."""
     importing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_IMPORTED_AT_ONCE))
     """Held while a large body is checked and merged, so that small changes find a thread."""
     faults: list[str] = field(default_factory=list)
