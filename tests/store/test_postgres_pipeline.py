@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -181,38 +182,37 @@ with psycopg.connect(sys.argv[1], autocommit=True) as connection:
 # Interrupted by others
 
 
-def test_why_the_database_ended_it_is_told(connection: psycopg.Connection[Any], postgres: str) -> None:
+@contextmanager
+def meanwhile(connection: psycopg.Connection[Any], act: Callable[[psycopg.Connection[Any]], object]) -> Iterator[None]:
+    """Act by another connection, once this one's server sleeps."""
     pid, address = connection.info.backend_pid, connection.info.dsn
 
-    def end() -> None:
-        with psycopg.connect(address, autocommit=True, password=connection.info.password) as other:
-            waiting = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND query LIKE '%%pg_sleep%%'"
-            while not other.execute(waiting, (pid,)).fetchall():
+    def wait_and_act() -> None:
+        with psycopg.connect(address, autocommit=True) as other:
+            sleeping = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+            while not other.execute(sleeping, (pid,)).fetchall():
                 time.sleep(0.01)
-            other.execute("SELECT pg_terminate_backend(%s)", (pid,))
+            act(other)
 
-    thread = threading.Thread(target=end)
+    thread = threading.Thread(target=wait_and_act)
     thread.start()
-    with pytest.raises(psycopg.errors.AdminShutdown):
-        pipelined(connection, [ONE, LONG, ONE])
+    yield
     thread.join(SECONDS)
+
+
+def test_why_the_database_ended_it_is_told(connection: psycopg.Connection[Any]) -> None:
+    pid = connection.info.backend_pid
+    with (
+        meanwhile(connection, lambda other: other.execute("SELECT pg_terminate_backend(%s)", (pid,))),
+        pytest.raises(psycopg.errors.AdminShutdown),
+    ):
+        pipelined(connection, [ONE, LONG, ONE])
     assert connection.closed
     with pytest.raises(psycopg.OperationalError):
         pipelined(connection, [ONE])
 
 
 def test_it_can_be_cancelled_from_outside(connection: psycopg.Connection[Any]) -> None:
-    def cancel() -> None:
-        while not over.wait(0.05):
-            connection.cancel_safe()
-
-    over = threading.Event()
-    thread = threading.Thread(target=cancel)
-    thread.start()
-    try:
-        with pytest.raises(psycopg.errors.QueryCanceled):
-            pipelined(connection, [BEGIN, LONG, END])
-    finally:
-        over.set()
-        thread.join(SECONDS)
+    with meanwhile(connection, lambda _: connection.cancel_safe()), pytest.raises(psycopg.errors.QueryCanceled):
+        pipelined(connection, [BEGIN, LONG, END])
     assert pipelined(connection, [END, ONE]) == [[], [(1, None, "a")]]
