@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _VALUE: Final = re.compile(rb"(null|true|false|NaN|-?Infinity|-?[0-9][0-9.eE+-]{,40})[ \t\r]*(?:\n|\Z)")
 """A line that is a JSON value, or taken for one."""
+_OPENED: Final = re.compile(rb"[ \t\r{]*(?:\n|\Z)")
+"""A line that has nothing but the beginning of an object."""
 
 _SEQ: Final = STAGING.get_field_index("seq")
 _PIECE: Final = 512
@@ -114,7 +116,7 @@ def _chunks(blocks: Iterator[bytes], limit: int) -> Iterator[Chunk]:
             return csv_chunks(whole, limit)
         if DOCUMENT.match(text):
             return document(whole, limit)
-        if not text.partition(b"\n")[0].strip(BLANK + b"{"):
+        if _OPENED.match(text):
             line = 1 + leading_lines(first)
             raise FileFaultError(line, Fault("", "an object goes over several lines, outside a list of rows. " + FORMS))
         return ndjson(whole, limit)

@@ -83,7 +83,10 @@ class JsonLines:
         return self._rows().pieces(size)
 
     def _rows(self) -> JsonChunk:
-        return JsonChunk(self.first_line, self.text.removesuffix(b"\n").split(b"\n"), lines=True)
+        rows = self.text.split(b"\n")
+        if not rows[-1]:
+            rows.pop()  # behind the last line's end; to cut that off before would copy all of them
+        return JsonChunk(self.first_line, rows, lines=True)
 
 
 def _checked(line: int, row: bytes, checker: RowChecker) -> Stated | BadRow:
