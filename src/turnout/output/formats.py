@@ -6,13 +6,13 @@ A new format is one function here and one entry in `FORMATS`.
 from __future__ import annotations
 
 import csv
-import io
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from turnout.output.shape import column_headers, csv_cells, csv_header, nester
+from turnout.output.shape import column_headers, csv_cells, csv_header, csv_line, nester
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from turnout.output.shape import Row
     from turnout.query.plan import Plan
     from turnout.query.request import ReportRequest
+
+_ENDS_LINE: Final = "\r\n"
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -57,19 +59,26 @@ def write_json(request: ReportRequest, plan: Plan, total: int, batches: Iterable
 def write_csv(request: ReportRequest, plan: Plan, total: int, batches: Iterable[list[Row]]) -> Iterator[bytes]:
     """RFC 4180 with a header row (section 2.6). The total has no place in the text."""
     del total
-    cells = csv_cells(request, plan)
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\r\n")
+    line, cells = csv_line(request, plan), csv_cells(request, plan)
+    written: list[str] = []
+    write = written.append
+    writer = csv.writer(SimpleNamespace(write=write), lineterminator=_ENDS_LINE)
     if request.csv.bom:
-        buffer.write("\ufeff")
+        write("\ufeff")
     writer.writerow(csv_header(request))
+    commas = len(request.columns) - 1
     for batch in batches:
-        writer.writerows(map(cells, batch))
-        yield buffer.getvalue().encode()
-        buffer.seek(0)
-        buffer.truncate()
-    if buffer.tell():
-        yield buffer.getvalue().encode()
+        for row in batch:
+            text = line(row)
+            # Most rows have nothing to be quoted: they are written in half the time that the writer needs to find out.
+            if text and text.count(",") == commas and not ('"' in text or "\r" in text or "\n" in text):
+                write(text + _ENDS_LINE)
+            else:
+                writer.writerow(cells(row))
+        yield "".join(written).encode()
+        written.clear()
+    if written:
+        yield "".join(written).encode()
 
 
 FORMATS: Final[dict[str, Format]] = {

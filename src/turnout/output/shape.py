@@ -27,6 +27,7 @@ _MOST_WRITTEN: Final = 10_000
 _MOST_ZONES: Final = 16
 _MOST_KEPT: Final = 256
 _FLAGS: Final = {True: "true", False: "false"}
+_EMPTY: Final = "''"
 
 
 def column_headers(request: ReportRequest) -> list[dict[str, Any]]:
@@ -109,11 +110,12 @@ def _json_value(column: Column, at: dict[str, int]) -> str:
         ids, names = (at[storage] for storage in stored(column))
         return f"[{{'id': id_, 'name': name}} for id_, name in zip(row[{ids}], row[{names}], strict=True)]"
     index = at[column.storage]
-    return _unless_null(index, "instant") if column.kind is Kind.INSTANT else f"row[{index}]"
+    return _unless_null(index, "instant({})") if column.kind is Kind.INSTANT else f"row[{index}]"
 
 
-def _unless_null(index: int, function: str) -> str:
-    return f"(None if row[{index}] is None else {function}(row[{index}]))"
+def _unless_null(index: int, made: str, null: str = "None") -> str:
+    """The source of what is made of a value, in the place of {}; or that of what a null is."""
+    return f"({null} if row[{index}] is None else {made.format(f'row[{index}]')})"
 
 
 def _compiled(source: str) -> CodeType:
@@ -158,8 +160,17 @@ def csv_header(request: ReportRequest) -> list[str]:
 
 def csv_cells(request: ReportRequest, plan: Plan) -> Callable[[Row], list[Any]]:
     """A function from a row read by `plan` to its cells; None is an empty cell."""
+    return _csv_row(request, _in_cells(request.columns, plan.storages))
+
+
+def csv_line(request: ReportRequest, plan: Plan) -> Callable[[Row], str]:
+    """A function from a row read by `plan` to its cells with commas between them, nothing of which is quoted."""
+    return _csv_row(request, _in_line(request.columns, plan.storages))
+
+
+def _csv_row(request: ReportRequest, code: CodeType) -> Callable[[Row], Any]:
     return _of_row(
-        _in_cells(request.columns, plan.storages),
+        code,
         instant=instant_writer(request.zone),
         text=harmless if request.csv.escape else str,
         flag=_FLAGS.get,
@@ -169,23 +180,30 @@ def csv_cells(request: ReportRequest, plan: Plan) -> Callable[[Row], list[Any]]:
 @lru_cache(maxsize=_MOST_KEPT)
 def _in_cells(columns: tuple[Column, ...], storages: tuple[str, ...]) -> CodeType:
     at = _places(storages)
-    return _compiled(f"[{', '.join(_cell(column, at) for column in columns)}]")
+    return _compiled(f"[{', '.join(_cell(column, at, 'None') for column in columns)}]")
 
 
-def _cell(column: Column, at: dict[str, int]) -> str:
-    """The source of a column's cell."""
+@lru_cache(maxsize=_MOST_KEPT)
+def _in_line(columns: tuple[Column, ...], storages: tuple[str, ...]) -> CodeType:
+    at = _places(storages)
+    cells = (f"{{{_cell(column, at, _EMPTY)}}}" for column in columns)
+    return _compiled(f'f"{",".join(cells)}"')
+
+
+def _cell(column: Column, at: dict[str, int], empty: str) -> str:
+    """The source of a column's cell, where `empty` is that of an empty one."""
     if column.kind is Kind.PEOPLE:
         return f"text('; '.join(filter(None, row[{at[stored(column)[1]]}])))"
     index = at[column.storage]
     match column.kind:
         case Kind.INSTANT:
-            return _unless_null(index, "instant")
+            return _unless_null(index, "instant({})", empty)
         case Kind.TEXT:
-            return _unless_null(index, "text")
+            return _unless_null(index, "text({})", empty)
         case Kind.BOOLEAN:
-            return f"flag(row[{index}])"
+            return f"flag(row[{index}], {empty})"
         case _:
-            return f"row[{index}]"
+            return _unless_null(index, "{}", empty)
 
 
 def harmless(text: str) -> str:
