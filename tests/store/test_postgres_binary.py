@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster import new_database
+from turnout.errors import TurnoutError
 from turnout.store import postgres_rows
 from turnout.store.postgres_rows import put_rows
 
@@ -118,3 +119,15 @@ def test_instants_before_the_first_year(connection: psycopg.Connection[Any]) -> 
 def test_a_number_that_does_not_fit(connection: psycopg.Connection[Any]) -> None:
     with pytest.raises(pa.ArrowInvalid, match="not in range"):
         arrived(connection, batch_of([(7, None, None, 40_000, *[None] * 6)]))
+
+
+def test_rows_that_the_database_does_not_take_are_noticed(connection: psycopg.Connection[Any]) -> None:
+    """As by a trigger of somebody else's."""
+    rows = [(7, *[None] * (len(SCHEMA) - 1))] * 3
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            "CREATE FUNCTION pg_temp.none() RETURNS TRIGGER LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+        )
+        connection.execute("CREATE TRIGGER none BEFORE INSERT ON one FOR EACH ROW EXECUTE FUNCTION pg_temp.none()")
+        with pytest.raises(TurnoutError, match="Of 3 rows of one the database took 0"):
+            put_rows(connection, "one", 7, [batch_of(rows)])

@@ -109,7 +109,8 @@ def done(connection: psycopg.Connection[Any]) -> Callable[[], list[int]]:
 def test_it_is_done_for_each(connection: psycopg.Connection[Any], done: Callable[[], list[int]], kind: Any) -> None:
     for count in (0, 1, 2, 3, 50):
         with connection.transaction(force_rollback=True):
-            repeated(connection, PUT, (kind([array(*[1] * 5_000, 12)]) for _ in range(count)))
+            rows = repeated(connection, PUT, (kind([array(*[1] * 5_000, 12)]) for _ in range(count)))
+            assert rows == 5_001 * count
             assert sorted(done()) == [1] * count + [12] * 5_000 * count
         assert at_rest(connection)
 
@@ -194,7 +195,7 @@ def meanwhile(connection: psycopg.Connection[Any], act: Callable[[psycopg.Connec
                 time.sleep(0.01)
             act(other)
 
-    thread = threading.Thread(target=wait_and_act)
+    thread = threading.Thread(target=wait_and_act, daemon=True)
     thread.start()
     yield
     thread.join(SECONDS)

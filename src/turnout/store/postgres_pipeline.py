@@ -48,14 +48,14 @@ def pipelined(connection: psycopg.Connection[Any], statements: Sequence[Statemen
     return [_rows(adapter, result) for result in results]
 
 
-def repeated(connection: psycopg.Connection[Any], sql: str, values: Iterable[Sequence[bytes]]) -> None:
-    """Do a statement once for each of many values, which are in PostgreSQL's binary form.
+def repeated(connection: psycopg.Connection[Any], sql: str, values: Iterable[Sequence[bytes]]) -> int:
+    """Do a statement once for each of many values, which are in PostgreSQL's binary form; return how many rows came.
 
     The next ones are made and sent while the database is at work; none are once it has failed, and what it says is
     raised. What `values` raises is raised when all is done that was sent. They may not use the connection themselves.
     """
     query = sql.encode()
-    sent = answered = 0
+    sent = answered = rows = 0
     with _pipeline(connection) as pgconn:
         try:
             for given in values:
@@ -66,6 +66,7 @@ def repeated(connection: psycopg.Connection[Any], sql: str, values: Iterable[Seq
                 results = connection.wait(_through(pgconn, fetch=sent - answered > _UNDER_WAY))
                 answered += len(results)
                 _must_be_good(results, len(results))
+                rows += sum(result.ntuples for result in results)
         except BaseException:
             # It says more than that the connection was lost, where that is why, or what came of it.
             with suppress(psycopg.Error):
@@ -75,6 +76,7 @@ def repeated(connection: psycopg.Connection[Any], sql: str, values: Iterable[Seq
         pgconn.pipeline_sync()
         results = connection.wait(_rest(pgconn))
     _must_be_good(results, sent - answered)
+    return rows + sum(result.ntuples for result in results)
 
 
 @contextmanager

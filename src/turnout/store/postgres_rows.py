@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
+from turnout.errors import TurnoutError
 from turnout.store.ahead import made_ahead
 from turnout.store.postgres_binary import arrays_of
 from turnout.store.postgres_pipeline import repeated
@@ -31,9 +32,9 @@ WRITTEN_AT_ONCE: Final = _AHEAD * _AT_ONCE
 
 
 def put_rows(connection: psycopg.Connection[Any], table: str, provider: int, batches: Iterable[pa.RecordBatch]) -> int:
-    """Insert rows of a provider, and return how many.
+    """Insert rows of a provider, and return how many, as the database counts them.
 
-    The batches have the columns of the table, in any order.
+    The batches have the columns of the table, in any order. Raises `server_error` where it took fewer.
     """
     with psycopg.RawCursor(connection) as cursor:
         # The order in which the database has the columns, which is what its rows are written in.
@@ -46,16 +47,18 @@ def put_rows(connection: psycopg.Connection[Any], table: str, provider: int, bat
         f"INSERT INTO {table} (provider_id, {others}) "
         f"SELECT $1::BIGINT, {others} FROM unnest($2::{table}[]) RETURNING 1"
     )
-    put = 0
+    made_rows = 0
 
     def arrays() -> Iterator[bytes]:
-        nonlocal put
+        nonlocal made_rows
         for batch in batches:
             for start in range(0, batch.num_rows, WRITTEN_AT_ONCE):
                 rows = batch.slice(start, WRITTEN_AT_ONCE).select(list(columns))
                 yield from arrays_of(rows, row_type, list(columns.values()), _AT_ONCE)
-            put += batch.num_rows
+            made_rows += batch.num_rows
 
     with closing(made_ahead(arrays(), _AHEAD)) as made:
-        repeated(connection, insert, ((struct.pack("!q", provider), array) for array in made))
+        put = repeated(connection, insert, ((struct.pack("!q", provider), array) for array in made))
+    if put != made_rows:
+        raise TurnoutError("server_error", f"Of {made_rows} rows of {table} the database took {put}.")
     return put
