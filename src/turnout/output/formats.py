@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from turnout.output.shape import column_headers, csv_cells, csv_header, csv_line, nester
+from turnout.output.shape import ENDS_LINE, column_headers, csv_cells, csv_header, csv_line, nester
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from turnout.query.plan import Plan
     from turnout.query.request import ReportRequest
 
-_ENDS_LINE: Final = "\r\n"
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -62,7 +61,7 @@ def write_csv(request: ReportRequest, plan: Plan, total: int, batches: Iterable[
     line, cells = csv_line(request, plan), csv_cells(request, plan)
     written: list[str] = []
     write = written.append
-    writer = csv.writer(SimpleNamespace(write=write), lineterminator=_ENDS_LINE)
+    writer = csv.writer(SimpleNamespace(write=write), lineterminator=ENDS_LINE)
     if request.csv.bom:
         write("\ufeff")
     writer.writerow(csv_header(request))
@@ -72,7 +71,7 @@ def write_csv(request: ReportRequest, plan: Plan, total: int, batches: Iterable[
             text = line(row)
             # Most rows have nothing to be quoted: they are written in half the time that the writer needs to find out.
             if text and text.count(",") == commas and not ('"' in text or "\r" in text or "\n" in text):
-                write(text + _ENDS_LINE)
+                write(text + ENDS_LINE)
             else:
                 writer.writerow(cells(row))
         yield "".join(written).encode()

@@ -11,7 +11,7 @@ import msgspec
 import pyarrow.compute as pc
 
 from turnout.catalog.types import Column, Kind
-from turnout.output.shape import FORMULA_STARTS, Nested, column_headers, csv_header, harmless, nesting
+from turnout.output.shape import ENDS_LINE, FORMULA_STARTS, Nested, column_headers, csv_header, harmless, nesting
 from turnout.output.texts import (
     Form,
     Odd,
@@ -42,7 +42,6 @@ _CSV_ODD: Final = Odd(b'",\r\n')
 _CSV_FORMULA: Final = Odd(_CSV_ODD.inside, "".join(FORMULA_STARTS).encode())
 _CELL: Final = Form()
 _QUOTED: Final = Form('"', '"')
-_ENDS_LINE: Final = "\r\n"
 
 
 # CSV
@@ -56,7 +55,7 @@ def csv_start(request: ReportRequest) -> bytes:
 
 def _csv_line(cells: list[Any]) -> str:
     buffer = io.StringIO(newline="")
-    csv.writer(buffer, lineterminator=_ENDS_LINE).writerow(cells)
+    csv.writer(buffer, lineterminator=ENDS_LINE).writerow(cells)
     return buffer.getvalue()
 
 
@@ -71,7 +70,7 @@ def csv_lines(request: ReportRequest) -> Callable[[pa.RecordBatch], memoryview]:
             empty = constant('""')
             found[0] = pc.if_else(pc.equal(pc.binary_length(found[0]), 0), empty, found[0]).fill_null(empty)
         # Of one column the end is copied faster than of whole lines.
-        found[-1] = lines([found[-1], _ENDS_LINE])
+        found[-1] = lines([found[-1], ENDS_LINE])
         return data_of(lines(found, ","))
 
     return write

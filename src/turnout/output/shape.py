@@ -23,6 +23,8 @@ Row = tuple[Any, ...]
 
 # A spreadsheet runs a text that begins with one of these as a formula (contract section 2.6).
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+ENDS_LINE: Final = "\r\n"
+"""What ends a row of CSV (RFC 4180)."""
 _MOST_WRITTEN: Final = 10_000
 _MOST_ZONES: Final = 16
 _MOST_KEPT: Final = 256

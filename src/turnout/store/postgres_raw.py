@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.csv
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     import psycopg
 
     from turnout.store.raw import Session
-
-T = TypeVar("T")
 
 _SETTINGS: Final = "-c TimeZone=UTC -c statement_timeout=0 -c application_name=turnout-move"
 _MOVING: Final = 0x74756D76
