@@ -230,7 +230,7 @@ def _role(value: object, faults: Faults) -> str:
 
 
 def _not_one_of(value: str, what: str, known: Sequence[str]) -> str:
-    return f"{shown(value)} is not {what}; the choices are: {', '.join(known)}.{did_you_mean(value.lower(), known)}"
+    return f"{shown(value)} is not {what}; the choices are: {', '.join(known)}.{did_you_mean(value, known)}"
 
 
 def _lifetime(value: object, faults: Faults) -> int | None:

@@ -127,6 +127,7 @@ def shown(value: str, limit: int = 80) -> str:
 
 
 def did_you_mean(value: str, known: Iterable[str]) -> str:
-    """' Did you mean X?' for the nearest known name, or an empty text."""
-    near = get_close_matches(value, list(known), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    """' Did you mean X?' for the nearest known name, whatever their case, or an empty text."""
+    folded = {name.lower(): name for name in known}
+    near = get_close_matches(value.strip().lower(), folded, n=1, cutoff=0.6)
+    return f" Did you mean {folded[near[0]]!r}?" if near else ""

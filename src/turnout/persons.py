@@ -170,13 +170,11 @@ def retain(
     *,
     go_on: Callable[[], bool] = lambda: True,
     on_changed: Callable[[int], None] = lambda _: None,
-    aside: Aside = nullcontext,
 ) -> None:
-    """Carry out the retention of every provider, and what an erasure that was interrupted has left to do.
+    """Carry out the retention of every provider. What the store's files held of it is still to be overwritten.
 
     `go_on` is asked between short transactions; what it stops goes on the next time. `on_changed` is told each provider
-    some of whose attendances changed. What the store's files held is overwritten at the end; for `aside` see
-    `Persons.overwrite`.
+    some of whose attendances changed.
     """
     marked = {one.provider_id for one in store.persons.retention()}
     for provider in store.providers().values():
@@ -186,8 +184,6 @@ def retain(
             continue
         if store.persons.retain(provider, _before(provider, period, now), at=now, go_on=go_on):
             on_changed(provider.id)
-    if go_on():
-        _overwrite(store, aside, _FORGOTTEN)
 
 
 def retain_provider(

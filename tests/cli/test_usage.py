@@ -207,8 +207,11 @@ def test_a_server_in_the_environment_counts_unless_a_store_is_named() -> None:
 
 def test_a_store_of_another_kind() -> None:
     done = typed(*REPORT, "--database", "mysql://somewhere/db")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "There is no store for 'mysql://' addresses" in done.stderr
+    for ends in (("--from", "mysql://a/b", "--to", "c"), ("--from", "c", "--to", "duckdb://x/y")):
+        assert typed("move", *ends).exit_code == 2
+    assert typed(*REPORT, TURNOUT_DATABASE="mysql://somewhere/db").exit_code == 1
 
 
 def test_a_database_that_is_not_there() -> None:

@@ -282,13 +282,22 @@ def test_the_first_hundred_are_kept_and_all_are_written() -> None:
 def test_what_a_reject_says() -> None:
     result = read(ndjson({**NEEDED, "id": 0, "status": "x"}))
     (document_,) = map(json.loads, result.written.splitlines())
-    assert list(document_) == ["line", "column", "reason", "row"]
+    assert list(document_) == ["line", "number", "column", "reason", "row"]
     assert (document_["line"], document_["column"]) == (1, "id")
     first, second = bad({**NEEDED, "id": 0, "status": "x"})
     assert document_["reason"] == f"{first[1]} Also status: {second[1]}"
     assert result.report == [f"rows:1: id: {first[1]}", f"rows:1: status: {second[1]}"]
     (kept,) = result.rejects.first
-    assert kept.document(with_row=False) == {name: document_[name] for name in ("line", "column", "reason")}
+    assert kept.document(with_row=False) == {name: document_[name] for name in ("line", "number", "column", "reason")}
+
+
+def test_which_rows_of_one_line_are_bad() -> None:
+    rows = [{**NEEDED, "id": n, "status": "x" if n % 3 == 0 else "attended"} for n in range(1, 20_001)]
+    result = read(json.dumps(rows).encode(), partial=True)
+    written = [json.loads(each) for each in result.written.splitlines()]
+    assert {each["line"] for each in written} == {1}
+    assert [each["number"] for each in written] == [row["id"] for row in rows if row["status"] == "x"]
+    assert [bad.number for bad in result.rejects.first] == [each["number"] for each in written[:100]]
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,10 @@ from store.look import STUDIO, ask
 from store.rows import many
 from turnout.errors import TurnoutError
 from turnout.store import backup as module
-from turnout.store.backup import log_of, look_at, prepare, put_in_place
+from turnout.store.backup import look_at, prepare, put_in_place
 from turnout.store.base import Merged
 from turnout.store.duckdb import DuckStore
+from turnout.store.files import log_of
 from turnout.store.owner import StoreOwned
 
 TESTS = Path(__file__).parent.parent

@@ -297,6 +297,14 @@ def test_bodies_that_are_damaged(client: Asking, content_type: str, body: bytes)
     assert answer.error() == (400, "parameter_invalid", {"non_field_errors"})
 
 
+@pytest.mark.parametrize("name", ["timezone", "columns", "sort", "customers", "format", "status", "limit"])
+def test_half_a_character_is_no_text(client: Asking, name: str) -> None:
+    """JSON can say it, and no text can hold it."""
+    for half in (b"\\ud800", b"x\\udc80", b"\\udfff\\ud800"):
+        assert post(client, b'{"%b":"%b"}' % (name.encode(), half)).error() == (400, "parameter_invalid", {name})
+        assert post(client, b'{"%b":1}' % half).error()[:2] == (400, "parameter_invalid")
+
+
 def test_a_file_among_the_parts_is_no_value(client: Asking) -> None:
     body = b'--x\r\nContent-Disposition: form-data; name="status"; filename="a"\r\n\r\nattended\r\n--x--\r\n'
     answer = post(client, body, {"Content-Type": "multipart/form-data; boundary=x"})

@@ -194,8 +194,24 @@ def test_what_is_packed_inside_is_never_taken_for_small(ingest: Ingest, monkeypa
     """A few bytes may be very many rows, which are not to be held in memory."""
     packed = gzip.compress(lines(row(1)))
     monkeypatch.setattr("turnout.web.ingest.check", None)
+    monkeypatch.setattr("turnout.web.body.SMALL", len(packed) + 10)
     assert ingest.post(packed).json["created"] == 1
     assert ingest.post(gzip.compress(packed), Content_Encoding="gzip").json["unchanged"] == 1
+
+
+def test_what_is_packed_and_how(ingest: Ingest) -> None:
+    packed = gzip.compress(lines(row(1)))
+    for body, headers in (
+        (gzip.compress(packed), {}),
+        (gzip.compress(gzip.compress(packed)), {"Content_Encoding": "gzip"}),
+        (packed[:-9], {}),
+        (packed[:2], {}),
+        (gzip.compress(packed[:-9]), {"Content_Encoding": "gzip"}),
+    ):
+        answer = ingest.post(body, **headers)
+        assert (answer.status, answer.json["code"]) == (400, "parameter_invalid")
+        assert "The gzip data cannot be read: " in answer.json["field_errors"]["non_field_errors"][0]
+    assert ingest.ids() == []
 
 
 @pytest.mark.parametrize(
@@ -243,11 +259,16 @@ def test_encodings_that_are_not_understood(ingest: Ingest) -> None:
     assert ingest.ids() == []
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_a_body_that_is_too_large_is_refused(ingest: Ingest, packed: bool) -> None:
+@pytest.mark.parametrize("packed", [0, 1, 2])
+@pytest.mark.parametrize("told", [False, True])
+def test_a_body_that_is_too_large_is_refused(ingest: Ingest, packed: int, *, told: bool) -> None:
+    """Whether or not a header says that it is packed."""
+    if told > packed or packed - told > 1:
+        return
     body = lines(row(1)) + b" " * 1_000_000
-    headers = {"Content_Encoding": "gzip"} if packed else {}
-    answer = ingest.post(gzip.compress(body) if packed else body, **headers)
+    for _ in range(packed):
+        body = gzip.compress(body)
+    answer = ingest.post(body, **({"Content_Encoding": "gzip"} if told else {}))
     assert (answer.status, answer.json["code"]) == (413, "request_too_large")
     assert answer.json["message"] == f"The {'unpacked ' if packed else ''}body is larger than 1000000 bytes."
     assert ingest.ids() == []

@@ -105,7 +105,9 @@ def test_erased(admin: Asking, inside: Inside, store: Store) -> None:
     assert names(other) == ["Needleman", "Other", "Needleman"]
 
 
-def test_erased_while_the_disk_is_full(admin: Asking, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_erased_while_the_disk_is_full(
+    admin: Asking, inside: Inside, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was done and what was not is said, and said again until it is done."""
 
     def full(*_: object, **__: object) -> bool:
@@ -122,12 +124,16 @@ def test_erased_while_the_disk_is_full(admin: Asking, store: Store, monkeypatch:
         )
         assert "MiB have to be free on the disk" in message
         assert post(admin, RETENTION).json["message"].startswith("What is too old has forgotten its customers. Nothing")
+        inside.services.retaining.once()
     assert names(admin) == ["(Deleted Customer)", "Other", "(Deleted Customer)"]
     (fault,) = store.status().faults
     assert "still holds what was forgotten" in fault
-    assert admin.send("GET", "/admin/v1/status").json["faults"] == [fault]
+    assert f"up to {(store.status().size >> 20) + 1} MiB have to be free" in fault
+    why = "What was forgotten could not be overwritten: Overwriting failed: the disk is full."
+    assert admin.send("GET", "/admin/v1/status").json["faults"] == [fault, why]
     assert post(admin, ERASURES, {"customers": [5]}).status == 200
-    assert store.status().faults == ()
+    # A command has done what the server could not do, which is no fault any more.
+    assert admin.send("GET", "/admin/v1/status").json["faults"] == []
 
 
 def test_what_arrives_does_not_bring_them_back_until_it_may(admin: Asking) -> None:

@@ -155,6 +155,8 @@ class Parameter:
     """Whether the values of this filter that occur can be looked up, with how many attendances have each."""
     label: str = ""
     """The member by which people know such a value; none where the value says it itself."""
+    called: tuple[str, ...] = ()
+    """What others call it, or people expect it to be called: it is suggested to whoever writes that."""
 
 
 @dataclass(frozen=True)

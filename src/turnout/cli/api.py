@@ -21,6 +21,7 @@ class Rejected(msgspec.Struct):
     line: int
     column: str
     reason: str
+    number: int = 0
 
 
 class _Envelope(msgspec.Struct):

@@ -16,7 +16,7 @@ import rich_click as click
 from click import get_current_context
 
 from turnout.cli.problems import Failure, Misuse, option_of
-from turnout.cli.types import ServerUrl
+from turnout.cli.types import ServerUrl, StoreUrl
 from turnout.errors import NON_FIELD, TurnoutError
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ def _where_options(*, local: bool) -> list[click.Parameter]:
             "database",
             "The store: a file, turnout.duckdb in your data directory unless set, or postgresql://HOST/DATABASE. "
             "(TURNOUT_DATABASE)",
+            StoreUrl(),
             metavar="URL",
         ),
         option("config", "The file of settings; ./turnout.toml unless set. (TURNOUT_CONFIG)", click.Path(), "FILE"),

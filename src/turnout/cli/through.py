@@ -159,7 +159,7 @@ class Through:
 
 
 def _bad(row: Rejected) -> BadRow:
-    return BadRow(row.line, (Fault(row.column, row.reason),))
+    return BadRow(row.line, (Fault(row.column, row.reason),), number=row.number)
 
 
 def _result(found: _Sum) -> ImportResult:

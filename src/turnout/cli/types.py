@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from turnout.catalog.types import MAX_ID, Value
-from turnout.errors import did_you_mean, shown
+from turnout.errors import TurnoutError, did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,6 +139,21 @@ class Zone(click.ParamType[str]):
         from zoneinfo import available_timezones  # noqa: PLC0415 - as above
 
         return [CompletionItem(zone) for zone in sorted(available_timezones()) if zone.startswith(incomplete)]
+
+
+class StoreUrl(click.ParamType[str]):
+    """Where a store is: a file, or a database that there is a store for."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from turnout.store.open import is_file  # noqa: PLC0415 - the help needs no store
+
+        try:
+            is_file(value)
+        except TurnoutError as error:
+            self.fail(error.message, param, ctx)
+        return str(value)
 
 
 class ServerUrl(click.ParamType[str]):

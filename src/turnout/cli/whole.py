@@ -7,22 +7,38 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+import rich_click as click
+
 from turnout.cli.problems import Failure
+from turnout.store.files import holds_a_store, store_of_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@contextmanager
-def whole_file(path: str, option: str) -> Iterator[BinaryIO]:
-    """A file to be written; `path` is it when the block is done, and what it was where the block raises.
+def must_be_replaceable(path: str, option: str, *, store: bool = False) -> None:
+    """Refuse a name whose file must not be replaced: a directory's, a device's, a store's unless it may be a `store`'s.
 
-    `option` is where `path` was given. Raises `Failure` where it cannot be written.
+    `option` is where `path` was given.
     """
     target = Path(path)
     if target.exists() and not target.is_file():
         # A device would be replaced by a file.
         raise Failure(f"{path} is a {'directory' if target.is_dir() else 'device'}; {option} names a file.")
+    if not store and holds_a_store(target):
+        raise click.UsageError(f"{path} is a store, all of which would be lost; {option} names another file.")
+    if (owner := store_of_log(target)) and holds_a_store(owner):
+        raise click.UsageError(f"{path} belongs to the store {owner}; {option} names another file.")
+
+
+@contextmanager
+def whole_file(path: str, option: str, *, store: bool = False) -> Iterator[BinaryIO]:
+    """A file to be written; `path` is it when the block is done, and what it was where the block raises.
+
+    Raises as `must_be_replaceable`, and `Failure` where it cannot be written.
+    """
+    must_be_replaceable(path, option, store=store)
+    target = Path(path)
     try:
         file = tempfile.NamedTemporaryFile(  # noqa: SIM115 - renamed or removed below
             "wb", dir=target.parent, prefix=f".{target.name}.", delete=False

@@ -51,10 +51,8 @@ def cut(faults: Sequence[Fault]) -> tuple[Fault, ...]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """' Did you mean X?' for the known name that is nearest: first of all the same but for case and blanks."""
-    names = list(known)
-    same = [each for each in names if each.casefold() == name[:_LONGEST_NAME].strip().casefold()]
-    return did_you_mean(same[0] if same else name[:_LONGEST_NAME], names)
+    """' Did you mean X?' for the known name that is nearest to one of any length."""
+    return did_you_mean(name[:_LONGEST_NAME], known)
 
 
 def column_name(name: str) -> str:
@@ -67,12 +65,14 @@ class BadRow:
     """A row that cannot be taken, with all of its faults.
 
     `line` is the physical line where the row starts, counted from 1. `row` is the row as it came, as JSON on one
-    line: the row's own value, for CSV an object from column to cell, or a text where it could not be read.
+    line: the row's own value, for CSV an object from column to cell, or a text where it could not be read. `number`
+    is which row it is, from 1, since many may be on one line; 0 where that is not known.
     """
 
     line: int
     faults: tuple[Fault, ...]
     row: bytes = b"null"
+    number: int = 0
 
     @property
     def column(self) -> str:
@@ -91,7 +91,8 @@ class BadRow:
 
     def document(self, *, with_row: bool = True) -> dict[str, object]:
         """The JSON object of a rejects file; without the row, that of an answer."""
-        document: dict[str, object] = {"line": self.line, "column": self.column, "reason": self.reason}
+        number = {"number": self.number} if self.number else {}
+        document: dict[str, object] = {"line": self.line, **number, "column": self.column, "reason": self.reason}
         return {**document, "row": msgspec.Raw(self.row)} if with_row else document
 
 
@@ -124,7 +125,7 @@ class Rejects:
         self.count += 1
         if len(self.first) < self._keep:
             # Without the row: a hundred of the largest rows are no small thing.
-            self.first.append(BadRow(bad.line, bad.faults))
+            self.first.append(BadRow(bad.line, bad.faults, number=bad.number))
         if self._out is not None:
             self._out.write(msgspec.json.encode(bad.document()) + b"\n")
 

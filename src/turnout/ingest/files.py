@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -165,7 +166,7 @@ class _Checking:
         for row in rows.each(self._exact):
             self.seen += 1
             if isinstance(row, BadRow):
-                self._rejects.add(row)
+                self._rejects.add(replace(row, number=self.seen))
             else:
                 good.append(row)
         batch = batch_of(good, self._accepted)

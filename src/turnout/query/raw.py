@@ -6,6 +6,7 @@ twice with different values. No value is interpreted here.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 MOST_VALUES: Final = 1000
 # A request may be wrong in thousands of places; a suggestion costs a third of a millisecond.
 MOST_FAULTS: Final = 20
+_LONGEST_NAME: Final = 80
+# Half a character of UTF-16, which is no text, and where Python keeps bytes that are none.
+_HALVES: Final = re.compile("[\ud800-\udfff]")
+_BYTES: Final = 0xDC00
+# As in `updated-since` and `updatedSince`.
+_BETWEEN_WORDS: Final = re.compile("-|(?<=[a-z])(?=[A-Z])")
 Pairs = list[tuple[str, str]]
 
 
@@ -83,11 +90,13 @@ def _unknown(known: Mapping[str, Parameter], raw_name: str) -> str:
     name = raw_name.removesuffix("[]")
     if name in known:
         return f"{_quoted(raw_name)} is not a known parameter: {name!r} takes one value. Did you mean {name!r}?"
-    return f"{_quoted(raw_name)} is not a known parameter.{did_you_mean(name[:80], known)}"
+    words = _BETWEEN_WORDS.sub("_", name[:_LONGEST_NAME].strip()).lower()
+    called = next((parameter.name for parameter in known.values() if words in parameter.called), words)
+    return f"{_quoted(raw_name)} is not a known parameter.{did_you_mean(called, known)}"
 
 
 def _is_utf8(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return not _HALVES.search(text)
 
 
 def _quoted(text: str) -> str:
@@ -95,7 +104,11 @@ def _quoted(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""The text as it can stand in a JSON document: a byte that is not UTF-8 as `\\xNN`."""
-    if _is_utf8(text):
-        return text[:200]
-    return text[:200].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    r"""The text as it can stand in a JSON document: a byte that is not UTF-8 as `\\xNN`, half a pair as `\\uNNNN`."""
+    return _HALVES.sub(_written_out, text[:200])
+
+
+def _written_out(half: re.Match[str]) -> str:
+    code = ord(half[0])
+    # What the query string's bytes are decoded to is a byte; anything else can only come from JSON.
+    return f"\\x{code - _BYTES:02x}" if _BYTES + 0x80 <= code <= _BYTES + 0xFF else f"\\u{code:04x}"

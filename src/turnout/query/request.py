@@ -205,7 +205,9 @@ def _by_name(report: Report, text: str, names: Iterable[str], choices: Iterable[
     """The columns of a name. Raises `ValueError` with the nearest of `names`, or all `choices` where none is near."""
     found = report.by_name.get(text)
     if found is None:
-        hint = did_you_mean(text[:80], names) or f" The choices are: {', '.join(choices)}."
+        # What the header of a table or of a CSV file says is a name that people have before them.
+        labelled = [column.key for column in report.columns if column.label.lower() == text.lower()]
+        hint = did_you_mean(next(iter(labelled), text[:80]), names) or f" The choices are: {', '.join(choices)}."
         raise ValueError(f"{shown(text)} is not a column.{hint}")
     return found
 

@@ -261,6 +261,15 @@ _OTHER_WORDS: Final = {
     "qtd": "quarter_to_date",
     "ytd": "year_to_date",
 }
+_OTHER_WHICH: Final = {
+    "previous": "last",
+    "past": "last",
+    "prior": "last",
+    "current": "this",
+    "coming": "next",
+    "upcoming": "next",
+    "following": "next",
+}
 
 
 def _suggestion(text: str) -> str:
@@ -271,6 +280,8 @@ def _suggestion(text: str) -> str:
     words = re.sub("[ _-]+", "_", text.strip().lower())
     if words in _OTHER_WORDS:
         return f" Did you mean {_OTHER_WORDS[words]!r}?"
+    which, _, rest = words.partition("_")
+    words = f"last_{words}" if which.isdecimal() else f"{_OTHER_WHICH.get(which, which)}_{rest}"
     number = re.search("(?<![0-9])0*([1-9][0-9]{0,2})(?![0-9])", words)
     counted = (name.replace("N", number[1]) for name in _COUNTED) if number else ()
     return did_you_mean(words, (*_NAMES, *counted))

@@ -53,7 +53,7 @@ def choice(text: str, choices: tuple[str, ...]) -> str:
     """One of the choices, exactly as written."""
     if text not in choices:
         listed = ", ".join(choices)
-        raise ValueError(f"{shown(text)} is not one of the choices: {listed}.{did_you_mean(text.lower(), choices)}")
+        raise ValueError(f"{shown(text)} is not one of the choices: {listed}.{did_you_mean(text, choices)}")
     return text
 
 
@@ -62,5 +62,5 @@ def id_or_none(text: str, parameter: Parameter) -> int | None:
     if text == "none":
         return None
     if not _DIGITS.fullmatch(text):
-        raise ValueError(f"{shown(text)} is neither an id nor 'none'.{did_you_mean(text.lower(), ['none'])}")
+        raise ValueError(f"{shown(text)} is neither an id nor 'none'.{did_you_mean(text, ['none'])}")
     return integer(text, parameter)

@@ -24,6 +24,7 @@ import duckdb
 
 from turnout.errors import TurnoutError
 from turnout.store.duckdb_file import attach, attach_file, engine_errors, schema_version, unreadable
+from turnout.store.files import log_of
 from turnout.store.owner import StoreOwned
 from turnout.store.schema import tables
 
@@ -47,11 +48,6 @@ class Copied:
     schema_version: int
     attendances: int
     providers: int
-
-
-def log_of(path: Path) -> Path:
-    """The engine's write-ahead log of a store's file."""
-    return path.with_name(path.name + ".wal")
 
 
 def has_log(path: Path) -> bool:

@@ -17,6 +17,7 @@ from turnout.query.sql import TABLE as ATTENDANCES
 from turnout.query.sql import Statement
 from turnout.store.backup import copy_of, has_log
 from turnout.store.base import StoreStatus
+from turnout.store.files import log_of, store_of_log
 from turnout.store.rebuild import Rebuild, layout, sort_tail, write_anew
 from turnout.store.schema import SCHEMA_VERSION, tables
 
@@ -52,16 +53,18 @@ class DuckUpkeep:
     def status(self, providers: int, retained_at: int | None, *, holds_forgotten: bool) -> StoreStatus:
         """What the store is and holds, and what is wrong with it."""
         found = self.layout()
-        parts = (self._path, self._path.with_name(self._path.name + ".wal"))
+        parts = (self._path, log_of(self._path))
+        size = sum(part.stat().st_size for part in parts if part.exists())
+        forgotten = size if holds_forgotten else 0
         return StoreStatus(
             engine="DuckDB",
             version=duckdb.__version__,
             location=str(self._path),
-            size=sum(part.stat().st_size for part in parts if part.exists()),
+            size=size,
             schema_version=SCHEMA_VERSION,
             attendances=found.attendances,
             providers=providers,
-            faults=tuple(_faults_of(self._path, holds_forgotten=holds_forgotten, damaged=self._engine.damaged())),
+            faults=tuple(_faults_of(self._path, forgotten=forgotten, damaged=self._engine.damaged())),
             retained_at=retained_at,
             tail=found.tail,
             free=found.free,
@@ -149,8 +152,11 @@ class DuckUpkeep:
                 work.run("CHECKPOINT")
 
 
-def _faults_of(path: Path, *, holds_forgotten: bool, damaged: bool) -> Iterator[str]:
-    """What is wrong with the store's file, or with where and how it lies, and that it is still to be overwritten."""
+def _faults_of(path: Path, *, forgotten: int, damaged: bool) -> Iterator[str]:
+    """What is wrong with the store's file, or with where and how it lies; and that it is to be overwritten.
+
+    `forgotten` are the bytes in which there may be something that was forgotten.
+    """
     if damaged:
         yield "A part of the file is damaged: what is in it cannot be read, and backups fail. Restore a backup."
     mode = stat.S_IMODE(path.stat().st_mode)
@@ -159,10 +165,10 @@ def _faults_of(path: Path, *, holds_forgotten: bool, damaged: bool) -> Iterator[
     free = shutil.disk_usage(path.parent).free
     if free < _LITTLE_SPACE:
         yield f"Only {free >> 20} MiB are free on the disk."
-    if holds_forgotten:
+    if forgotten:
         yield (
             "The file still holds what was forgotten, though nobody can read it. A server overwrites it by itself, as "
-            f"`turnout erase` does when it is run again; up to {(path.stat().st_size >> 20) + 1} MiB have to be free."
+            f"`turnout erase` does when it is run again; up to {(forgotten >> 20) + 1} MiB have to be free."
         )
 
 
@@ -170,4 +176,4 @@ def _kept_of(path: Path) -> tuple[str, ...]:
     """Older states of the store beside it: what restores have replaced, and copies from before an upgrade."""
     name = glob.escape(path.name)
     found = [kept for kind in ("replaced", "schema") for kept in path.parent.glob(f"{name}.{kind}-*")]
-    return tuple(sorted(str(kept) for kept in found if kept.suffix != ".wal"))
+    return tuple(sorted(str(kept) for kept in found if not store_of_log(kept)))

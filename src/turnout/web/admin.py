@@ -96,8 +96,7 @@ async def status(request: Request) -> Response:
     services, credential = await _administer(request)
     uptime = services.clock.monotonic() - services.started
     faults = [*services.faults, *services.syncing.faults(), *filter(None, [services.caretaker.fault])]
-    if services.retaining.fault:
-        faults.append(f"Retention could not be carried out: {services.retaining.fault}")
+    faults += await _in_thread(lambda: list(services.retaining.faults()))
     if fault := await _in_thread(services.jobs.files.home.fault):
         faults.append(fault)
     keys = await services.auth.key_source.status() if services.auth.key_source else None

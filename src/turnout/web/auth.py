@@ -264,7 +264,7 @@ def _credential_of(request: Request) -> str:
         raise TurnoutError("authentication_failed", "There is more than one Authorization header.")
     scheme, *rest = headers[0].split()
     if scheme.lower() not in _SCHEMES:
-        hint = did_you_mean(scheme.lower()[:20], _SCHEMES) if rest else " Write the word 'Token' in front of the token."
+        hint = did_you_mean(scheme[:20], _SCHEMES) if rest else " Write the word 'Token' in front of the token."
         raise TurnoutError("authentication_failed", f"The scheme must be Token, Bearer or JWT.{hint}")
     if len(rest) != 1:
         raise TurnoutError("authentication_failed", f"One credential is expected after {scheme.capitalize()!r}.")

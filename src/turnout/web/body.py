@@ -10,7 +10,7 @@ from hashlib import sha256
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from turnout.errors import TurnoutError, shown
+from turnout.errors import NON_FIELD, TurnoutError, shown
 from turnout.web.limits import kept_on_disk, too_large
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _PACKED: Final = ("gzip", "x-gzip")
 class Body:
     """A received body: its bytes, unpacked, from the start; their number; and the SHA-256 of what was sent.
 
-    One that is `packed` still, as a file may be, is of unknown size when it is read.
+    One that is `packed` still, as a file of the owner's may be, is of unknown size when it is read.
     """
 
     file: BinaryIO
@@ -50,31 +50,52 @@ class Body:
 async def received(request: Request, most: int | None) -> AsyncIterator[Body]:
     """Receive the body of a request; it is gone when the block ends.
 
-    `most` bounds its bytes, packed and unpacked; a large one goes to a nameless file in the system's directory for
-    temporary files. Raises `unsupported_media_type`, `request_too_large`, `storage_unavailable` where it finds no room
-    there, and `parameter_invalid` where the packing is damaged.
+    `most` bounds its bytes, packed and unpacked, so that what is packed is unpacked here, whether or not a header says
+    so; a large one goes to a nameless file in the system's directory for temporary files. Raises
+    `unsupported_media_type`, `request_too_large`, `storage_unavailable` where it finds no room there, and
+    `parameter_invalid` where the packing is damaged, or is not the only one.
     """
     _check_type(request)
-    unpacker = _unpacker(request)
+    unpacking = _Unpacking(_unpacker(request), whatever=most is not None)
     digest = sha256()
     sent = size = 0
     with SpooledTemporaryFile(max_size=SMALL) as spool:
-        async for chunk in request.stream():
+        async for chunk in _chunks(request):
             sent += len(chunk)
             digest.update(chunk)
-            for part in unpacker.parts(chunk) if unpacker else (chunk,):
+            for part in unpacking.parts(chunk):
                 size += len(part)
                 if most is not None and max(sent, size) > most:
                     raise too_large(most, unpacked=sent <= most)
                 with kept_on_disk():
                     spool.write(part)
                 await asyncio.sleep(0)  # a chunk may unpack to very much
-        if unpacker:
-            unpacker.end()
-        spool.seek(0)
-        packed = spool.read(len(_MAGIC)) == _MAGIC
-        spool.seek(0)
-        yield Body(cast("BinaryIO", spool), size, digest.hexdigest(), packed)
+        unpacking.end()
+        body = body_of(cast("BinaryIO", spool), size, digest.hexdigest())
+        if body.packed and most is not None:
+            raise _damaged(NON_FIELD, "they are packed twice")
+        yield body
+
+
+def body_of(file: BinaryIO, size: int, digest: str = "") -> Body:
+    """What was received into a file, of so many bytes and with this SHA-256."""
+    file.seek(0)
+    packed = file.read(len(_MAGIC)) == _MAGIC
+    file.seek(0)
+    return Body(file, size, digest, packed)
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    """The chunks of a body; the first one has what tells whether it is packed, or all of it."""
+    first: bytes | None = b""
+    async for chunk in request.stream():
+        if first is None:
+            yield chunk
+        elif len(first := first + chunk) >= len(_MAGIC):
+            yield first
+            first = None
+    if first:
+        yield first
 
 
 def _check_type(request: Request) -> None:
@@ -94,16 +115,42 @@ def _unpacker(request: Request) -> _Unpacker | None:
     if encoding in _PLAIN:
         return None
     if encoding in _PACKED:
-        return _Unpacker()
+        return _Unpacker("Content-Encoding")
     raise TurnoutError("unsupported_media_type", f"The Content-Encoding {shown(encoding)} is not gzip.")
 
 
+class _Unpacking:
+    """Takes off the packing that a header tells of, and then, of `whatever` it is, that of a file."""
+
+    def __init__(self, told: _Unpacker | None, *, whatever: bool) -> None:
+        self._layers = [told] if told else []
+        self._whatever = whatever
+
+    def parts(self, chunk: bytes, depth: int = 0) -> Iterator[bytes]:
+        """What a chunk unpacks to."""
+        if chunk and depth == len(self._layers) and self._whatever:
+            self._whatever = False
+            if chunk.startswith(_MAGIC):
+                self._layers.append(_Unpacker(NON_FIELD))
+        if depth == len(self._layers):
+            yield chunk
+            return
+        for part in self._layers[depth].parts(chunk):
+            yield from self.parts(part, depth + 1)
+
+    def end(self) -> None:
+        """Raise where packed data end in the middle."""
+        for layer in self._layers:
+            layer.end()
+
+
 class _Unpacker:
-    """Unpacks gzip members that come in chunks, into parts of bounded size."""
+    """Unpacks gzip members that come in chunks, into parts of bounded size; `said_by` says that they are packed."""
 
     _PART: Final = 1024 * 1024
 
-    def __init__(self) -> None:
+    def __init__(self, said_by: str) -> None:
+        self._said_by = said_by
         self._member = zlib.decompressobj(_GZIP)
 
     def parts(self, chunk: bytes) -> Iterator[bytes]:
@@ -119,13 +166,13 @@ class _Unpacker:
                     part = self._member.decompress(b"", self._PART)
                     yield part
         except zlib.error as error:
-            raise _damaged(str(error)) from None
+            raise _damaged(self._said_by, str(error)) from None
 
     def end(self) -> None:
         """Raise where the packed data end in the middle."""
         if not self._member.eof:
-            raise _damaged("they end in the middle")
+            raise _damaged(self._said_by, "they end in the middle")
 
 
-def _damaged(reason: str) -> TurnoutError:
-    return TurnoutError("parameter_invalid", fields={"Content-Encoding": [f"The gzip data are damaged: {reason}."]})
+def _damaged(field: str, reason: str) -> TurnoutError:
+    return TurnoutError("parameter_invalid", fields={field: [f"The gzip data cannot be read: {reason}."]})

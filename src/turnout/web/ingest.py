@@ -18,7 +18,7 @@ from turnout.query import values
 from turnout.query.raw import clean, pairs_of
 from turnout.web.asked import no_parameters, whole_number
 from turnout.web.auth import INGESTING
-from turnout.web.body import SMALL, Body, received
+from turnout.web.body import SMALL, body_of, received
 from turnout.web.context import context_of
 from turnout.web.limits import kept_on_disk
 from turnout.web.repeats import repeatable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from turnout.imports import ImportResult
     from turnout.store.base import Answered, Merged, Provider
+    from turnout.web.body import Body
     from turnout.web.context import Context, Services
     from turnout.web.repeats import Repeatable
 
@@ -68,7 +69,7 @@ async def upload(request: Request) -> Response:
             raise TurnoutError("not_found", "Nothing was uploaded under this name.")
         with services.uploads.in_use(found):
             with found.path.open("rb") as file:
-                answer = await _Work(request, provider, Body(file, found.received, ""), options).answer()
+                answer = await _Work(request, provider, body_of(file, found.received), options).answer()
             if not options.dry_run:
                 services.uploads.remove(found)
         return answer

@@ -15,6 +15,8 @@ from turnout.persons import retain
 from turnout.web.lead import Lead
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from turnout.answers import Answers
     from turnout.settings import Settings
     from turnout.store.base import Store
@@ -41,19 +43,34 @@ class Retaining:
         self._aside = aside
         self.background = Background("retention", self._work)
         self._leads = Lead(store, "retention")
-        self.fault: str | None = None
-        """Why the last run failed, for `turnout doctor`."""
+        self._fault: str | None = None
+        self._left: str | None = None
+        """Why what was forgotten could not be overwritten the last time."""
+
+    def faults(self) -> Iterator[str]:
+        """What could not be done and is still to be done, for `turnout doctor`."""
+        if self._fault:
+            yield f"Retention could not be carried out: {self._fault}"
+        if self._left and self._is_unfinished():  # a command may have done it meanwhile
+            yield f"What was forgotten could not be overwritten: {self._left}"
 
     def once(self) -> None:
-        """Carry it out now. Raises `TurnoutError` where the store fails."""
+        """Carry it out now, and overwrite what it or an erasure has left. Raises `TurnoutError` where it fails."""
         retain(
             self._store,
             self._period,
             self._clock.now(),
             go_on=lambda: not self.background.stopping,
             on_changed=self._changed,
-            aside=self._aside,
         )
+        self._left = None
+        if self.background.stopping:
+            return
+        try:
+            self._store.persons.overwrite(self._aside)
+        except TurnoutError as error:
+            self._left = error.message
+            _log.warning("what was forgotten could not be overwritten", extra={"fields": {"reason": self._left}})
 
     def _changed(self, provider_id: int) -> None:
         self._answers.forget(provider_id)
@@ -65,12 +82,12 @@ class Retaining:
             try:
                 if self._leads():
                     self.once()
-                self.fault = None
+                self._fault = None
             except Exception as error:  # noqa: BLE001 - it is told, and tried again later
                 self.background.check()  # the store may have been closed under it
                 expected = isinstance(error, TurnoutError)
-                self.fault = str(error) if expected else type(error).__name__
-                fields = {"fields": {"reason": self.fault}}
+                self._fault = str(error) if expected else type(error).__name__
+                fields = {"fields": {"reason": self._fault}}
                 _log.warning("retention failed", extra=fields, exc_info=None if expected else error)
             self._rest()
 
@@ -78,7 +95,7 @@ class Retaining:
         """A day; a short while where something is left to do, now or by an erasure that comes meanwhile."""
         for _ in range(round(_EVERY / _AGAIN)):
             self.background.pause(_AGAIN)
-            if self.fault or self._is_unfinished():
+            if self._fault or self._is_unfinished():
                 return
 
     def _is_unfinished(self) -> bool:

@@ -46,7 +46,7 @@ def command(*, file: Path, force: bool, as_json: bool) -> None:
 
     _check(file, where(), force=force)
     began = time.monotonic()
-    with whole_file(str(file), "FILE") as target:
+    with whole_file(str(file), "FILE", store=True) as target:
         try:
             _receive(target)
             target.flush()
@@ -83,7 +83,7 @@ def _receive(target: BinaryIO) -> None:
 
 def _check(file: Path, place: Where, *, force: bool) -> None:
     """Refuse a name whose file is to be kept."""
-    from turnout.store.backup import log_of  # noqa: PLC0415 - as above
+    from turnout.store.files import log_of  # noqa: PLC0415 - as above
 
     if not file.is_file():
         pass  # what is none is refused where it would be written

@@ -57,7 +57,10 @@ def command(*, provider: int, form: str | None, output: str, as_json: bool, **gi
 
     from turnout.cli.connect import connect  # noqa: PLC0415 - the help needs no connection
     from turnout.cli.exporting import export  # noqa: PLC0415 - as above
+    from turnout.cli.whole import must_be_replaceable  # noqa: PLC0415 - as above
 
+    if output != STDOUT:
+        must_be_replaceable(output, "--output")
     with connect(where()) as client:
         done = export(client, provider, report, [("format", form or _ending(output)), *pairs], output)
     _tell(done, output, as_json=as_json)

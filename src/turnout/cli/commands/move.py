@@ -12,6 +12,7 @@ import rich_click as click
 
 from turnout.cli.base import Command, where
 from turnout.cli.problems import Failure
+from turnout.cli.types import StoreUrl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +36,17 @@ _MEMORY: Final = 1 << 30
     turnout move --from a.duckdb --to postgresql://db/turnout --dry-run
     """,
 )
-@click.option("--from", "source", required=True, metavar="DATABASE", help="The store: a file, or postgresql://...")
-@click.option("--to", "target", required=True, metavar="DATABASE", help="A new file, or a database without data.")
+@click.option(
+    "--from",
+    "source",
+    type=StoreUrl(),
+    required=True,
+    metavar="DATABASE",
+    help="The store: a file, or postgresql://...",
+)
+@click.option(
+    "--to", "target", type=StoreUrl(), required=True, metavar="DATABASE", help="A new file, or a database without data."
+)
 @click.option("--from-exports", metavar="DIRECTORY", help="Where its files of exports are.")
 @click.option("--to-exports", metavar="DIRECTORY", help="Where they are to be.")
 @click.option("--dry-run", is_flag=True, help="Say what would be moved, and move nothing.")

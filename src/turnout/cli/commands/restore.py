@@ -62,8 +62,9 @@ def command(*, file: Path, force: bool, as_json: bool) -> None:
 def _restore(file: Path, path: Path) -> tuple[Copied, Path | None]:
     from turnout.cli.render import progress  # noqa: PLC0415 - as above
     from turnout.store.aside import made_aside  # noqa: PLC0415 - as above
-    from turnout.store.backup import log_of, prepare, put_in_place, room_for  # noqa: PLC0415 - as above
+    from turnout.store.backup import prepare, put_in_place, room_for  # noqa: PLC0415 - as above
     from turnout.store.duckdb_file import StoreUnfit  # noqa: PLC0415 - as above
+    from turnout.store.files import log_of  # noqa: PLC0415 - as above
 
     with ExitStack() as stack:
         try:

@@ -174,10 +174,15 @@ def rejected_members() -> Json:
     """What an answer says of bad rows (contract section 5)."""
     bad = {
         "line": {"type": "integer", "minimum": 1, "description": "The line where the row starts, from 1."},
+        "number": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "Which row it is, from 1; absent of what is no row.",
+        },
         "column": {"type": "string", "description": "The first member at fault; empty where it is the whole row."},
         "reason": {"type": "string", "description": "What is wrong with it, and what was expected."},
     }
-    rejected = {"type": "array", "items": closed(bad, bad), "description": "The first bad rows."}
+    rejected = {"type": "array", "items": closed(bad, bad.keys() - {"number"}), "description": "The first bad rows."}
     return {
         "rejected": rejected,
         "rejected_count": {
