@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 PATH: Final = "/ingest/v1/attendances"
 BATCH: Final = 1_000
-WRITERS: Final = 32
+WRITERS: Final = 64
 READERS: Final = 8
 _SECONDS: Final = 15.0
-_BATCHES: Final = 900
+_BATCHES: Final = 1_200
 _TEMPLATES: Final = 2_000
 _PAGE: Final = 100
 _SEED: Final = 11

@@ -457,7 +457,11 @@ GROUPS = [
     grouped("columns=count,foo&sort=status", "columns"),
     grouped("columns=count&sort=status", sort="'status' is not among the selected columns; those can be sorted on: count."),
     grouped("columns=venue.name,count&sort=-venue_id", sort="venue.name, count"),
-    grouped("columns=venue,count&sort=venue", sort="venue.name"),
+    grouped("columns=venue,count&sort=venue", sort="sort on one of its columns: venue.id, venue.name"),
+    # What is suggested is not refused in its turn.
+    grouped("columns=status,count&sort=venue", sort="'venue' is a group; these can be sorted on: status, count."),
+    grouped("columns=status,count&sort=bar", sort="'bar' is not a column. The choices are: status, count."),
+    grouped("columns=status,count&sort=statsu", sort="Did you mean 'status'?"),
     grouped("columns=status&sort=foo", "sort"),
     grouped("columns=status&sort=--status", "sort"),
     grouped("columns=status,count&sort=status,-status", sort="more than once"),

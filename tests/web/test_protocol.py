@@ -129,6 +129,13 @@ def test_random_targets_are_answered_in_the_envelope(server: Address, data: byte
     assert error(found) in (INVALID, NOTHING)
 
 
+@pytest.mark.parametrize("target", ["/live?search=Zoë", "/Zoë"])
+def test_how_other_letters_are_written_is_said(server: Address, target: str) -> None:
+    ((status, _, body),) = answers(raw(server, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()))
+    assert status == 400
+    assert "is written by its bytes in UTF-8: 'Zo%C3%AB' for 'Zoë'." in json.loads(body)["message"]
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

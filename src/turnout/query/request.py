@@ -18,7 +18,7 @@ from turnout.query.raw import MOST_FAULTS, Cleaned, clean
 from turnout.query.timeframe import Timeframe, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import tzinfo
 
     from turnout.query.cursor import CursorBox, Place
@@ -226,7 +226,8 @@ def _pivot(reader: Reader, scope: Scope, columns: tuple[Column, ...]) -> Pivot |
 
 def _sort(reader: Reader, columns: tuple[Column, ...], pivot: Pivot | None) -> tuple[SortLevel, ...]:
     report = reader.report
-    levels = reader.all("sort", lambda text, _: _sort_level(report, text, pivot))
+    among = columns if report.grouped and "columns" not in reader.faults.fields else report.columns
+    levels = reader.all("sort", lambda text, _: _sort_level(report, text, among, pivot))
     seen: set[str] = set()
     for level in levels:
         key = level.column.key
@@ -250,18 +251,20 @@ def _not_selected(reader: Reader, key: str, columns: tuple[Column, ...]) -> None
     reader.faults.add("sort", f"{key!r} is not among the selected columns; those can be sorted on: {selected}.")
 
 
-def _sort_level(report: Report, text: str, pivot: Pivot | None) -> SortLevel:
+def _sort_level(report: Report, text: str, among: Sequence[Column], pivot: Pivot | None) -> SortLevel:
+    """One level; `among` are the columns that there may be to sort on, which errors name."""
     name = text.removeprefix("-")
     descending = text.startswith("-")
     if report.grouped and name.startswith(f"{PERIODS}."):
         if pivot is None:
             raise ValueError(f"{shown(name)} is there with a 'pivot' other than 'all', and with 'count' selected.")
         return SortLevel(pivot.read(name.removeprefix(f"{PERIODS}.")), descending)
-    sortable = [column.key for column in report.columns if column.sortable]
+    sortable = [column.key for column in among if column.sortable]
     if name in report.group:
-        inside = ", ".join(column.key for column in report.by_name[name] if column.sortable)
-        raise ValueError(f"{shown(name)} is a group; sort on one of its columns: {inside}.")
-    known = [*sortable, *(c.other_name for c in report.columns if c.other_name)]
+        inside = ", ".join(column.key for column in report.by_name[name] if column.key in sortable)
+        which = f"sort on one of its columns: {inside}" if inside else f"these can be sorted on: {', '.join(sortable)}"
+        raise ValueError(f"{shown(name)} is a group; {which}.")
+    known = [*sortable, *(c.other_name for c in among if c.other_name)]
     column = _by_name(report, name, known, sortable)[0]
     if not column.sortable:
         raise ValueError(f"{shown(name)} cannot be sorted on; these can: {', '.join(sortable)}.")

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg_pool import PoolTimeout
 
 from turnout.errors import TurnoutError
 from turnout.query.dialect import POSTGRES
@@ -34,6 +35,7 @@ _STATES: Final[dict[type[psycopg.Error], str]] = {
     psycopg.errors.InvalidSchemaName: "the database does not find its tables: see the role's search_path",
     psycopg.errors.ReadOnlySqlTransaction: "the database is read-only",
     psycopg.errors.TooManyConnections: "the database has no connection left",
+    PoolTimeout: "no connection to the database was free, or was to be had",
     psycopg.errors.UndefinedTable: "the database does not find its tables: see the role's search_path",
 }
 """What is wrong with a database, whatever it was asked, and may have passed when it is asked again."""

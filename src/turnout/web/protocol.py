@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger("turnout.request")
 
 _HEAD_TIMEOUT: Final = 30.0
+_BAD_URL: Final = "Invalid char in url"
+"""How what the parser says of such an address begins."""
+_ENCODE: Final = " A letter that is not ASCII is written by its bytes in UTF-8: 'Zo%C3%AB' for 'Zoë'."
 _LINGER: Final = 1.0
 # How long a client that has connected, and has not asked yet, may take to do so when the server ends.
 _LAST_CHANCE: Final = 1.0
@@ -228,7 +231,8 @@ class Protocol(HttpToolsProtocol):
             # The fault is in the body of the request that is being worked on: nobody waits for its answer any more.
             cycle.disconnected = True
             cycle.message_event.set()
-        error = self._refusal or TurnoutError("parameter_invalid", f"The request is not HTTP/1.1: {msg}.")
+        hint = _ENCODE if msg.startswith(_BAD_URL) else ""
+        error = self._refusal or TurnoutError("parameter_invalid", f"The request is not HTTP/1.1: {msg}.{hint}")
         request_id = token_hex(8)
         self.transport.write(self._refusal_bytes(error, request_id))
         _log.info("malformed request", extra={"fields": {"id": request_id, "status": error.kind.status}})
