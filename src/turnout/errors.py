@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 NON_FIELD: Final = "non_field_errors"
+_LONGEST_NAME: Final = 80
+"""So many characters of what was written are compared with what is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,5 +131,5 @@ def shown(value: str, limit: int = 80) -> str:
 def did_you_mean(value: str, known: Iterable[str]) -> str:
     """' Did you mean X?' for the nearest known name, whatever their case, or an empty text."""
     folded = {name.lower(): name for name in known}
-    near = get_close_matches(value.strip().lower(), folded, n=1, cutoff=0.6)
+    near = get_close_matches(value[:_LONGEST_NAME].strip().lower(), folded, n=1, cutoff=0.6)
     return f" Did you mean {folded[near[0]]!r}?" if near else ""

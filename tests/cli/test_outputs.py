@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+import rich_click as click
+from shell import Shell
 from test_owner import serving
 
 from conftest import ROWS, ndjson, row
-from turnout.store.files import log_of, store_of_log
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from shell import Shell
+from turnout.cli.problems import Failure
+from turnout.cli.whole import must_be_replaceable, whole_file
+from turnout.store.files import holds_a_store, log_of, store_of_log
 
 WRITING = {
     "export": ("export", "--provider", "1", "--format", "csv", "-o"),
@@ -55,6 +56,47 @@ def test_a_copy_does_not_become_the_log_of_a_store(shell: Shell) -> None:
     shell.run("backup", "copy.duckdb", "--force")
 
 
+def test_a_copy_does_not_replace_a_store_that_somebody_serves(shell: Shell) -> None:
+    """Its server would go on with a file that has no name any more."""
+    shell.run("backup", "other.duckdb")
+    other = Shell(shell.database.parent / "other.duckdb")
+    with serving(other):
+        assert not log_of(other.database).exists()
+        words = " ".join(shell.words("backup", "other.duckdb", "--force", status=1).split())
+        assert f"The store {other.database.name} is in use by another process" in words
+    shell.run("backup", "other.duckdb", "--force")
+
+
+def test_a_store_that_is_made_meanwhile_stays(tmp_path: Path, stocked: Path) -> None:
+    target = tmp_path / "new.duckdb"
+
+    def write() -> None:
+        with whole_file(str(target), "--output") as file:
+            file.write(b"rows")
+            shutil.copy(stocked, target)
+
+    with pytest.raises(click.UsageError, match="is a store"):
+        write()
+    assert holds_a_store(target)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_cannot_be_looked_at_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_bytes(b"")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(Failure, match="may be a store, or belong to one: Permission denied"):
+        must_be_replaceable(str(tmp_path / "a"), "--output")
+
+
+def test_nobody_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    must_be_replaceable(str(tmp_path / "pipe.wal"), "--output")
+
+
 def test_what_is_no_store_is_replaced(shell: Shell) -> None:
     for name in ("rows.csv", "rows.csv.wal", "DUCK.csv"):
         file = shell.database.parent / name
@@ -65,6 +107,7 @@ def test_what_is_no_store_is_replaced(shell: Shell) -> None:
 
 def test_the_log_of(tmp_path: Path) -> None:
     assert log_of(tmp_path / "a") == tmp_path / "a.wal"
-    assert store_of_log(tmp_path / "a.wal") == tmp_path / "a"
+    for ending in (".wal", ".wal.checkpoint", ".wal.recovery"):
+        assert store_of_log(tmp_path / f"a{ending}") == tmp_path / "a"
     for name in ("a", ".wal", "a.wal.csv"):
         assert store_of_log(tmp_path / name) is None

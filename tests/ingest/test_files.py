@@ -87,9 +87,9 @@ def test_packed_members_may_follow_each_other() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (gzip.compress(ndjson(*TWO))[:-9], "the gzip data ends in the middle; the file is cut off."),
-        (gzip.compress(ndjson(*TWO)) + b"more", "the gzip data is damaged from here on ("),
-        (gzip.compress(ndjson(*TWO))[:-8] + b"\0" * 8, "the gzip data is damaged from here on ("),
+        (gzip.compress(ndjson(*TWO))[:-9], "the gzip data is damaged from here on: it ends in the middle."),
+        (gzip.compress(ndjson(*TWO)) + b"more", "the gzip data is damaged from here on: "),
+        (gzip.compress(ndjson(*TWO))[:-8] + b"\0" * 8, "the gzip data is damaged from here on: "),
         (gzip.compress(gzip.compress(b"")), "the file is gzip inside gzip; unpack it once."),
         ("id\n".encode("utf-16"), "the file is UTF-16 text; save it as UTF-8."),
         ("id\n".encode("utf-16-be").join([b"\xfe\xff", b""]), "the file is UTF-16 text; save it as UTF-8."),

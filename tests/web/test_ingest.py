@@ -22,6 +22,7 @@ from turnout.settings import Settings
 from turnout.store.base import Provider
 from turnout.store.open import open_store
 from turnout.web.app import create_app
+from turnout.web.body import _Unpacking
 from turnout.web.context import Clock
 
 if TYPE_CHECKING:
@@ -206,12 +207,44 @@ def test_what_is_packed_and_how(ingest: Ingest) -> None:
         (gzip.compress(gzip.compress(packed)), {"Content_Encoding": "gzip"}),
         (packed[:-9], {}),
         (packed[:2], {}),
+        (packed + b"\0x", {}),
         (gzip.compress(packed[:-9]), {"Content_Encoding": "gzip"}),
     ):
         answer = ingest.post(body, **headers)
         assert (answer.status, answer.json["code"]) == (400, "parameter_invalid")
-        assert "The gzip data cannot be read: " in answer.json["field_errors"]["non_field_errors"][0]
+        assert "The gzip data is damaged: " in answer.json["field_errors"]["non_field_errors"][0]
     assert ingest.ids() == []
+    for body, headers in (
+        (packed + bytes(20), {}),
+        (packed + bytes(20) + gzip.compress(lines(row(1))) + bytes(1), {"Content_Encoding": "gzip"}),
+        # Of a packed file only the first byte, and then the rest.
+        (gzip.compress(packed[:1]) + gzip.compress(packed[1:]), {"Content_Encoding": "gzip"}),
+        (gzip.compress(b"") * 3 + packed, {}),
+    ):
+        assert ingest.post(body, **headers).status == 200
+    assert ingest.ids() == [1]
+    for body in (b"", gzip.compress(b"")):
+        assert ingest.post(body, Content_Encoding="gzip").json["created"] == 0
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10_000])
+@pytest.mark.parametrize("text", [b"", b"x", b"\x1f", b"xy", b"some text that is longer"])
+def test_pieces_of_any_size(text: bytes, size: int) -> None:
+    packed = gzip.compress(text)
+    for file, inside in ((text, text), (packed, text), (packed + packed + bytes(3), text + text)):
+        for encoding, sent in (("", file), ("gzip", gzip.compress(file))):
+            unpacking = _Unpacking(encoding, 1_000_000)
+            pieces = [sent[at : at + size] for at in range(0, len(sent), size)]
+            found = b"".join(part for piece in pieces for part in unpacking.parts(piece)) + unpacking.end()
+            assert found == inside
+
+
+def test_nothing_between_two_packings_is_without_a_limit(ingest: Ingest) -> None:
+    """A file's head may hold a long name, and a file very many empty members, of which nothing is left in the end."""
+    members = gzip.compress(b"") * 60_000
+    assert len(members) > 1_000_000 > len(gzip.compress(members))
+    answer = ingest.post(gzip.compress(members), Content_Encoding="gzip")
+    assert answer.json["message"] == "The unpacked body is larger than 1000000 bytes."
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,9 @@ _I, _D, _T, _C, _B = Kind.INTEGER, Kind.INSTANT, Kind.TEXT, Kind.CHOICE, Kind.BO
 
 LOCAL_START: Final = LocalStart("event_day", "event_minute", of="event_starts_at", zone="venue_timezone")
 
+_COLUMNS_CALLED: Final = ("fields", "select")
+_SORT_CALLED: Final = ("order", "order_by", "orderby", "ordering", "sort_by")
+
 # fmt: off
 COLUMNS: Final = (
     Column("id", "ID", _I, "id", nullable=False, help="The attendance's id."),
@@ -84,11 +87,11 @@ FILTERS: Final = (
     Parameter("offering_types", Value.INTEGER, "Attendances of events of one of these offering types.", is_list=True, op=Op.IN, storage="offering_type_id", listed=True, label="offering_type_name"),
     Parameter("venues", Value.INTEGER, "Attendances of events at one of these venues.", is_list=True, op=Op.IN, storage="venue_id", listed=True, label="venue_name"),
     Parameter("instructors", Value.ID_OR_NONE, "Attendances of events that any of these instructors instructs; `none` for events without one.", is_list=True, op=Op.ANY_OR_EMPTY, storage="instructor_ids", listed=True, label="instructor_name"),
-    Parameter("event_start_gte", Value.INSTANT, "Events that start at this moment or later.", op=Op.FROM, storage="event_starts_at", example="2026-10-01T00:00:00Z", called=("from", "since", "after", "start", "start_date", "date_from", "from_date", "start_time", "event_start", "event_start_from", "event_start_after", "starts_at_gte", "event_starts_at_gte")),
-    Parameter("event_start_lte", Value.INSTANT, "Events that start at this moment or earlier.", op=Op.UNTIL, storage="event_starts_at", called=("to", "until", "before", "end", "end_date", "date_to", "to_date", "end_time", "event_end", "event_start_to", "event_start_before", "starts_at_lte", "event_starts_at_lte")),
-    Parameter("updated_at_gte", Value.INSTANT, "Attendances changed at this moment or later.", op=Op.FROM, storage="updated_at", called=("updated", "updated_at", "updated_since", "updated_after", "updated_from", "modified_since", "modified_after", "changed_since")),
+    Parameter("event_start_gte", Value.INSTANT, "Events that start at this moment or later.", op=Op.FROM, storage="event_starts_at", example="2026-10-01T00:00:00Z", called=("from", "since", "after", "start", "start_date", "date_from", "from_date", "start_time", "event_start", "event_start_from", "event_start_after", "starts_at_gte", "event_starts_at_gte", "starts_at", "start_at", "event_starts_at", "starts_after", "event_starts_after")),
+    Parameter("event_start_lte", Value.INSTANT, "Events that start at this moment or earlier.", op=Op.UNTIL, storage="event_starts_at", called=("to", "until", "before", "end", "end_date", "date_to", "to_date", "end_time", "event_end", "event_start_to", "event_start_before", "starts_at_lte", "event_starts_at_lte", "ends_at", "end_at", "starts_before", "event_starts_before", "end_date_lte")),
+    Parameter("updated_at_gte", Value.INSTANT, "Attendances changed at this moment or later.", op=Op.FROM, storage="updated_at", called=("updated", "updated_at", "updated_since", "updated_after", "updated_from", "modified_since", "modified_after", "changed_since", "modified", "modified_at", "changed", "changed_at")),
     Parameter("updated_at_lte", Value.INSTANT, "Attendances changed at this moment or earlier.", op=Op.UNTIL, storage="updated_at", called=("updated_until", "updated_before", "updated_to", "modified_before")),
-    Parameter("event_timeframe", Value.TIMEFRAME, "Events that start within a timeframe of the provider's calendar.", op=Op.WITHIN, storage="event_starts_at", example="last_30_days", called=("period", "range", "dates", "date_range")),
+    Parameter("event_timeframe", Value.TIMEFRAME, "Events that start within a timeframe of the provider's calendar.", op=Op.WITHIN, storage="event_starts_at", example="last_30_days", called=("period", "range", "dates", "date_range", "date", "day")),
     Parameter("days_of_week", Value.CHOICE, "Events that start on one of these days of the week, in local time.", is_list=True, choices=WEEK_DAYS, op=Op.IN, storage=LOCAL_START.day, part=Part.WEEK_DAY, extension=True, listed=True, example="monday,tuesday"),
     Parameter("start_hours", Value.INTEGER, "Events that start within one of these hours of the day, in local time: `18` is from 18:00 up to, but without, 19:00.", is_list=True, maximum=23, op=Op.IN, storage=LOCAL_START.minute, part=Part.HOUR, extension=True, listed=True, example="18"),
     Parameter("include_future", Value.BOOLEAN, "Whether events that have not started yet are included.", default="false", op=Op.NOT_FUTURE, storage="event_starts_at", called=("future", "upcoming")),
@@ -96,14 +99,14 @@ FILTERS: Final = (
 )
 
 SELECTION: Final = (
-    Parameter("columns", Value.COLUMN, "The columns of the answer, in this order; a group name selects all of its columns.", is_list=True, example="id,customer.name,status", called=("fields", "select")),
-    Parameter("sort", Value.SORT_KEY, "The columns to order by; `-` in front for descending.", is_list=True, example="-event.starts_at,customer.name", called=("order", "order_by", "orderby", "ordering", "sort_by")),
+    Parameter("columns", Value.COLUMN, "The columns of the answer, in this order; a group name selects all of its columns.", is_list=True, example="id,customer.name,status", called=_COLUMNS_CALLED),
+    Parameter("sort", Value.SORT_KEY, "The columns to order by; `-` in front for descending.", is_list=True, example="-event.starts_at,customer.name", called=_SORT_CALLED),
 )
 
 PAGING: Final = (
     Parameter("limit", Value.INTEGER, "How many rows to answer at most.", default="50", maximum=100, paging=True, called=("per_page", "top", "take", "size")),
     Parameter("offset", Value.INTEGER, "How many rows to pass over.", default="0", paging=True, called=("skip",)),
-    Parameter("page", Value.INTEGER, "The page to answer, counted from 1.", minimum=1, paging=True),
+    Parameter("page", Value.INTEGER, "The page to answer, counted from 1.", minimum=1, paging=True, called=("page_number", "page_no")),
     Parameter("page_size", Value.INTEGER, "Another name of `limit`.", maximum=100, same_as="limit", paging=True),
     Parameter("cursor", Value.CURSOR, "The place to go on from, taken from a `Link` header.", extension=True, paging=True),
 )
@@ -155,8 +158,8 @@ PERIODS: Final = "count_by_period"
 """The member of a grouped row that has its counts by period."""
 
 GROUPED_SELECTION: Final = (
-    Parameter("columns", Value.COLUMN, "The columns of the answer, in this order: attendances with the same values make one row. A group name selects all of its columns.", is_list=True, needed=True, example="venue.name,day_of_week,count", called=("fields", "select")),
-    Parameter("sort", Value.SORT_KEY, "The selected columns to order by, and with a pivot the periods, such as `count_by_period.2026-10`; `-` in front for descending.", is_list=True, example="-count", called=("order", "order_by", "orderby", "ordering", "sort_by")),
+    Parameter("columns", Value.COLUMN, "The columns of the answer, in this order: attendances with the same values make one row. A group name selects all of its columns.", is_list=True, needed=True, example="venue.name,day_of_week,count", called=_COLUMNS_CALLED),
+    Parameter("sort", Value.SORT_KEY, "The selected columns to order by, and with a pivot the periods, such as `count_by_period.2026-10`; `-` in front for descending.", is_list=True, example="-count", called=_SORT_CALLED),
     Parameter("pivot", Value.CHOICE, "Splits the count by the period in which the event starts, in local time.", choices=PIVOTS, default="all", example="month"),
     Parameter("max_pivot_columns", Value.INTEGER, "How many periods at most, up to the newest one that has an attendance.", minimum=1, maximum=12, default="4"),
 )

@@ -25,10 +25,13 @@ def must_be_replaceable(path: str, option: str, *, store: bool = False) -> None:
     if target.exists() and not target.is_file():
         # A device would be replaced by a file.
         raise Failure(f"{path} is a {'directory' if target.is_dir() else 'device'}; {option} names a file.")
-    if not store and holds_a_store(target):
-        raise click.UsageError(f"{path} is a store, all of which would be lost; {option} names another file.")
-    if (owner := store_of_log(target)) and holds_a_store(owner):
-        raise click.UsageError(f"{path} belongs to the store {owner}; {option} names another file.")
+    try:
+        if not store and holds_a_store(target):
+            raise click.UsageError(f"{path} is a store, all of which would be lost; {option} names another file.")
+        if (owner := store_of_log(target)) and holds_a_store(owner):
+            raise click.UsageError(f"{path} belongs to the store {owner}; {option} names another file.")
+    except OSError as error:
+        raise Failure(f"{path} may be a store, or belong to one: {error.strerror}.") from error
 
 
 @contextmanager
@@ -49,6 +52,7 @@ def whole_file(path: str, option: str, *, store: bool = False) -> Iterator[Binar
     try:
         with file as opened:
             yield cast("BinaryIO", opened)
+        must_be_replaceable(path, option, store=store)  # a store may have been made there meanwhile
         unfinished.replace(target)
     except BaseException:
         unfinished.unlink(missing_ok=True)

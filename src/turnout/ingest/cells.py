@@ -11,8 +11,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.catalog.types import MAX_ID, Kind, Member
-from turnout.errors import shown
-from turnout.ingest.faults import MOST_FAULTS, nearest
+from turnout.errors import did_you_mean, shown
+from turnout.ingest.faults import MOST_FAULTS
 from turnout.ingest.fields import PERSON, TEXT_OR_OBJECT, ZONES
 from turnout.query.instants import load_zone, parse_instant
 from turnout.query.values import boolean, choice
@@ -177,7 +177,7 @@ class CellChecker:
             elif key == "name":
                 stated[key] = self._name(said)
             else:
-                hint = nearest(key, PERSON)
+                hint = did_you_mean(key, PERSON)
                 raise ValueError(f"{shown(key)} is not one of its members: {', '.join(PERSON)}.{hint}")
         return stated
 

@@ -10,10 +10,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.csv
 
-from turnout.errors import shown
+from turnout.errors import did_you_mean, shown
 from turnout.ingest.columns import Columns, UnfitError, from_cells
 from turnout.ingest.csv_split import CsvBlock, CsvRecord, cells, csv_blocks, each_record, malformation
-from turnout.ingest.faults import FORMS, MOST_FAULTS, BadRow, Fault, FileFaultError, column_name, cut, nearest
+from turnout.ingest.faults import FORMS, MOST_FAULTS, BadRow, Fault, FileFaultError, column_name, cut
 from turnout.ingest.fields import FIELDS, HEADERS
 from turnout.ingest.json_rows import as_text, not_utf8
 from turnout.ingest.rows import RowError
@@ -83,7 +83,7 @@ def read_header(record: CsvRecord) -> Header:
 
 
 def _unknown(name: str, count: int) -> str:
-    hint = nearest(name, HEADERS) or (f" {FORMS}" if count == 1 else "")
+    hint = did_you_mean(name, HEADERS) or (f" {FORMS}" if count == 1 else "")
     return f"{shown(name)} is not a column; a key, other name or label of the report is expected.{hint}"
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from turnout.errors import did_you_mean, shown
+from turnout.errors import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import BinaryIO
 
 MOST_FAULTS: Final = 50
@@ -48,11 +48,6 @@ def cut(faults: Sequence[Fault]) -> tuple[Fault, ...]:
     """The first `MOST_FAULTS` of a row's faults, and how many more there are."""
     more = len(faults) - MOST_FAULTS
     return (*faults[:MOST_FAULTS], Fault("", f"there are {more} more faults.")) if more > 0 else tuple(faults)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """' Did you mean X?' for the known name that is nearest to one of any length."""
-    return did_you_mean(name[:_LONGEST_NAME], known)
 
 
 def column_name(name: str) -> str:

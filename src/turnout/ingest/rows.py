@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from turnout.catalog.types import Kind, Member
-from turnout.errors import shown
+from turnout.errors import did_you_mean, shown
 from turnout.ingest.cells import CellChecker, expected, found
-from turnout.ingest.faults import MOST_FAULTS, Fault, column_name, cut, nearest
+from turnout.ingest.faults import MOST_FAULTS, Fault, column_name, cut
 from turnout.ingest.fields import (
     DEFAULTED,
     FIELDS,
@@ -122,7 +122,7 @@ def _unknown(name: str, tree: Tree, path: str) -> str:
         if name == field.path:
             return f"{shown(name)} is not a member {where}: members are nested, as in {nested}."
         return f"{shown(name)} is not a member {where}. Did you mean {field.path!r}, as in {nested}?"
-    hint = nearest(name, tree) or f" The members are: {', '.join(tree)}."
+    hint = did_you_mean(name, tree) or f" The members are: {', '.join(tree)}."
     return f"{shown(name)} is not a member {where}.{hint}"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from turnout.ingest.faults import Fault, FileFaultError
+from turnout.ingest.packing import MAGIC, Gunzip, PackingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 BLOCK: Final = 6 * 1024 * 1024
 
 _LF: Final = 10
-_GZIP: Final = b"\x1f\x8b"
-_GZIP_WINDOW: Final = zlib.MAX_WBITS | 16
 _BOM: Final = b"\xef\xbb\xbf"
 _FOREIGN: Final = {
-    _GZIP: "gzip inside gzip; unpack it once",
+    MAGIC: "gzip inside gzip; unpack it once",
     b"\xff\xfe": "UTF-16 text; save it as UTF-8",
     b"\xfe\xff": "UTF-16 text; save it as UTF-8",
     b"PK\x03\x04": "a ZIP archive or an Excel workbook; unpack it, or save the sheet as CSV UTF-8",
@@ -49,7 +47,7 @@ class Source:
         raw = self._raw()
         first = next(raw, b"")
         blocks: Iterator[bytes] = chain([first], raw)
-        if first.startswith(_GZIP):
+        if first.startswith(MAGIC):
             blocks = _regrouped(_unpacked(blocks), self._size)
             first = next(blocks, b"")
             blocks = chain([first], blocks)
@@ -83,28 +81,17 @@ def _regrouped(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
 
 
 def _unpacked(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The content of one or more gzip members. Never more than a block at once, however well it was packed."""
-    unpacker = zlib.decompressobj(_GZIP_WINDOW)
+    """The content of one or more gzip members."""
+    unpacking = Gunzip(BLOCK)
     line = 1
     try:
         for block in blocks:
-            rest, pending = block, False
-            while rest or pending:
-                if unpacker.eof:
-                    # Zero bytes may fill up a tape's last block.
-                    rest = rest.lstrip(b"\0")
-                    if not rest:
-                        break
-                    unpacker = zlib.decompressobj(_GZIP_WINDOW)
-                piece = unpacker.decompress(rest, BLOCK)
-                rest = unpacker.unconsumed_tail or unpacker.unused_data
-                pending = len(piece) == BLOCK and not unpacker.eof
+            for piece in unpacking.parts(block):
                 line += line_ends(piece)
                 yield piece
-    except zlib.error as fault:
-        raise FileFaultError(line, Fault("", f"the gzip data is damaged from here on ({fault}).")) from None
-    if not unpacker.eof:
-        raise FileFaultError(line, Fault("", "the gzip data ends in the middle; the file is cut off."))
+        unpacking.end()
+    except PackingError as fault:
+        raise FileFaultError(line, Fault("", f"the gzip data is damaged from here on: {fault}.")) from None
 
 
 def line_blocks(blocks: Iterator[bytes], limit: int) -> Iterator[tuple[int, bytes]]:

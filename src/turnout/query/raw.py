@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 MOST_VALUES: Final = 1000
 # A request may be wrong in thousands of places; a suggestion costs a third of a millisecond.
 MOST_FAULTS: Final = 20
-_LONGEST_NAME: Final = 80
 # Half a character of UTF-16, which is no text, and where Python keeps bytes that are none.
 _HALVES: Final = re.compile("[\ud800-\udfff]")
 _BYTES: Final = 0xDC00
-# As in `updated-since` and `updatedSince`.
-_BETWEEN_WORDS: Final = re.compile("-|(?<=[a-z])(?=[A-Z])")
+# As in `updated-since`, `updated.since` and `updatedSince`.
+_BETWEEN_WORDS: Final = re.compile("[-.]|(?<=[a-z])(?=[A-Z])")
 Pairs = list[tuple[str, str]]
 
 
@@ -90,7 +89,7 @@ def _unknown(known: Mapping[str, Parameter], raw_name: str) -> str:
     name = raw_name.removesuffix("[]")
     if name in known:
         return f"{_quoted(raw_name)} is not a known parameter: {name!r} takes one value. Did you mean {name!r}?"
-    words = _BETWEEN_WORDS.sub("_", name[:_LONGEST_NAME].strip()).lower()
+    words = _BETWEEN_WORDS.sub("_", name.strip()).lower()
     called = next((parameter.name for parameter in known.values() if words in parameter.called), words)
     return f"{_quoted(raw_name)} is not a known parameter.{did_you_mean(called, known)}"
 
@@ -110,5 +109,5 @@ def printable(text: str) -> str:
 
 def _written_out(half: re.Match[str]) -> str:
     code = ord(half[0])
-    # What the query string's bytes are decoded to is a byte; anything else can only come from JSON.
+    # A byte of a query string is kept as one of these; the others can only come from JSON.
     return f"\\x{code - _BYTES:02x}" if _BYTES + 0x80 <= code <= _BYTES + 0xFF else f"\\u{code:04x}"

@@ -207,7 +207,7 @@ def _by_name(report: Report, text: str, names: Iterable[str], choices: Iterable[
     if found is None:
         # What the header of a table or of a CSV file says is a name that people have before them.
         labelled = [column.key for column in report.columns if column.label.lower() == text.lower()]
-        hint = did_you_mean(next(iter(labelled), text[:80]), names) or f" The choices are: {', '.join(choices)}."
+        hint = did_you_mean(next(iter(labelled), text), names) or f" The choices are: {', '.join(choices)}."
         raise ValueError(f"{shown(text)} is not a column.{hint}")
     return found
 
@@ -264,7 +264,7 @@ def _sort_level(report: Report, text: str, among: Sequence[Column], pivot: Pivot
         inside = ", ".join(column.key for column in report.by_name[name] if column.key in sortable)
         which = f"sort on one of its columns: {inside}" if inside else f"these can be sorted on: {', '.join(sortable)}"
         raise ValueError(f"{shown(name)} is a group; {which}.")
-    known = [*sortable, *(c.other_name for c in among if c.other_name)]
+    known = [*sortable, *(c.other_name for c in among if c.other_name and c.sortable)]
     column = _by_name(report, name, known, sortable)[0]
     if not column.sortable:
         raise ValueError(f"{shown(name)} cannot be sorted on; these can: {', '.join(sortable)}.")

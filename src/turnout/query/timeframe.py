@@ -263,6 +263,7 @@ _OTHER_WORDS: Final = {
 }
 _OTHER_WHICH: Final = {
     "previous": "last",
+    "prev": "last",
     "past": "last",
     "prior": "last",
     "current": "this",
@@ -278,10 +279,13 @@ def _suggestion(text: str) -> str:
     if _match(dashed):
         return f" Did you mean {dashed!r}?"
     words = re.sub("[ _-]+", "_", text.strip().lower())
+    which, blank, rest = words.partition("_")
+    if re.match("0*[1-9][0-9]{0,2}_?[a-z]", words):
+        words = f"last_{words}"
+    elif blank and which in _OTHER_WHICH:
+        words = f"{_OTHER_WHICH[which]}_{rest}"
     if words in _OTHER_WORDS:
         return f" Did you mean {_OTHER_WORDS[words]!r}?"
-    which, _, rest = words.partition("_")
-    words = f"last_{words}" if which.isdecimal() else f"{_OTHER_WHICH.get(which, which)}_{rest}"
     number = re.search("(?<![0-9])0*([1-9][0-9]{0,2})(?![0-9])", words)
     counted = (name.replace("N", number[1]) for name in _COUNTED) if number else ()
     return did_you_mean(words, (*_NAMES, *counted))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _LOG: Final = ".wal"
+_LOGS: Final = re.compile(r"(.+)\.wal(\.checkpoint|\.recovery)?")
+"""The names of the engine's logs, those of a checkpoint and of a recovery included."""
 _MARK: Final = b"DUCK"
 _MARK_AT: Final = 8
 """Where the engine's files say what they are, in bytes (DuckDB's storage format)."""
@@ -19,15 +22,14 @@ def log_of(path: Path) -> Path:
 
 
 def store_of_log(path: Path) -> Path | None:
-    """The store whose write-ahead log would have this name, whether or not there is one."""
-    name = path.name.removesuffix(_LOG)
-    return path.with_name(name) if name not in ("", path.name) else None
+    """The store one of whose logs would have this name, whether or not there is one."""
+    found = _LOGS.fullmatch(path.name)
+    return path.with_name(found[1]) if found else None
 
 
 def holds_a_store(path: Path) -> bool:
-    """Whether a file is one of the engine's."""
-    try:
-        with path.open("rb") as file:
-            return file.read(_MARK_AT + len(_MARK))[_MARK_AT:] == _MARK
-    except OSError:
+    """Whether a file is one of the engine's. `OSError` where it cannot be read."""
+    if not path.is_file():
         return False
+    with path.open("rb") as file:
+        return file.read(_MARK_AT + len(_MARK))[_MARK_AT:] == _MARK

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,6 +10,7 @@ from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from turnout.errors import NON_FIELD, TurnoutError, shown
+from turnout.ingest.packing import MAGIC, Gunzip, PackingError
 from turnout.web.limits import kept_on_disk, too_large
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ SMALL: Final = 8 * 1024 * 1024
 ANY_FILE: Final = "application/octet-stream"
 """A file as `turnout import` takes it: its content tells its form, and whether it is packed."""
 MEDIA_TYPES: Final = ("application/x-ndjson", "application/ndjson", "application/json", "text/csv", ANY_FILE)
-_GZIP: Final = zlib.MAX_WBITS | 16
-_MAGIC: Final = b"\x1f\x8b"
+_PART: Final = 1024 * 1024
 _PLAIN: Final = ("", "identity")
 _PACKED: Final = ("gzip", "x-gzip")
 
@@ -56,11 +55,11 @@ async def received(request: Request, most: int | None) -> AsyncIterator[Body]:
     `parameter_invalid` where the packing is damaged, or is not the only one.
     """
     _check_type(request)
-    unpacking = _Unpacking(_unpacker(request), whatever=most is not None)
+    unpacking = _Unpacking(_encoding(request), most)
     digest = sha256()
     sent = size = 0
     with SpooledTemporaryFile(max_size=SMALL) as spool:
-        async for chunk in _chunks(request):
+        async for chunk in request.stream():
             sent += len(chunk)
             digest.update(chunk)
             for part in unpacking.parts(chunk):
@@ -70,32 +69,21 @@ async def received(request: Request, most: int | None) -> AsyncIterator[Body]:
                 with kept_on_disk():
                     spool.write(part)
                 await asyncio.sleep(0)  # a chunk may unpack to very much
-        unpacking.end()
+        rest = unpacking.end()
+        spool.write(rest)
+        size += len(rest)
         body = body_of(cast("BinaryIO", spool), size, digest.hexdigest())
         if body.packed and most is not None:
-            raise _damaged(NON_FIELD, "they are packed twice")
+            raise _damaged(NON_FIELD, "what is in it is packed once more")
         yield body
 
 
 def body_of(file: BinaryIO, size: int, digest: str = "") -> Body:
     """What was received into a file, of so many bytes and with this SHA-256."""
     file.seek(0)
-    packed = file.read(len(_MAGIC)) == _MAGIC
+    packed = file.read(len(MAGIC)) == MAGIC
     file.seek(0)
     return Body(file, size, digest, packed)
-
-
-async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    """The chunks of a body; the first one has what tells whether it is packed, or all of it."""
-    first: bytes | None = b""
-    async for chunk in request.stream():
-        if first is None:
-            yield chunk
-        elif len(first := first + chunk) >= len(_MAGIC):
-            yield first
-            first = None
-    if first:
-        yield first
 
 
 def _check_type(request: Request) -> None:
@@ -110,69 +98,75 @@ def _check_type(request: Request) -> None:
         raise TurnoutError("unsupported_media_type", message)
 
 
-def _unpacker(request: Request) -> _Unpacker | None:
+def _encoding(request: Request) -> str:
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    if encoding in _PLAIN:
-        return None
-    if encoding in _PACKED:
-        return _Unpacker("Content-Encoding")
-    raise TurnoutError("unsupported_media_type", f"The Content-Encoding {shown(encoding)} is not gzip.")
+    if encoding not in (*_PLAIN, *_PACKED):
+        raise TurnoutError("unsupported_media_type", f"The Content-Encoding {shown(encoding)} is not gzip.")
+    return encoding
 
 
 class _Unpacking:
-    """Takes off the packing that a header tells of, and then, of `whatever` it is, that of a file."""
+    """Takes off the packing that `Content-Encoding` tells of, and then that of a file, where `most` bytes are allowed.
 
-    def __init__(self, told: _Unpacker | None, *, whatever: bool) -> None:
-        self._layers = [told] if told else []
-        self._whatever = whatever
+    None of them may hand out more. Without a limit a file stays as it is: it is unpacked as it is read.
+    """
+
+    def __init__(self, encoding: str, most: int | None) -> None:
+        self._layers = [_Layer("Content-Encoding")] if encoding in _PACKED else []
+        self._most = most
+        self._first: bytes | None = None if most is None else b""
+        """What came so far, until it is enough to tell whether it is a packed file."""
 
     def parts(self, chunk: bytes, depth: int = 0) -> Iterator[bytes]:
-        """What a chunk unpacks to."""
-        if chunk and depth == len(self._layers) and self._whatever:
-            self._whatever = False
-            if chunk.startswith(_MAGIC):
-                self._layers.append(_Unpacker(NON_FIELD))
-        if depth == len(self._layers):
-            yield chunk
+        """What a chunk unpacks to, which may be nothing."""
+        if depth < len(self._layers):
+            layer = self._layers[depth]
+            for part in layer.parts(chunk):
+                if self._most is not None and layer.size > self._most:
+                    raise too_large(self._most, unpacked=True)
+                yield from self.parts(part, depth + 1)
             return
-        for part in self._layers[depth].parts(chunk):
-            yield from self.parts(part, depth + 1)
+        if self._first is not None:
+            self._first += chunk
+            if len(self._first) < len(MAGIC):
+                yield b""
+                return
+            chunk, self._first = self._first, None
+            if chunk.startswith(MAGIC):
+                self._layers.append(_Layer(NON_FIELD))
+                yield from self.parts(chunk, depth)
+                return
+        yield chunk
 
-    def end(self) -> None:
-        """Raise where packed data end in the middle."""
+    def end(self) -> bytes:
+        """What is left. Raises where packed data end in the middle."""
         for layer in self._layers:
             layer.end()
+        return self._first or b""
 
 
-class _Unpacker:
-    """Unpacks gzip members that come in chunks, into parts of bounded size; `said_by` says that they are packed."""
-
-    _PART: Final = 1024 * 1024
+class _Layer:
+    """One packing; `said_by` says that there is one. `size` is what it has handed out so far, in bytes."""
 
     def __init__(self, said_by: str) -> None:
+        self.size = 0
         self._said_by = said_by
-        self._member = zlib.decompressobj(_GZIP)
+        self._inside = Gunzip(_PART)
 
     def parts(self, chunk: bytes) -> Iterator[bytes]:
-        """What a chunk unpacks to."""
         try:
-            while chunk:
-                if self._member.eof:
-                    self._member = zlib.decompressobj(_GZIP)
-                part = self._member.decompress(chunk, self._PART)
-                chunk = self._member.unconsumed_tail or self._member.unused_data
+            for part in self._inside.parts(chunk):
+                self.size += len(part)
                 yield part
-                while len(part) == self._PART and not chunk:
-                    part = self._member.decompress(b"", self._PART)
-                    yield part
-        except zlib.error as error:
+        except PackingError as error:
             raise _damaged(self._said_by, str(error)) from None
 
     def end(self) -> None:
-        """Raise where the packed data end in the middle."""
-        if not self._member.eof:
-            raise _damaged(self._said_by, "they end in the middle")
+        try:
+            self._inside.end()
+        except PackingError as error:
+            raise _damaged(self._said_by, str(error)) from None
 
 
 def _damaged(field: str, reason: str) -> TurnoutError:
-    return TurnoutError("parameter_invalid", fields={field: [f"The gzip data cannot be read: {reason}."]})
+    return TurnoutError("parameter_invalid", fields={field: [f"The gzip data is damaged: {reason}."]})

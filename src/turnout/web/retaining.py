@@ -44,18 +44,18 @@ class Retaining:
         self.background = Background("retention", self._work)
         self._leads = Lead(store, "retention")
         self._fault: str | None = None
-        self._left: str | None = None
+        self._not_overwritten: str | None = None
         """Why what was forgotten could not be overwritten the last time."""
 
     def faults(self) -> Iterator[str]:
         """What could not be done and is still to be done, for `turnout doctor`."""
         if self._fault:
             yield f"Retention could not be carried out: {self._fault}"
-        if self._left and self._is_unfinished():  # a command may have done it meanwhile
-            yield f"What was forgotten could not be overwritten: {self._left}"
+        if self._not_overwritten and self._is_unfinished():  # a command may have done it meanwhile
+            yield f"What was forgotten could not be overwritten: {self._not_overwritten}"
 
     def once(self) -> None:
-        """Carry it out now, and overwrite what it or an erasure has left. Raises `TurnoutError` where it fails."""
+        """Carry it out now, or raise `TurnoutError`; and overwrite what it or an erasure has left."""
         retain(
             self._store,
             self._period,
@@ -63,14 +63,16 @@ class Retaining:
             go_on=lambda: not self.background.stopping,
             on_changed=self._changed,
         )
-        self._left = None
+        self._not_overwritten = None
         if self.background.stopping:
             return
         try:
             self._store.persons.overwrite(self._aside)
         except TurnoutError as error:
-            self._left = error.message
-            _log.warning("what was forgotten could not be overwritten", extra={"fields": {"reason": self._left}})
+            self._not_overwritten = error.message
+            _log.warning(
+                "what was forgotten could not be overwritten", extra={"fields": {"reason": self._not_overwritten}}
+            )
 
     def _changed(self, provider_id: int) -> None:
         self._answers.forget(provider_id)

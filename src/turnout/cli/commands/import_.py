@@ -57,8 +57,11 @@ def command(*, file: str, provider: int, rejects: str | None, dry_run: bool, as_
     in parts, and one that was interrupted goes on when the command is run again.
     """
     from turnout.cli.render import progress  # noqa: PLC0415 - as above
+    from turnout.cli.whole import must_be_replaceable  # noqa: PLC0415 - as above
 
     remote = where().remote()
+    if rejects:
+        must_be_replaceable(rejects, "--rejects")  # before all of standard input is read
     began = time.monotonic()
     with ExitStack() as stack:
         beside = None if remote else _beside(where().settings())
