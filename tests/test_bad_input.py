@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,11 @@ from hypothesis import settings as runs
 from hypothesis import strategies as st
 
 from live import GROUPED, REPORT, Answer, parsed, raw
+from turnout.catalog.attendances import REPORTS
+from turnout.catalog.look_ups import LOOK_UP
 
 if TYPE_CHECKING:
+    from turnout.catalog.types import Report
     from worlds import Studio
 
 INVALID = (400, "parameter_invalid")
@@ -653,3 +657,11 @@ def test_random_header_values(studio: Studio, headers: list[tuple[str, bytes]]) 
         found = found.partition(b"\r\n\r\n")[2]
     answer = parsed(found)
     assert answer.status in {200, 304} or 400 <= answer.error()[0] < 500
+
+
+@pytest.mark.parametrize("report", [*REPORTS, LOOK_UP], ids=lambda report: report.path)
+def test_what_others_call_a_parameter_leads_to_one(report: Report) -> None:
+    called = [word for parameter in report.parameters for word in parameter.called]
+    assert len(called) == len(set(called))
+    assert not set(called) & set(report.parameter)
+    assert all(re.fullmatch("[a-z]+(_[a-z]+)*", word) for word in called)  # as it is looked for

@@ -57,7 +57,6 @@ def test_a_copy_does_not_become_the_log_of_a_store(shell: Shell) -> None:
 
 
 def test_a_copy_does_not_replace_a_store_that_somebody_serves(shell: Shell) -> None:
-    """Its server would go on with a file that has no name any more."""
     shell.run("backup", "other.duckdb")
     other = Shell(shell.database.parent / "other.duckdb")
     with serving(other):

@@ -10,24 +10,27 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import rich_click as click
 
 from turnout.cli.problems import Failure
-from turnout.store.files import holds_a_store, store_of_log
+from turnout.store.files import holds_a_store, must_be_free, store_of_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 def must_be_replaceable(path: str, option: str, *, store: bool = False) -> None:
-    """Refuse a name whose file must not be replaced: a directory's, a device's, a store's unless it may be a `store`'s.
+    """Refuse a name whose file must not be replaced: a directory's, a device's, a store's.
 
-    `option` is where `path` was given.
+    That of a `store` may be, where one is asked for, unless somebody has it open: its server would go on with a file
+    that has no name any more. `option` is where `path` was given.
     """
     target = Path(path)
     if target.exists() and not target.is_file():
         # A device would be replaced by a file.
         raise Failure(f"{path} is a {'directory' if target.is_dir() else 'device'}; {option} names a file.")
     try:
-        if not store and holds_a_store(target):
-            raise click.UsageError(f"{path} is a store, all of which would be lost; {option} names another file.")
+        if holds_a_store(target):
+            if not store:
+                raise click.UsageError(f"{path} is a store, all of which would be lost; {option} names another file.")
+            must_be_free(target)
         if (owner := store_of_log(target)) and holds_a_store(owner):
             raise click.UsageError(f"{path} belongs to the store {owner}; {option} names another file.")
     except OSError as error:
@@ -52,7 +55,7 @@ def whole_file(path: str, option: str, *, store: bool = False) -> Iterator[Binar
     try:
         with file as opened:
             yield cast("BinaryIO", opened)
-        must_be_replaceable(path, option, store=store)  # a store may have been made there meanwhile
+        must_be_replaceable(path, option, store=store)  # a store may have come there meanwhile, or its server
         unfinished.replace(target)
     except BaseException:
         unfinished.unlink(missing_ok=True)

@@ -182,15 +182,6 @@ def _settle(path: Path) -> None:
             connection.execute("CHECKPOINT")
 
 
-def must_be_free(path: Path) -> None:
-    """Raise `StoreOwned` where an engine has the file open that may change it."""
-    with path.open("rb") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            raise StoreOwned(path, None, None) from None
-
-
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Keep every engine from opening the file, with the lock that it takes itself."""

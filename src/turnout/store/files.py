@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 from typing import TYPE_CHECKING, Final
+
+from turnout.store.owner import StoreOwned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,3 +36,12 @@ def holds_a_store(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return file.read(_MARK_AT + len(_MARK))[_MARK_AT:] == _MARK
+
+
+def must_be_free(path: Path) -> None:
+    """Raise `StoreOwned` where an engine that may change it has a store's file open, but for one of this process."""
+    with path.open("rb") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreOwned(path, None, None) from None

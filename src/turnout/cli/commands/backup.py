@@ -83,7 +83,6 @@ def _receive(target: BinaryIO) -> None:
 
 def _check(file: Path, place: Where, *, force: bool) -> None:
     """Refuse a name whose file is to be kept."""
-    from turnout.store.backup import must_be_free  # noqa: PLC0415 - as above
     from turnout.store.files import log_of  # noqa: PLC0415 - as above
 
     if not file.is_file():
@@ -92,8 +91,6 @@ def _check(file: Path, place: Where, *, force: bool) -> None:
         raise click.UsageError("FILE is the store itself; give the copy another name.")
     elif not force:
         raise Failure(f"{file} is there already; --force replaces it.")
-    else:
-        must_be_free(file)
     if log_of(file).exists():
         raise Failure(f"{log_of(file)} belongs to a store that is, or was, in use as {file}; choose another name.")
 
