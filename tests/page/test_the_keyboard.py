@@ -112,6 +112,23 @@ def test_the_keyboard_keeps_its_place(seen: Visit) -> None:
     assert press_on(seen, "#empty .primary") == "panel"
 
 
+def test_what_opens_leaves_the_focus_to_whoever_was_quicker(seen: Visit) -> None:
+    page = seen.open()
+    page.click("#chooser-button")
+    page.wait_for_selector("[aria-label='Move Venue up']")
+    page.keyboard.press("Escape")
+    moved = page.evaluate(
+        """async () => {
+            const frame = () => new Promise(requestAnimationFrame);
+            document.getElementById("chooser").showPopover();
+            document.querySelector("[aria-label='Move Venue up']").focus();
+            for (let each = 0; each < 5; each++) await frame();
+            return document.activeElement.getAttribute("aria-label");
+        }"""
+    )
+    assert moved == "Move Venue up"
+
+
 def test_single_keys_can_be_switched_off(seen: Visit) -> None:
     page = seen.open()
     page.keyboard.press("?")

@@ -61,7 +61,8 @@ export function popover(id, label, content, { opened = () => {}, closed = () => 
     opened();
     requestAnimationFrame(() => {
       place(target);
-      (first(target) ?? target).focus({ preventScroll: true });
+      // Whoever was quicker than this has chosen their place.
+      if (!target.contains(document.activeElement)) (first(target) ?? target).focus({ preventScroll: true });
     });
   };
   return html`<div popover id=${id} class="popover ${kind}" role="dialog" tabindex="-1" aria-label=${label} data-align=${align}
