@@ -51,6 +51,8 @@ class Job(msgspec.Struct, frozen=True):
     """Whether the first answer to each call is wanted."""
     grace: float = GRACE
     """How many seconds the last answers are waited for when the time is over."""
+    starts: float = 0.0
+    """When the first call is made, by the system's monotonic clock, which all processes share; 0 is at once."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -146,12 +148,21 @@ async def _work(job: Job) -> Load:
         (await loop.create_connection(_Connection, "127.0.0.1", job.port))[1] for _ in range(job.connections)
     ]
     try:
+        if job.starts:
+            await _until(job.starts)
         if job.warm_up:
             await _calls(job, connections, job.warm_up, job.seconds / 3)
         return await _calls(job, connections, job.count, job.seconds)
     finally:
         for connection in connections:
             await connection.close()
+
+
+async def _until(moment: float) -> None:
+    left = moment - time.monotonic()
+    if left < 0:
+        raise BenchError(f"the job came {-left:.1f} s after its calls were to begin")
+    await asyncio.sleep(left)
 
 
 async def _calls(job: Job, connections: list[_Connection], count: int, most_seconds: float) -> Load:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +33,8 @@ BATCH: Final = 1_000
 WRITERS: Final = 64
 READERS: Final = 8
 _SECONDS: Final = 15.0
+_SENT_WITHIN: Final = 10.0
+"""Seconds until both clients have what they are to ask: the batches are many megabytes."""
 _BATCHES: Final = 1_200
 _TEMPLATES: Final = 2_000
 _PAGE: Final = 100
@@ -71,18 +74,21 @@ def ingest_run(data: DataSet) -> IngestRun:
         say("Readers alone", passing=True)
         alone = reader.do(Job(server.port, read, READERS, ENDLESS, _SECONDS), _SECONDS)
         say("Readers beside writers", passing=True)
-        busy = Busy()
-        beside: list[Load] = []
-        thread = threading.Thread(
-            target=lambda: beside.append(reader.do(Job(server.port, read, READERS, ENDLESS, _SECONDS), _SECONDS))
-        )
-        thread.start()
-        written = writer.do(Job(server.port, write, WRITERS, ENDLESS, _SECONDS), _SECONDS)
-        thread.join()
-        cores = busy.cores()
-    if not beside or written.answered > _BATCHES:
-        raise BenchError("the readers did not end, or there were too few batches to write")
-    one, other = (sorted(each for times in load.milliseconds.values() for each in times) for load in (alone, beside[0]))
+        starts = time.monotonic() + _SENT_WITHIN
+        jobs = [
+            (reader, Job(server.port, read, READERS, ENDLESS, _SECONDS, starts=starts)),
+            (writer, Job(server.port, write, WRITERS, ENDLESS, _SECONDS, starts=starts)),
+        ]
+        with ThreadPoolExecutor(len(jobs)) as threads:
+            running = [threads.submit(worker.do, job, _SENT_WITHIN + _SECONDS) for worker, job in jobs]
+            time.sleep(max(0.0, starts - time.monotonic()))
+            busy = Busy()
+            time.sleep(_SECONDS)
+            cores = busy.cores()
+            beside, written = (one.result() for one in running)
+    if written.answered > _BATCHES:
+        raise BenchError("there were too few batches to write")
+    one, other = (sorted(each for times in load.milliseconds.values() for each in times) for load in (alone, beside))
     waited = [each for times in written.milliseconds.values() for each in times]
     return IngestRun(
         rows=data.rows,

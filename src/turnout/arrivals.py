@@ -8,7 +8,8 @@ counts.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
+from io import BytesIO
 from operator import or_
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
@@ -39,9 +40,9 @@ class Arrival:
     rejected_count: int
     naming: Naming
 
-    @property
+    @cached_property
     def size(self) -> int:
-        """How many bytes its rows take in memory."""
+        """How many bytes its rows take in memory. Asked of all that wait each time that one more comes."""
         return sum(batch.nbytes for batch in self.batches)
 
     @property
@@ -75,6 +76,14 @@ def check(
         raise TurnoutError("rows_rejected", error.message, extra=rejected_members(bad.first, bad.count)) from None
     naming = reduce(or_, map(naming_of, batches), Naming())
     return Arrival(provider, batches, tuple(bad.first), bad.count, naming)
+
+
+def checked(provider: Provider, content: bytes, *, max_text: int, partial: bool) -> Arrival | None:
+    """As `check`, in a process beside the one that asks; None where that one is to check it itself, and say why not."""
+    try:
+        return check(provider, BytesIO(content), max_text=max_text, partial=partial)
+    except TurnoutError:
+        return None
 
 
 def rejected_members(rejected: Sequence[BadRow], count: int) -> dict[str, object]:

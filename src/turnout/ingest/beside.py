@@ -85,7 +85,7 @@ def checked(
 def _pool(zone: ZoneInfo, limits: Limits, processes: int) -> Iterator[ProcessPoolExecutor | None]:
     """The processes, new ones that share nothing with this one; None where the system has none."""
     try:
-        pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, (zone, limits))
+        pool = started(processes, _begin, zone, limits)
     except OSError:
         yield None
         return
@@ -93,6 +93,14 @@ def _pool(zone: ZoneInfo, limits: Limits, processes: int) -> Iterator[ProcessPoo
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def started(processes: int, begin: Callable[..., None], *args: object) -> ProcessPoolExecutor:
+    """So many processes that share nothing with this one, and end with it; each does `begin` first, and that `settle`.
+
+    They start when they are first given something. Raises `OSError` where the system has none.
+    """
+    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), begin, args)
 
 
 def _in_order(
@@ -144,13 +152,18 @@ _checker: ColumnChecker | None = None
 
 def _begin(zone: ZoneInfo, limits: Limits) -> None:
     global _checker  # noqa: PLW0603 - the one thing that such a process has
+    settle()
+    # Rows are no cycles; looking for some takes a thirtieth of the time.
+    gc.disable()
+    _checker = ColumnChecker(zone, limits)
+
+
+def settle() -> None:
+    """What each such process does first."""
     # Ctrl-C is for the process that gives the work, whose end ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_other, daemon=True).start()
-    # Rows are no cycles; looking for some takes a thirtieth of the time.
-    gc.disable()
     _keep_memory()
-    _checker = ColumnChecker(zone, limits)
 
 
 def _keep_memory() -> None:

@@ -51,6 +51,11 @@ class Dialect(Protocol):
         """Whether the store keeps how many rows each provider has, because counting them takes long."""
         ...
 
+    @property
+    def count(self) -> str:
+        """How many rows there are, 0 where there is none."""
+        ...
+
     def one_in(self, number: str) -> str:
         """Whether a row belongs to a sample of about one in so many."""
         ...
@@ -108,6 +113,9 @@ class _DuckDb:
     row = "rowid"
     windows = True
     keeps_totals = False
+    # Of a bare count the engine first sees whether it knows it without reading. It looks at each column of each group
+    # of rows, of all providers: 0.4 to 0.8 ms in 10,000,000 rows, for an answer that it does not have.
+    count = "greatest(count(*), min(0))"
 
     def placeholder(self, number: int) -> str:  # noqa: ARG002 - they are told apart by their order
         return "?"
@@ -168,6 +176,7 @@ class _Postgres:
     row = "id"
     windows = False
     keeps_totals = True
+    count = "count(*)"
 
     def placeholder(self, number: int) -> str:
         return f"${number}"

@@ -120,7 +120,7 @@ def extent_statement(plan: Plan) -> Statement:
     if plan.dialect.keeps_totals and _is_nearly_whole(plan):
         return _kept_statement(builder, plan)
     key = plan.order[0].storage
-    found = f"count(*), min({key}), max({key})" if has_windows(plan) else "count(*)"
+    found = f"{plan.dialect.count}, min({key}), max({key})" if has_windows(plan) else plan.dialect.count
     return Statement(f"SELECT {found} FROM {TABLE} WHERE {narrowing(builder, plan)}", tuple(builder.values))
 
 
@@ -144,7 +144,7 @@ def count_statement(plan: Plan, window: Window = WHOLE) -> Statement:
     """How many rows match and are in the window, whatever the page."""
     builder = Builder(plan.dialect)
     where = f"{narrowing(builder, plan)}{_within(builder, plan, window)}"
-    return Statement(f"SELECT count(*) FROM {TABLE} WHERE {where}", tuple(builder.values))
+    return Statement(f"SELECT {plan.dialect.count} FROM {TABLE} WHERE {where}", tuple(builder.values))
 
 
 def follows_statement(plan: Plan, position: tuple[Any, ...]) -> Statement:

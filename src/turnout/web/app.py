@@ -24,6 +24,7 @@ from turnout.store.open import kept_beside
 from turnout.upkeep import Caretaker
 from turnout.web import admin, operate, session
 from turnout.web.auth import Authenticator
+from turnout.web.checking import Checking
 from turnout.web.context import TRUSTED_KEY, Clock, Services, context_of, is_trusted
 from turnout.web.limits import check_announced
 from turnout.web.merging import MergeQueue
@@ -243,6 +244,7 @@ def _services(
         cursors=cursors,
         answers=answers,
         writing=Writing(THREADS - merges.at_once),
+        checking=Checking(),
         merges=merges,
         repeats=repeats,
         uploads=uploads,

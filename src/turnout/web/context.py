@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from turnout.store.base import Store, Token
     from turnout.upkeep import Caretaker
     from turnout.web.auth import Authenticator
+    from turnout.web.checking import Checking
     from turnout.web.merging import MergeQueue
     from turnout.web.metrics import Metrics
     from turnout.web.once import Once
@@ -70,6 +71,7 @@ class Services:
     cursors: CursorBox
     answers: Answers
     writing: Writing
+    checking: Checking
     merges: MergeQueue
     repeats: Repeats
     uploads: Uploads
@@ -85,9 +87,6 @@ class Services:
     """What owns the store, for people: `turnout serve`."""
     started: float
     """When the application was made, on the monotonic clock."""
-    checking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while a body of rows is checked. Two at once would be no quicker, as both need the interpreter, for which
-    readers would then wait longer."""
     importing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_IMPORTED_AT_ONCE))
     """Held while a large body is checked and merged, so that small changes find a thread."""
     faults: list[str] = field(default_factory=list)
@@ -104,6 +103,7 @@ class Services:
         self.workers.close()
         self.writing.close()
         self.merges.close()
+        self.checking.close()
 
 
 class Context:

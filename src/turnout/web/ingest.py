@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from turnout.arrivals import check, outcome, rejected_members
+from turnout.arrivals import outcome, rejected_members
 from turnout.catalog.ingest import INGEST
 from turnout.errors import Faults, TurnoutError, shown
 from turnout.imports import import_rows
@@ -138,16 +137,17 @@ class _Work:
     async def _joined(self) -> dict[str, Any]:
         """Check a small body in memory, and merge it together with others that wait."""
         services = self._services
-        async with services.checking:
-            with services.workers.wanted(self._request) as wanted:
-                arrival = await asyncio.to_thread(
-                    check,
-                    self._provider,
-                    self._body.file,
-                    max_text=services.settings.max_text,
-                    partial=self._options.partial,
-                    progress=wanted,
-                )
+        with (
+            services.merges.announced(self._provider.id),
+            services.workers.wanted(self._request) as progress,
+        ):
+            arrival = await services.checking.check(
+                self._provider,
+                self._body.file,
+                max_text=services.settings.max_text,
+                partial=self._options.partial,
+                progress=progress,
+            )
         self._context.mark("check")
 
         def document(merged: Merged) -> dict[str, Any]:

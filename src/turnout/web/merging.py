@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import time
+from collections import Counter, deque
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +13,7 @@ from turnout.errors import TurnoutError
 from turnout.web.writing import Writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from turnout.arrivals import Arrival
     from turnout.store.base import Answered, Merged, Store
@@ -25,6 +27,8 @@ _MOST_ROWS: Final = 100_000
 _MOST_WAITING: Final = 256
 _MOST_BYTES: Final = 256 << 20
 """What is over either is told to come again: its rows would wait in memory."""
+_LONGEST_WAIT: Final = 1.0
+"""Seconds."""
 _SHARE: Final = 2
 """One provider may have this part of them, where others need not wait for it."""
 
@@ -58,6 +62,21 @@ class MergeQueue:
         self._waiting: deque[_Waiting] = deque()
         self._merging: set[int] = set()
         self._workers: set[asyncio.Task[None] | None] = set()
+        self._announced: Counter[int] = Counter()
+        self._arrived = asyncio.Event()
+        self._took = 0.0
+
+    @contextmanager
+    def announced(self, provider: int) -> Iterator[None]:
+        """While a batch is being checked: those of its provider that wait are merged with it, if that is soon."""
+        self._announced[provider] += 1
+        try:
+            yield
+        finally:
+            self._announced[provider] -= 1
+            if not self._announced[provider]:
+                del self._announced[provider]
+            self._arrived.set()
 
     async def merge(self, arrival: Arrival, remember: Remember) -> Merged:
         """Merge a checked batch; return its counts when it is on disk, with what `remember` makes of them."""
@@ -80,35 +99,55 @@ class MergeQueue:
     async def _work(self) -> None:
         """Merge until nothing is left but what comes after a merge under way, whose own worker goes on with it."""
         try:
-            while group := self._next_group():
-                provider = group[0].provider
+            while provider := next((one.provider for one in self._waiting if one.provider not in self._merging), None):
                 self._merging.add(provider)
                 try:
-                    await self._merge(group)
+                    await self._gathered(provider)
+                    began = time.monotonic()
+                    await self._merge(self._next_group(provider))
+                    self._took = time.monotonic() - began
                 finally:
                     self._merging.remove(provider)
         finally:
             self._workers.remove(asyncio.current_task())
 
-    def _next_group(self) -> list[_Waiting]:
-        """The next arrival of a provider of whom nothing is being merged, and what can be merged with it, in order."""
-        first = next((one for one in self._waiting if one.provider not in self._merging), None)
-        if not first:
-            return []
+    async def _gathered(self, provider: int) -> None:
+        """Wait for what is announced of a provider, for no longer than the last merge took.
+
+        A merge costs nearly the same for one batch as for several; and checking and merging do not take two cores from
+        readers at once.
+        """
+        until = time.monotonic() + min(self._took, _LONGEST_WAIT)
+        while self._announced[provider] and not self._enough(provider) and (left := until - time.monotonic()) > 0:
+            self._arrived.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._arrived.wait()
+
+    def _enough(self, provider: int) -> bool:
+        own = [one.arrival for one in self._waiting if one.provider == provider]
+        return (
+            len(own) >= _MOST_TOGETHER
+            or sum(arrival.rows for arrival in own) >= _MOST_ROWS
+            or sum(one.arrival.size for one in self._waiting) >= _MOST_BYTES // (2 * self._share)
+        )
+
+    def _next_group(self, provider: int) -> list[_Waiting]:
+        """The first arrival of a provider, and what can be merged with it, in order."""
         group: list[_Waiting] = []
-        rows, naming = 0, first.arrival.naming
+        rows, naming = 0, None
         left, closed = deque[_Waiting](), False
         for waiting in self._waiting:
             arrival = waiting.arrival
-            if waiting.provider != first.provider:
+            if waiting.provider != provider:
                 left.append(waiting)
                 continue
             rows += arrival.rows
             # Nothing of a provider overtakes what came before it.
-            closed = waiting is not first and (
+            closed = naming is not None and (
                 closed or len(group) == _MOST_TOGETHER or rows > _MOST_ROWS or not arrival.naming.independent_of(naming)
             )
-            naming |= arrival.naming
+            naming = arrival.naming if naming is None else naming | arrival.naming
             (left if closed else group).append(waiting)
         self._waiting = left
         return group

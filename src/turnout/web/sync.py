@@ -65,7 +65,7 @@ async def put_rows(request: Request) -> Response:
     no_parameters(request)
     given: _Rows = await json_body(request, _Rows, _MOST_BODY)
     services = context_of(request).services
-    async with services.checking:
+    async with services.checking.turn():
         checked = await asyncio.to_thread(target.check, given.rows)
     put = await services.writing.run(target.merge, checked, given.place, given.follows)
     if services.metrics:

@@ -1,4 +1,4 @@
-SELECT count(*), min(event_starts_at), max(event_starts_at) FROM attendances WHERE provider_id = ?
+SELECT greatest(count(*), min(0)), min(event_starts_at), max(event_starts_at) FROM attendances WHERE provider_id = ?
   AND event_starts_at <= ?
 -- (7, datetime.datetime(2026, 9, 21, 14, 13, 20))
 

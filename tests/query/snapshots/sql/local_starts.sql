@@ -1,4 +1,4 @@
-SELECT count(*), min(event_starts_at), max(event_starts_at) FROM attendances WHERE provider_id = ?
+SELECT greatest(count(*), min(0)), min(event_starts_at), max(event_starts_at) FROM attendances WHERE provider_id = ?
   AND isodow(event_day) IN (?, ?)
   AND event_minute // 60 IN (?, ?, ?)
   AND event_starts_at <= ?

@@ -1,4 +1,4 @@
-SELECT count(*), min(event_starts_at), max(event_starts_at) FROM attendances WHERE provider_id = ?
+SELECT greatest(count(*), min(0)), min(event_starts_at), max(event_starts_at) FROM attendances WHERE provider_id = ?
   AND (booking_source_id IS NULL)
   AND (len(instructor_ids) = 0)
   AND event_starts_at <= ?

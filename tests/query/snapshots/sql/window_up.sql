@@ -1,4 +1,4 @@
-SELECT count(*) FROM attendances WHERE provider_id = ?
+SELECT greatest(count(*), min(0)) FROM attendances WHERE provider_id = ?
   AND event_starts_at <= ?
   AND id < ?
 -- (7, datetime.datetime(2026, 9, 21, 14, 13, 20), 500)
