@@ -194,7 +194,7 @@ def test_an_empty_body_has_no_rows(ingest: Ingest) -> None:
 def test_what_is_packed_inside_is_never_taken_for_small(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A few bytes may be very many rows, which are not to be held in memory."""
     packed = gzip.compress(lines(row(1)))
-    monkeypatch.setattr("turnout.web.ingest.check", None)
+    monkeypatch.setattr("turnout.arrivals.check", None)
     monkeypatch.setattr("turnout.web.body.SMALL", len(packed) + 10)
     assert ingest.post(packed).json["created"] == 1
     assert ingest.post(gzip.compress(packed), Content_Encoding="gzip").json["unchanged"] == 1

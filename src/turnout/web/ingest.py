@@ -24,7 +24,7 @@ from turnout.web.repeats import repeatable
 from turnout.web.respond import API_HEADERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from starlette.requests import Request
 
@@ -46,14 +46,15 @@ async def add_attendances(request: Request) -> Response:
     context.mark("authenticate")
     options = _options(request)
     most = None if credential.trusted else services.settings.max_body
-    async with received(request, most) as body:
-        context.mark("receive")
-        repeat = repeatable(request, credential.subject, provider.id, body.sha256)
-        with services.repeats.running(repeat):
-            known = await services.repeats.known(repeat, context.now)
-            if known:
-                return known
-            return await _Work(request, provider, body, options, repeat).answer()
+    with services.merges.announced(provider.id) as arrived:
+        async with received(request, most) as body:
+            context.mark("receive")
+            repeat = repeatable(request, credential.subject, provider.id, body.sha256)
+            with services.repeats.running(repeat):
+                known = await services.repeats.known(repeat, context.now)
+                if known:
+                    return known
+                return await _Work(request, provider, body, options, repeat=repeat, arrived=arrived).answer()
 
 
 async def upload(request: Request) -> Response:
@@ -109,7 +110,14 @@ class _Work:
     """One body on its way into the store."""
 
     def __init__(
-        self, request: Request, provider: Provider, body: Body, options: _Options, repeat: Repeatable | None = None
+        self,
+        request: Request,
+        provider: Provider,
+        body: Body,
+        options: _Options,
+        *,
+        repeat: Repeatable | None = None,
+        arrived: Callable[[], None] = lambda: None,
     ) -> None:
         self._request = request
         self._context: Context = context_of(request)
@@ -118,6 +126,7 @@ class _Work:
         self._body = body
         self._options = options
         self._repeat = repeat
+        self._arrived = arrived
 
     async def answer(self) -> Response:
         """Do it, and tell what became of the rows."""
@@ -137,10 +146,7 @@ class _Work:
     async def _joined(self) -> dict[str, Any]:
         """Check a small body in memory, and merge it together with others that wait."""
         services = self._services
-        with (
-            services.merges.announced(self._provider.id),
-            services.workers.wanted(self._request) as progress,
-        ):
+        with services.workers.wanted(self._request) as progress:
             arrival = await services.checking.check(
                 self._provider,
                 self._body.file,
@@ -153,6 +159,7 @@ class _Work:
         def document(merged: Merged) -> dict[str, Any]:
             return outcome(merged, arrival.rejected, arrival.rejected_count)
 
+        self._arrived()
         merged = await self._services.merges.merge(arrival, lambda merged: self._answered(document(merged)))
         self._context.mark("merge")
         return document(merged)
@@ -160,6 +167,7 @@ class _Work:
     async def _whole(self, rejects: BinaryIO | None = None) -> dict[str, Any]:
         """Check and merge a large body as it is read, by itself and in constant memory."""
         services = self._services
+        self._arrived()
         async with services.importing:
             # On disk: the bad rows, where they are wanted back.
             with services.workers.wanted(self._request) as wanted, kept_on_disk():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -28,7 +28,9 @@ _MOST_WAITING: Final = 256
 _MOST_BYTES: Final = 256 << 20
 """What is over either is told to come again: its rows would wait in memory."""
 _LONGEST_WAIT: Final = 1.0
-"""Seconds."""
+"""Seconds that one batch waits for others, at the most."""
+_MOMENT: Final = 0.1
+"""Such a part of that."""
 _SHARE: Final = 2
 """One provider may have this part of them, where others need not wait for it."""
 
@@ -42,6 +44,12 @@ class _Waiting:
     @property
     def provider(self) -> int:
         return self.arrival.provider.id
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Announced:
+    provider: int
+    since: float
 
 
 class MergeQueue:
@@ -62,21 +70,27 @@ class MergeQueue:
         self._waiting: deque[_Waiting] = deque()
         self._merging: set[int] = set()
         self._workers: set[asyncio.Task[None] | None] = set()
-        self._announced: Counter[int] = Counter()
+        self._announced: set[_Announced] = set()
         self._arrived = asyncio.Event()
         self._took = 0.0
 
     @contextmanager
-    def announced(self, provider: int) -> Iterator[None]:
-        """While a batch is being checked: those of its provider that wait are merged with it, if that is soon."""
-        self._announced[provider] += 1
-        try:
-            yield
-        finally:
-            self._announced[provider] -= 1
-            if not self._announced[provider]:
-                del self._announced[provider]
+    def announced(self, provider: int) -> Iterator[Callable[[], None]]:
+        """A batch is received and checked: those of its provider that wait are merged with it, if that is soon.
+
+        Yields what is called when it comes to `merge`, or never will.
+        """
+        one = _Announced(provider, time.monotonic())
+        self._announced.add(one)
+
+        def end() -> None:
+            self._announced.discard(one)
             self._arrived.set()
+
+        try:
+            yield end
+        finally:
+            end()
 
     async def merge(self, arrival: Arrival, remember: Remember) -> Merged:
         """Merge a checked batch; return its counts when it is on disk, with what `remember` makes of them."""
@@ -98,31 +112,41 @@ class MergeQueue:
 
     async def _work(self) -> None:
         """Merge until nothing is left but what comes after a merge under way, whose own worker goes on with it."""
+        again = False
         try:
             while provider := next((one.provider for one in self._waiting if one.provider not in self._merging), None):
                 self._merging.add(provider)
                 try:
-                    await self._gathered(provider)
+                    await self._gathered(provider, again=again)
                     began = time.monotonic()
                     await self._merge(self._next_group(provider))
                     self._took = time.monotonic() - began
                 finally:
                     self._merging.remove(provider)
+                again = True
         finally:
             self._workers.remove(asyncio.current_task())
 
-    async def _gathered(self, provider: int) -> None:
+    async def _gathered(self, provider: int, *, again: bool) -> None:
         """Wait for what is announced of a provider, for no longer than the last merge took.
 
         A merge costs nearly the same for one batch as for several; and checking and merging do not take two cores from
-        readers at once.
+        readers at once. `again` where some were answered just now: who sends one batch after the other needs a moment.
         """
-        until = time.monotonic() + min(self._took, _LONGEST_WAIT)
-        while self._announced[provider] and not self._enough(provider) and (left := until - time.monotonic()) > 0:
+        now = time.monotonic()
+        until = now + min(self._took, _LONGEST_WAIT)
+        if again:
+            await asyncio.sleep((until - now) * _MOMENT)
+        while self._is_announced(provider) and not self._enough(provider) and (left := until - time.monotonic()) > 0:
             self._arrived.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._arrived.wait()
+
+    def _is_announced(self, provider: int) -> bool:
+        """Whether something is announced of a provider; nobody waits for one who sends slowly."""
+        since = time.monotonic() - _LONGEST_WAIT
+        return any(one.provider == provider and one.since > since for one in self._announced)
 
     def _enough(self, provider: int) -> bool:
         own = [one.arrival for one in self._waiting if one.provider == provider]

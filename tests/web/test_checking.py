@@ -1,0 +1,197 @@
+"""Bodies that are checked in a process beside the server's own."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import multiprocessing
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from live import until
+from turnout.arrivals import check
+from turnout.errors import TurnoutError
+from turnout.store.base import Provider
+from turnout.web.checking import Checking
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from multiprocessing.process import BaseProcess
+
+    from turnout.arrivals import Arrival
+
+PROVIDER = Provider(1, "Studio", "Europe/London", "GBP")
+MAX_TEXT = 100
+
+
+def body(*ids: int) -> bytes:
+    event = {"id": 1, "starts_at": "2026-10-01T10:00:00Z", "ends_at": "2026-10-01T11:00:00Z", "name": "Yoga"}
+    rows = (
+        {"id": id_, "updated_at": "2026-10-01T12:00:00Z", "customer": {"id": id_}, "event": event, "status": "attended"}
+        for id_ in ids
+    )
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+class Checks:
+    """A `Checking`, whose bodies are asked for by their ids."""
+
+    def __init__(self) -> None:
+        self.checking = Checking()
+        self.told = 0
+
+    async def one(self, *ids: int, content: bytes | None = None, partial: bool = False) -> Arrival:
+        def progress(*_: object) -> None:
+            self.told += 1
+
+        file = io.BytesIO(body(*ids) if content is None else content)
+        return await self.checking.check(PROVIDER, file, max_text=MAX_TEXT, partial=partial, progress=progress)
+
+    async def many(self) -> list[Arrival]:
+        return await asyncio.gather(*(self.one(id_) for id_ in range(1, 9)))
+
+    async def until_beside(self) -> BaseProcess:
+        """Let many bodies wait for each other until the process is of use."""
+        for _ in range(1_000):
+            await self.many()
+            beside = self.checking._beside
+            if beside._ready and beside._ready.done():
+                return process()
+            await asyncio.sleep(0.01)
+        raise AssertionError
+
+
+def process() -> BaseProcess:
+    (found,) = multiprocessing.active_children()
+    return found
+
+
+def ids_of(arrival: Arrival) -> list[int]:
+    return [id_ for batch in arrival.batches for id_ in batch.column("id").to_pylist()]
+
+
+def run(work: Callable[[Checks], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        checks = Checks()
+        try:
+            await work(checks)
+        finally:
+            checks.checking.close()
+
+    assert not multiprocessing.active_children()
+    asyncio.run(whole())
+    for _ in until():
+        if not multiprocessing.active_children():
+            break
+
+
+def only_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on nothing can be checked in this process."""
+    monkeypatch.setattr("turnout.arrivals.check", None)
+
+
+def test_many_bodies_are_checked_beside_as_they_would_be_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(checks: Checks) -> None:
+        await checks.until_beside()
+        expected = check(PROVIDER, io.BytesIO(body(3, 1, 2)), max_text=MAX_TEXT, partial=False)
+        only_beside(monkeypatch)
+        checks.told = 0
+        arrival = await checks.one(3, 1, 2)
+        assert arrival == expected
+        assert arrival.batches[0].schema.equals(expected.batches[0].schema)
+        assert [ids_of(each) for each in await checks.many()] == [[id_] for id_ in range(1, 9)]
+        assert checks.told == 9
+
+    run(work)
+
+
+def test_a_few_bodies_start_no_process() -> None:
+    async def work(checks: Checks) -> None:
+        for _ in range(5):
+            await asyncio.gather(checks.one(1), checks.one(2))
+        assert not multiprocessing.active_children()
+
+    run(work)
+
+
+def test_with_one_core_there_is_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.web.checking.cores", lambda: 1)
+
+    async def work(checks: Checks) -> None:
+        await checks.many()
+        assert not multiprocessing.active_children()
+
+    run(work)
+
+
+def test_bad_rows_are_told_of_as_ever() -> None:
+    async def work(checks: Checks) -> None:
+        await checks.until_beside()
+        bad = body(1) + b'{"id": 0}\n'
+        with pytest.raises(TurnoutError) as there:
+            await checks.one(content=bad)
+        with pytest.raises(TurnoutError) as here:
+            check(PROVIDER, io.BytesIO(bad), max_text=MAX_TEXT, partial=False)
+        assert (there.value.code, there.value.extra) == (here.value.code, here.value.extra)
+        arrival = await checks.one(content=bad, partial=True)
+        assert (ids_of(arrival), arrival.rejected_count, len(arrival.rejected)) == ([1], 1, 1)
+
+    run(work)
+
+
+def test_a_process_that_is_killed_costs_nothing_but_its_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(checks: Checks) -> None:
+        killed = await checks.until_beside()
+        os.kill(killed.pid or 0, signal.SIGKILL)
+        assert [ids_of(each) for each in await checks.many()] == [[id_] for id_ in range(1, 9)]
+        for _ in until():
+            if not killed.is_alive():
+                break
+        another = await checks.until_beside()
+        assert another.pid != killed.pid
+        only_beside(monkeypatch)
+        assert ids_of(await checks.one(5)) == [5]
+
+    run(work)
+
+
+def test_a_system_without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr("turnout.ingest.beside.started", refuse)
+
+    async def work(checks: Checks) -> None:
+        assert [ids_of(each) for each in await checks.many()] == [[id_] for id_ in range(1, 9)]
+
+    run(work)
+
+
+def test_without_bodies_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.web.checking._KEPT", 0.2)
+
+    async def work(checks: Checks) -> None:
+        ended = await checks.until_beside()
+        await checks.one(1)
+        while ended.is_alive():
+            await asyncio.sleep(0.01)
+        assert ids_of(await checks.one(2)) == [2]
+
+    run(work)
+
+
+def test_whoever_has_gone_is_not_waited_for() -> None:
+    async def work(checks: Checks) -> None:
+        await checks.until_beside()
+
+        def gone(*_: object) -> None:
+            raise ConnectionError
+
+        with pytest.raises(ConnectionError):
+            await checks.checking.check(PROVIDER, io.BytesIO(body(1)), max_text=MAX_TEXT, partial=False, progress=gone)
+
+    run(work)
