@@ -98,7 +98,7 @@ def test_what_is_announced_is_merged_together_with_what_waits() -> None:
     run(work)
 
 
-def test_what_is_announced_and_never_comes_is_waited_for_no_longer_than_a_merge_took() -> None:
+def test_what_is_announced_and_never_comes_is_not_waited_for_long() -> None:
     async def work(queue: Queue) -> None:
         await queue.took(0.1)
         with queue.merges.announced(1):

@@ -38,7 +38,6 @@ MOST: Final = 6
 """More processes have nothing to do: this one cuts what they check, and merges what they made."""
 _KEPT: Final = {-1: 1 << 30, -2: 16 << 20, -3: 32 << 20}
 """glibc's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD, and bytes."""
-_NICENESS: Final = 3
 _CONTAINERS: Final = 200_000
 _AHEAD: Final = 2
 """So many chunks for each process are under way, which bounds the memory."""
@@ -166,13 +165,6 @@ def settle() -> None:
     # Rows are no cycles; looking for some takes a fourteenth of the time.
     gc.set_threshold(_CONTAINERS)
     _keep_memory()
-
-
-def settle_behind() -> None:
-    """As `settle`, for what is done beside answering: where both cores are wanted, who reads gets more of them."""
-    settle()
-    with suppress(OSError, AttributeError):  # a system without
-        os.nice(_NICENESS)
 
 
 def _keep_memory() -> None:

@@ -80,11 +80,11 @@ class _Beside:
 
     def wish(self) -> None:
         """Start it, unless it is there or there is no core for it."""
-        from turnout.ingest.beside import settle_behind, started  # noqa: PLC0415 - as above
+        from turnout.ingest.beside import settle, started  # noqa: PLC0415 - as above
 
         if self._pool is None and cores() > 1:
             try:
-                self._pool = started(1, settle_behind)
+                self._pool = started(1, settle)
                 self._ready = asyncio.get_running_loop().run_in_executor(self._pool, int)  # anything, to start it
                 self._ready.add_done_callback(_forget_error)
             except (OSError, BrokenExecutor):

@@ -27,7 +27,7 @@ _MOST_ROWS: Final = 100_000
 _MOST_WAITING: Final = 256
 _MOST_BYTES: Final = 256 << 20
 """What is over either is told to come again: its rows would wait in memory."""
-_LONGEST_WAIT: Final = 1.0
+_LONGEST_WAIT: Final = 1.5
 """Seconds that one batch waits for others, at the most."""
 _MOMENT: Final = 0.1
 """Such a part of that."""
@@ -128,13 +128,13 @@ class MergeQueue:
             self._workers.remove(asyncio.current_task())
 
     async def _gathered(self, provider: int, *, again: bool) -> None:
-        """Wait for what is announced of a provider, for no longer than the last merge took.
+        """Wait for what is announced of a provider, for no longer than twice what the last merge took.
 
         A merge costs nearly the same for one batch as for several; and checking and merging do not take two cores from
         readers at once. `again` where some were answered just now: who sends one batch after the other needs a moment.
         """
         now = time.monotonic()
-        until = now + min(self._took, _LONGEST_WAIT)
+        until = now + min(2 * self._took, _LONGEST_WAIT)
         if again:
             await asyncio.sleep((until - now) * _MOMENT)
         while self._is_announced(provider) and not self._enough(provider) and (left := until - time.monotonic()) > 0:
