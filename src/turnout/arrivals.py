@@ -7,6 +7,7 @@ counts.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from io import BytesIO
@@ -15,12 +16,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from turnout.errors import TurnoutError
+from turnout.ingest.beside import settle
 from turnout.ingest.faults import MOST_LISTED, BadRow, Limits, Rejects
 from turnout.ingest.files import read_file
 from turnout.store.staging import Naming, naming_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from multiprocessing.connection import Connection
     from typing import BinaryIO
 
     from turnout.store.base import Answered, Merged, Provider, Store
@@ -78,12 +81,22 @@ def check(
     return Arrival(provider, batches, tuple(bad.first), bad.count, naming)
 
 
-def checked(provider: Provider, content: bytes, *, max_text: int, partial: bool) -> Arrival | None:
-    """As `check`, in a process beside the one that asks; None where that one is to check it itself, and say why not."""
-    try:
-        return check(provider, BytesIO(content), max_text=max_text, partial=partial)
-    except TurnoutError:
-        return None
+def check_for(pipe: Connection) -> None:
+    """Be the process that checks bodies for another one, until that one ends.
+
+    Says when it is ready. For (provider, body, `max_text`, `partial`) it gives back an arrival, and None where the
+    other one is to check the body itself, and to say what is wrong.
+    """
+    settle()
+    pipe.send(None)
+    with suppress(EOFError, OSError):
+        while True:
+            provider, body, max_text, partial = pipe.recv()
+            try:
+                made = check(provider, BytesIO(body), max_text=max_text, partial=partial)
+            except Exception:  # noqa: BLE001 - it is raised again where somebody can be told
+                made = None
+            pipe.send(made)
 
 
 def rejected_members(rejected: Sequence[BadRow], count: int) -> dict[str, object]:

@@ -19,7 +19,7 @@ from turnout.store.base import Provider
 from turnout.web.checking import Checking
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from multiprocessing.process import BaseProcess
 
     from turnout.arrivals import Arrival
@@ -58,8 +58,8 @@ class Checks:
         """Let many bodies wait for each other until the process is of use."""
         for _ in range(1_000):
             await self.many()
-            beside = self.checking._beside
-            if beside._ready and beside._ready.done():
+            child = self.checking._beside._child
+            if child and child.ready.done():
                 return process()
             await asyncio.sleep(0.01)
         raise AssertionError
@@ -104,7 +104,7 @@ def test_many_bodies_are_checked_beside_as_they_would_be_here(monkeypatch: pytes
         assert arrival == expected
         assert arrival.batches[0].schema.equals(expected.batches[0].schema)
         assert [ids_of(each) for each in await checks.many()] == [[id_] for id_ in range(1, 9)]
-        assert checks.told == 9
+        assert checks.told == 18
 
     run(work)
 
@@ -143,55 +143,115 @@ def test_bad_rows_are_told_of_as_ever() -> None:
     run(work)
 
 
-def test_a_process_that_is_killed_costs_nothing_but_its_help(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("when", ["between", "within"])
+def test_a_process_that_is_killed_costs_nothing_but_its_help(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    monkeypatch.setattr("turnout.web.checking._KEPT", 0.3)
+
     async def work(checks: Checks) -> None:
         killed = await checks.until_beside()
-        os.kill(killed.pid or 0, signal.SIGKILL)
+        pid = killed.pid or 0
+        if when == "within":
+            os.kill(pid, signal.SIGSTOP)
+            asyncio.get_running_loop().call_later(0.2, os.kill, pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGKILL)
         assert [ids_of(each) for each in await checks.many()] == [[id_] for id_ in range(1, 9)]
-        for _ in until():
-            if not killed.is_alive():
-                break
+        await checks.many()
+        assert not multiprocessing.active_children(), "none is tried again at once"
+        monkeypatch.setattr("turnout.web.checking._KEPT", 60.0)
         another = await checks.until_beside()
-        assert another.pid != killed.pid
+        assert another.pid != pid
         only_beside(monkeypatch)
         assert ids_of(await checks.one(5)) == [5]
 
     run(work)
 
 
-def test_a_system_without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError
-
-    monkeypatch.setattr("turnout.ingest.beside.started", refuse)
+def test_a_process_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.web.checking._LONGEST", 0.3)
 
     async def work(checks: Checks) -> None:
+        hung = await checks.until_beside()
+        os.kill(hung.pid or 0, signal.SIGSTOP)
         assert [ids_of(each) for each in await checks.many()] == [[id_] for id_ in range(1, 9)]
+        await ended(hung)
 
     run(work)
 
 
-def test_without_bodies_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("turnout.web.checking._KEPT", 0.2)
+def test_what_was_asked_for_somebody_who_was_cancelled_is_nobody_elses() -> None:
+    async def work(checks: Checks) -> None:
+        stopped = await checks.until_beside()
+        os.kill(stopped.pid or 0, signal.SIGSTOP)
+        cancelled = asyncio.create_task(checks.one(1))
+        await asyncio.sleep(0.1)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        assert ids_of(await checks.one(2)) == [2]
+        await ended(stopped)
+
+    run(work)
+
+
+@pytest.mark.parametrize("error", [OSError, RuntimeError, ImportError])
+def test_a_system_without_processes(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    tried = []
+
+    def refuse(*_: object) -> None:
+        tried.append(1)
+        raise error
+
+    monkeypatch.setattr("multiprocessing.get_context", refuse)
 
     async def work(checks: Checks) -> None:
-        ended = await checks.until_beside()
-        await checks.one(1)
-        while ended.is_alive():
-            await asyncio.sleep(0.01)
+        for _ in range(3):
+            assert [ids_of(each) for each in await checks.many()] == [[id_] for id_ in range(1, 9)]
+        assert tried == [1]
+
+    run(work)
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_without_bodies_the_process_ends(monkeypatch: pytest.MonkeyPatch, *, used: bool) -> None:
+    """Even where it came too late to be of use."""
+
+    async def work(checks: Checks) -> None:
+        if used:
+            monkeypatch.setattr("turnout.web.checking._KEPT", 0.5)
+            await checks.until_beside()
+            await checks.one(1)
+        else:
+            monkeypatch.setattr("turnout.web.checking._KEPT", 0.0)
+            await checks.many()
+        await ended(*multiprocessing.active_children())
         assert ids_of(await checks.one(2)) == [2]
 
     run(work)
 
 
-def test_whoever_has_gone_is_not_waited_for() -> None:
+async def ended(*processes: BaseProcess) -> None:
+    for process_ in processes:
+        while process_.is_alive():
+            await asyncio.sleep(0.01)
+
+
+def test_whoever_has_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither is a body begun then, nor is what came of it of use."""
+
     async def work(checks: Checks) -> None:
         await checks.until_beside()
+        monkeypatch.setattr("turnout.arrivals.check", None)
+        for stays in (0, 1):
+            asked = iter(range(stays))
 
-        def gone(*_: object) -> None:
-            raise ConnectionError
+            def progress(*_: object, asked: Iterator[int] = asked) -> None:
+                if next(asked, None) is None:
+                    raise ConnectionError
 
-        with pytest.raises(ConnectionError):
-            await checks.checking.check(PROVIDER, io.BytesIO(body(1)), max_text=MAX_TEXT, partial=False, progress=gone)
+            body_ = io.BytesIO(body(1))
+            with pytest.raises(ConnectionError):
+                await checks.checking.check(PROVIDER, body_, max_text=MAX_TEXT, partial=False, progress=progress)
+            assert bool(body_.tell()) == bool(stays)
 
     run(work)

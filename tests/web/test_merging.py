@@ -184,3 +184,35 @@ def test_groups_are_of_one_provider_and_in_order() -> None:
         assert queue.store.groups == [(1, ["first"]), (1, ["a", "b"]), (2, ["x", "y"])]
 
     run(work)
+
+
+def test_others_do_not_wait_for_what_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.web.merging._LONGEST_WAIT", 1_000.0)
+
+    async def work(queue: Queue) -> None:
+        queue.merges._took = 1_000.0
+        with queue.merges.announced(1):
+            one = queue.sent("one")
+            await asyncio.sleep(0.05)
+            assert queue.store.groups == []
+            await asyncio.gather(one, queue.sent("other", OTHER))
+        assert queue.store.groups == [(1, ["one"]), (2, ["other"])]
+
+    run(work)
+
+
+def test_a_moment_is_for_those_who_were_just_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.web.merging._LONGEST_WAIT", 1_000.0)
+
+    async def work(queue: Queue) -> None:
+        queue.store.go_on.clear()
+        first = queue.sent("first")
+        await asyncio.to_thread(queue.store.at_work.wait)
+        other = queue.sent("other", OTHER)
+        await asyncio.sleep(0)
+        monkeypatch.setattr("turnout.web.merging._MOMENT", 1_000.0)
+        queue.store.go_on.set()
+        await asyncio.gather(first, other)
+        assert queue.store.groups == [(1, ["first"]), (2, ["other"])]
+
+    run(work)

@@ -5,30 +5,37 @@ Beside 8 readers, 64 connections that send batches got 30 of them a second check
 while readers' p99 was 2.5 and 2.1 times theirs alone (10,000,000 rows, 2 cores).
 
 The process starts when bodies wait for each other, is of use half a second later, and ends after a minute without any.
+What becomes of it costs nothing but its help: a body that it did not check is checked here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
-from concurrent.futures import BrokenExecutor
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+import logging
+import multiprocessing
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from turnout.settings import cores
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
     from typing import BinaryIO
 
     from turnout.arrivals import Arrival
     from turnout.store.base import Provider
 
+_log: Final = logging.getLogger("turnout.web")
+
 _MANY: Final = 3
 """So many bodies at once, the one that is being checked included, are worth a process."""
 _KEPT: Final = 60.0
-"""Seconds without a body after which it ends."""
+"""Seconds without a body after which it ends; and after which another one may start where one failed."""
+_LONGEST: Final = 15.0
+"""Seconds that it has for a body, which take it some milliseconds."""
 
 
 class Checking:
@@ -52,10 +59,11 @@ class Checking:
     async def check(
         self, provider: Provider, body: BinaryIO, *, max_text: int, partial: bool, progress: Callable[..., None]
     ) -> Arrival:
-        """Check a body whole, in memory; see `arrivals.check`. What `progress` raises ends the checking."""
+        """Check a body whole, in memory; see `arrivals.check`. What `progress` raises, before or after, ends it."""
         from turnout.arrivals import check  # noqa: PLC0415 - a server that only reads starts without pyarrow
 
         async with self.turn():
+            progress()
             if self._in_line >= _MANY:
                 self._beside.wish()
             arrival = await self._beside.check(provider, body, max_text=max_text, partial=partial)
@@ -66,58 +74,99 @@ class Checking:
             return await asyncio.to_thread(check, provider, body, max_text=max_text, partial=partial, progress=progress)
 
     def close(self) -> None:
-        """Let the process end."""
+        """End the process."""
         self._beside.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Child:
+    process: BaseProcess
+    pipe: Connection
+    ready: asyncio.Future[Any]
+    """Done when it can be asked, or never will."""
+
+
 class _Beside:
-    """The process, where there is one."""
+    """The process, where there is one.
+
+    Not a pool: where a child of one is killed while it sends what it made, the pool waits for the rest for ever.
+    """
 
     def __init__(self) -> None:
-        self._pool: ProcessPoolExecutor | None = None
-        self._ready: asyncio.Future[int] | None = None
+        self._child: _Child | None = None
         self._idle: asyncio.TimerHandle | None = None
+        self._not_before = 0.0
 
     def wish(self) -> None:
-        """Start it, unless it is there or there is no core for it."""
-        from turnout.ingest.beside import settle, started  # noqa: PLC0415 - as above
+        """Start it, unless it is there, one has just failed, or there is no core for it."""
+        from turnout.arrivals import check_for  # noqa: PLC0415 - as above
 
-        if self._pool is None and cores() > 1:
-            try:
-                self._pool = started(1, settle)
-                self._ready = asyncio.get_running_loop().run_in_executor(self._pool, int)  # anything, to start it
-                self._ready.add_done_callback(_forget_error)
-            except (OSError, BrokenExecutor):
-                self.close()
+        loop = asyncio.get_running_loop()
+        if self._child or cores() < 2 or loop.time() < self._not_before:  # noqa: PLR2004 - one is taken
+            return
+        try:
+            context = multiprocessing.get_context("spawn")
+            here, there = context.Pipe()
+            process = context.Process(target=check_for, args=(there,), name="turnout-check", daemon=True)
+            process.start()
+        except Exception as error:  # noqa: BLE001 - whatever a system lacks for it, it is only help
+            self._failed(error)
+            return
+        there.close()  # so that its end is heard of
+        ready = loop.run_in_executor(None, here.recv)
+        ready.add_done_callback(_seen)
+        self._child = _Child(process, here, ready)
+        self._end_later()
 
     async def check(self, provider: Provider, body: BinaryIO, *, max_text: int, partial: bool) -> Arrival | None:
-        """What it makes of a body; None where it is not ready, ended, or found something to refuse."""
-        from turnout.arrivals import checked  # noqa: PLC0415 - as above
-
-        if self._pool is None or self._ready is None or not self._ready.done():
+        """What it makes of a body; None where it is not ready, fails, or found something to refuse."""
+        child = self._child
+        if child is None or not child.ready.done():
             return None
-        loop = asyncio.get_running_loop()
-        try:
-            self._ready.result()
-            checking = functools.partial(checked, provider, body.read(), max_text=max_text, partial=partial)
-            return await loop.run_in_executor(self._pool, checking)
-        except (OSError, BrokenExecutor):  # it was killed, say for want of memory
-            self.close()
-            return None
-        finally:
-            if self._idle:
-                self._idle.cancel()
-            self._idle = loop.call_later(_KEPT, self.close)
-
-    def close(self) -> None:
-        """Let it end; there may be another one later."""
         if self._idle:
             self._idle.cancel()
-        if self._pool:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-        self._pool = self._ready = self._idle = None
+        try:
+            child.ready.result()
+            async with asyncio.timeout(_LONGEST):
+                made: Arrival | None = await asyncio.to_thread(
+                    _asked, child.pipe, (provider, body.read(), max_text, partial)
+                )
+        except asyncio.CancelledError:
+            self.close()  # what it still sends is nobody else's
+            raise
+        except Exception as error:  # noqa: BLE001 - it was killed, say; the body's own faults are found again
+            self._failed(error)
+            return None
+        self._end_later()
+        return made
+
+    def close(self) -> None:
+        """End it; there may be another one later."""
+        if self._idle:
+            self._idle.cancel()
+        child, self._child, self._idle = self._child, None, None
+        if child:
+            # A thread that waits for it hears that it has ended.
+            child.process.kill()
+            with suppress(RuntimeError):  # the loop has ended: the interpreter's end waits for it
+                asyncio.get_running_loop().run_in_executor(None, child.process.join)
+
+    def _failed(self, error: Exception) -> None:
+        _log.warning("no process checks bodies beside the server for a while (%s)", type(error).__name__)
+        self._not_before = asyncio.get_running_loop().time() + _KEPT
+        self.close()
+
+    def _end_later(self) -> None:
+        if self._idle:
+            self._idle.cancel()
+        self._idle = asyncio.get_running_loop().call_later(_KEPT, self.close)
 
 
-def _forget_error(ready: asyncio.Future[int]) -> None:
+def _asked(pipe: Connection, asked: object) -> Any:
+    pipe.send(asked)
+    return pipe.recv()
+
+
+def _seen(ready: asyncio.Future[Any]) -> None:
     if not ready.cancelled():
         ready.exception()  # who next wants something checked hears of it

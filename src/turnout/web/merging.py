@@ -102,6 +102,7 @@ class MergeQueue:
         loop = asyncio.get_running_loop()
         one = _Waiting(arrival, remember, loop.create_future())
         self._waiting.append(one)
+        self._arrived.set()
         if len(self._workers) < self.at_once:
             self._workers.add(loop.create_task(self._work()))
         return await asyncio.shield(one.merged)
@@ -112,18 +113,18 @@ class MergeQueue:
 
     async def _work(self) -> None:
         """Merge until nothing is left but what comes after a merge under way, whose own worker goes on with it."""
-        again = False
+        last = None
         try:
             while provider := next((one.provider for one in self._waiting if one.provider not in self._merging), None):
                 self._merging.add(provider)
                 try:
-                    await self._gathered(provider, again=again)
+                    await self._gathered(provider, again=provider == last)
                     began = time.monotonic()
                     await self._merge(self._next_group(provider))
                     self._took = time.monotonic() - began
                 finally:
                     self._merging.remove(provider)
-                again = True
+                last = provider
         finally:
             self._workers.remove(asyncio.current_task())
 
@@ -131,13 +132,17 @@ class MergeQueue:
         """Wait for what is announced of a provider, for no longer than twice what the last merge took.
 
         A merge costs nearly the same for one batch as for several; and checking and merging do not take two cores from
-        readers at once. `again` where some were answered just now: who sends one batch after the other needs a moment.
+        readers at once. `again` where some of it were answered just now: who sends one batch after the other needs a
+        moment.
         """
         now = time.monotonic()
-        until = now + min(2 * self._took, _LONGEST_WAIT)
-        if again:
-            await asyncio.sleep((until - now) * _MOMENT)
-        while self._is_announced(provider) and not self._enough(provider) and (left := until - time.monotonic()) > 0:
+        longest = min(2 * self._took, _LONGEST_WAIT)
+        until, moment = now + longest, now + longest * _MOMENT if again else now
+        while not self._enough(provider):
+            now = time.monotonic()
+            left = (until if self._is_announced(provider) else moment) - now
+            if left <= 0:
+                return
             self._arrived.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
@@ -149,6 +154,9 @@ class MergeQueue:
         return any(one.provider == provider and one.since > since for one in self._announced)
 
     def _enough(self, provider: int) -> bool:
+        """Whether a group is full, or what others sent waits meanwhile and there is nobody else to merge it."""
+        if len(self._workers) >= self.at_once and any(one.provider not in self._merging for one in self._waiting):
+            return True
         own = [one.arrival for one in self._waiting if one.provider == provider]
         return (
             len(own) >= _MOST_TOGETHER
