@@ -114,7 +114,8 @@ class _DuckDb:
     windows = True
     keeps_totals = False
     # Of a bare count the engine first sees whether it knows it without reading. It looks at each column of each group
-    # of rows, of all providers: 0.4 to 0.8 ms in 10,000,000 rows, for an answer that it does not have.
+    # of rows, of all providers: 0.4 to 0.8 ms in 10,000,000 rows, for an answer that it does not have. Where there is
+    # one provider it may have it: that of 1,000,000 rows costs 0.2 ms more this way.
     count = "greatest(count(*), min(0))"
 
     def placeholder(self, number: int) -> str:  # noqa: ARG002 - they are told apart by their order
