@@ -27,7 +27,8 @@ NOTES: Final[dict[str, str]] = {
     targets.NOT_BEHIND_ANEW: _SMALL,
     targets.INGEST: (
         "Merging a group of batches is dozens of statements, nearly all on one core, the commit and the wide rows "
-        "above all; checking the next ones takes the other. 8 readers who ask again at once keep both busy."
+        "above all; checking the next ones takes a process of its own. 8 readers who ask again at once keep both cores "
+        "busy by themselves."
     ),
     targets.QUICK_IMPORT: (
         "Checking NDJSON is making objects of text and columns of objects, which the interpreter does one at a time. "
