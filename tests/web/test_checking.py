@@ -65,8 +65,13 @@ class Checks:
         raise AssertionError
 
 
+def processes() -> list[BaseProcess]:
+    """Those that check bodies; other tests may have left theirs."""
+    return [each for each in multiprocessing.active_children() if each.name == "turnout-check"]
+
+
 def process() -> BaseProcess:
-    (found,) = multiprocessing.active_children()
+    (found,) = processes()
     return found
 
 
@@ -82,10 +87,10 @@ def run(work: Callable[[Checks], Awaitable[None]]) -> None:
         finally:
             checks.checking.close()
 
-    assert not multiprocessing.active_children()
+    assert not processes()
     asyncio.run(whole())
     for _ in until():
-        if not multiprocessing.active_children():
+        if not processes():
             break
 
 
@@ -113,7 +118,7 @@ def test_a_few_bodies_start_no_process() -> None:
     async def work(checks: Checks) -> None:
         for _ in range(5):
             await asyncio.gather(checks.one(1), checks.one(2))
-        assert not multiprocessing.active_children()
+        assert not processes()
 
     run(work)
 
@@ -123,7 +128,7 @@ def test_with_one_core_there_is_no_process(monkeypatch: pytest.MonkeyPatch) -> N
 
     async def work(checks: Checks) -> None:
         await checks.many()
-        assert not multiprocessing.active_children()
+        assert not processes()
 
     run(work)
 
@@ -145,8 +150,6 @@ def test_bad_rows_are_told_of_as_ever() -> None:
 
 @pytest.mark.parametrize("when", ["between", "within"])
 def test_a_process_that_is_killed_costs_nothing_but_its_help(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
-    monkeypatch.setattr("turnout.web.checking._KEPT", 0.3)
-
     async def work(checks: Checks) -> None:
         killed = await checks.until_beside()
         pid = killed.pid or 0
@@ -157,8 +160,8 @@ def test_a_process_that_is_killed_costs_nothing_but_its_help(monkeypatch: pytest
             os.kill(pid, signal.SIGKILL)
         assert [ids_of(each) for each in await checks.many()] == [[id_] for id_ in range(1, 9)]
         await checks.many()
-        assert not multiprocessing.active_children(), "none is tried again at once"
-        monkeypatch.setattr("turnout.web.checking._KEPT", 60.0)
+        assert not processes(), "none is tried again at once"
+        checks.checking._beside._not_before = 0.0
         another = await checks.until_beside()
         assert another.pid != pid
         only_beside(monkeypatch)
@@ -168,10 +171,9 @@ def test_a_process_that_is_killed_costs_nothing_but_its_help(monkeypatch: pytest
 
 
 def test_a_process_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("turnout.web.checking._LONGEST", 0.3)
-
     async def work(checks: Checks) -> None:
         hung = await checks.until_beside()
+        monkeypatch.setattr("turnout.web.checking._LONGEST", 0.3)
         os.kill(hung.pid or 0, signal.SIGSTOP)
         assert [ids_of(each) for each in await checks.many()] == [[id_] for id_ in range(1, 9)]
         await ended(hung)
@@ -218,13 +220,13 @@ def test_without_bodies_the_process_ends(monkeypatch: pytest.MonkeyPatch, *, use
 
     async def work(checks: Checks) -> None:
         if used:
-            monkeypatch.setattr("turnout.web.checking._KEPT", 0.5)
             await checks.until_beside()
+            monkeypatch.setattr("turnout.web.checking._KEPT", 0.2)
             await checks.one(1)
         else:
             monkeypatch.setattr("turnout.web.checking._KEPT", 0.0)
             await checks.many()
-        await ended(*multiprocessing.active_children())
+        await ended(*processes())
         assert ids_of(await checks.one(2)) == [2]
 
     run(work)

@@ -82,9 +82,11 @@ def run(work: Callable[[Queue], Awaitable[None]]) -> None:
     asyncio.run(whole())
 
 
-def test_what_is_announced_is_merged_together_with_what_waits() -> None:
+def test_what_is_announced_is_merged_together_with_what_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.web.merging._LONGEST_WAIT", 1_000.0)
+
     async def work(queue: Queue) -> None:
-        await queue.took(0.8)
+        queue.merges._took = 1_000.0
         with queue.merges.announced(1) as second, queue.merges.announced(1) as third:
             one = queue.sent("one")
             await asyncio.sleep(0.05)
