@@ -70,7 +70,6 @@ QUICK_START: Final = f"first answer within {START_SECONDS} s of the start"
 QUICK_IMPORT: Final = f"{IMPORT_RATE:,.0f} rows/s of a file checked"
 
 
-INGEST_ROWS: Final = 10_000_000
 INGEST: Final = f"{INGEST_RATE:.0f} batches of 1,000 rows a second, beside readers"
 CALM_READERS: Final = f"readers' p99 beside writers less than {READERS_SHARE:.0f} x their p99 alone"
 GROUPED: Final = f"grouped by three columns, {NEAR_ENGINE}"
@@ -135,9 +134,6 @@ def _group(target: Target) -> str:
 
 
 def _of_ingest(run: IngestRun) -> Iterator[Target]:
-    # Into fewer rows the writers alone would make the largest provider several times larger within the measurement.
-    if run.rows < INGEST_ROWS:
-        return
     at = f"{run.rows:,} rows"
     yield Target(INGEST, at, run.batches, INGEST_RATE, "/s", least=True)
     yield Target(CALM_READERS, at, run.beside_p99, READERS_SHARE * run.alone_p99, "ms")

@@ -61,10 +61,17 @@ class Queue:
 
         return asyncio.create_task(send())
 
+    async def begun(self, name: str) -> asyncio.Task[Merged]:
+        """Let a merge begin, which ends when the store may `go_on`."""
+        self.store.go_on.clear()
+        self.store.at_work.clear()
+        sent = self.sent(name)
+        await asyncio.to_thread(self.store.at_work.wait)
+        return sent
+
     async def took(self, seconds: float) -> None:
         """Let a merge take so long."""
-        self.store.go_on.clear()
-        first = self.sent("first")
+        first = await self.begun("first")
         await asyncio.sleep(seconds)
         self.store.go_on.set()
         await first
@@ -130,13 +137,16 @@ def test_nobody_waits_for_others_or_before_the_first_merge(monkeypatch: pytest.M
 
 
 def test_nobody_waits_for_one_who_sends_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.web.merging._LONGEST_WAIT", 1_000.0)
+
     async def work(queue: Queue) -> None:
-        monkeypatch.setattr("turnout.web.merging._LONGEST_WAIT", 0.3)
-        with queue.merges.announced(1):
-            await asyncio.sleep(0.4)
-            queue.merges._took = 1_000.0
-            monkeypatch.setattr("turnout.web.merging._LONGEST_WAIT", 0.0)
-            await queue.sent("one")
+        queue.merges._took = 1_000.0
+        with monkeypatch.context() as earlier:
+            earlier.setattr("time.monotonic", lambda: -1_000.0)
+            announced = queue.merges.announced(1)
+            announced.__enter__()
+        await queue.sent("one")
+        announced.__exit__(None, None, None)
         assert queue.store.groups == [(1, ["one"])]
 
     run(work)
@@ -158,10 +168,7 @@ def test_a_full_group_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_was_answered_has_a_moment_to_send_the_next_one() -> None:
     async def work(queue: Queue) -> None:
         await queue.took(0.5)
-        queue.store.go_on.clear()
-        queue.store.at_work.clear()
-        one = queue.sent("one")
-        await asyncio.to_thread(queue.store.at_work.wait)
+        one = await queue.begun("one")
         two = queue.sent("two")
         await asyncio.sleep(0.5)
         queue.store.go_on.set()
@@ -176,9 +183,7 @@ def test_who_was_answered_has_a_moment_to_send_the_next_one() -> None:
 
 def test_groups_are_of_one_provider_and_in_order() -> None:
     async def work(queue: Queue) -> None:
-        queue.store.go_on.clear()
-        first = queue.sent("first")
-        await asyncio.to_thread(queue.store.at_work.wait)
+        first = await queue.begun("first")
         later = [queue.sent(name, provider) for name, provider in (("a", ONE), ("x", OTHER), ("b", ONE), ("y", OTHER))]
         await asyncio.sleep(0)
         queue.store.go_on.set()
@@ -207,9 +212,7 @@ def test_a_moment_is_for_those_who_were_just_answered(monkeypatch: pytest.Monkey
     monkeypatch.setattr("turnout.web.merging._LONGEST_WAIT", 1_000.0)
 
     async def work(queue: Queue) -> None:
-        queue.store.go_on.clear()
-        first = queue.sent("first")
-        await asyncio.to_thread(queue.store.at_work.wait)
+        first = await queue.begun("first")
         other = queue.sent("other", OTHER)
         await asyncio.sleep(0)
         monkeypatch.setattr("turnout.web.merging._MOMENT", 1_000.0)

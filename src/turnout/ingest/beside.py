@@ -39,6 +39,7 @@ MOST: Final = 6
 _KEPT: Final = {-1: 1 << 30, -2: 16 << 20, -3: 32 << 20}
 """glibc's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD, and bytes."""
 _CONTAINERS: Final = 200_000
+"""So many are made before cycles are looked for: rows are none, and looking takes a fourteenth of the time."""
 _AHEAD: Final = 2
 """So many chunks for each process are under way, which bounds the memory."""
 
@@ -86,7 +87,7 @@ def checked(
 def _pool(zone: ZoneInfo, limits: Limits, processes: int) -> Iterator[ProcessPoolExecutor | None]:
     """The processes, new ones that share nothing with this one; None where the system has none."""
     try:
-        pool = started(processes, _begin, zone, limits)
+        pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _begin, (zone, limits))
     except OSError:
         yield None
         return
@@ -94,14 +95,6 @@ def _pool(zone: ZoneInfo, limits: Limits, processes: int) -> Iterator[ProcessPoo
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def started(processes: int, begin: Callable[..., None], *args: object) -> ProcessPoolExecutor:
-    """So many processes that share nothing with this one, and end with it; each does `begin` first, and that `settle`.
-
-    They start when they are first given something. Raises `OSError` where the system has none.
-    """
-    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), begin, args)
 
 
 def _in_order(
@@ -162,7 +155,6 @@ def settle() -> None:
     # Ctrl-C is for the process that gives the work, whose end ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_other, daemon=True).start()
-    # Rows are no cycles; looking for some takes a fourteenth of the time.
     gc.set_threshold(_CONTAINERS)
     _keep_memory()
 

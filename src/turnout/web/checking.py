@@ -1,8 +1,7 @@
 """Checking bodies of rows: one at a time, and in a process beside this one while many come.
 
 Checking is the interpreter's work, of which a process does one thing at a time: a page waits for it some ten times.
-Beside 8 readers, 64 connections that send batches got 30 of them a second checked by a thread, and 33 by a process,
-while readers' p99 was 2.5 and 2.1 times theirs alone (10,000,000 rows, 2 cores).
+What a process gains is measured in docs/adr/0009-batches.md.
 
 The process starts when bodies wait for each other, is of use half a second later, and ends after a minute without any.
 What becomes of it costs nothing but its help: a body that it did not check is checked here.
@@ -12,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -99,6 +97,8 @@ class _Beside:
 
     def wish(self) -> None:
         """Start it, unless it is there, one has just failed, or there is no core for it."""
+        import multiprocessing  # noqa: PLC0415 - as above
+
         from turnout.arrivals import check_for  # noqa: PLC0415 - as above
 
         loop = asyncio.get_running_loop()
