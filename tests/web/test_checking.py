@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from live import until
+from live import PATIENCE, until
 from turnout.arrivals import check
 from turnout.errors import TurnoutError
 from turnout.store.base import Provider
@@ -83,7 +83,7 @@ def run(work: Callable[[Checks], Awaitable[None]]) -> None:
     async def whole() -> None:
         checks = Checks()
         try:
-            await work(checks)
+            await asyncio.wait_for(work(checks), PATIENCE)
         finally:
             checks.checking.close()
 
@@ -150,6 +150,8 @@ def test_bad_rows_are_told_of_as_ever() -> None:
 
 @pytest.mark.parametrize("when", ["between", "within"])
 def test_a_process_that_is_killed_costs_nothing_but_its_help(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    monkeypatch.setattr("turnout.web.checking._LONGEST", 2 * PATIENCE)
+
     async def work(checks: Checks) -> None:
         killed = await checks.until_beside()
         pid = killed.pid or 0
@@ -181,7 +183,9 @@ def test_a_process_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     run(work)
 
 
-def test_what_was_asked_for_somebody_who_was_cancelled_is_nobody_elses() -> None:
+def test_what_was_asked_for_somebody_who_was_cancelled_is_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.web.checking._LONGEST", 2 * PATIENCE)
+
     async def work(checks: Checks) -> None:
         stopped = await checks.until_beside()
         os.kill(stopped.pid or 0, signal.SIGSTOP)
@@ -190,8 +194,8 @@ def test_what_was_asked_for_somebody_who_was_cancelled_is_nobody_elses() -> None
         cancelled.cancel()
         with pytest.raises(asyncio.CancelledError):
             await cancelled
-        assert ids_of(await checks.one(2)) == [2]
         await ended(stopped)
+        assert ids_of(await checks.one(2)) == [2]
 
     run(work)
 
