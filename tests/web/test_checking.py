@@ -65,8 +65,16 @@ class Checks:
         raise AssertionError
 
 
+@pytest.fixture(autouse=True)
+def _no_others() -> None:
+    """Other tests may have left theirs, which they do without."""
+    for left in processes():
+        left.kill()
+        left.join()
+
+
 def processes() -> list[BaseProcess]:
-    """Those that check bodies; other tests may have left theirs."""
+    """Those that check bodies."""
     return [each for each in multiprocessing.active_children() if each.name == "turnout-check"]
 
 
