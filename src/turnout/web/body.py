@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
@@ -30,19 +30,28 @@ _PACKED: Final = ("gzip", "x-gzip")
 
 @dataclass(frozen=True)
 class Body:
-    """A received body: its bytes, unpacked, from the start; their number; and the SHA-256 of what was sent.
+    """A received body: its bytes, unpacked, from the start; and their number.
 
     One that is `packed` still, as a file of the owner's may be, is of unknown size when it is read.
     """
 
     file: BinaryIO
     size: int
-    sha256: str
     packed: bool = False
 
     @property
     def small(self) -> bool:
         return self.size <= SMALL and not self.packed
+
+    async def sha256(self) -> str:
+        """The SHA-256 of its bytes. Worked out when it is wanted: few clients say that they may send a body again."""
+
+        def work() -> str:
+            digest = file_digest(self.file, "sha256").hexdigest()  # type: ignore[arg-type]  # any file will do
+            self.file.seek(0)
+            return digest
+
+        return await asyncio.to_thread(work)
 
 
 @asynccontextmanager
@@ -56,34 +65,33 @@ async def received(request: Request, most: int | None) -> AsyncIterator[Body]:
     """
     _check_type(request)
     unpacking = _Unpacking(_encoding(request), most)
-    digest = sha256()
     sent = size = 0
     with SpooledTemporaryFile(max_size=SMALL) as spool:
         async for chunk in request.stream():
             sent += len(chunk)
-            digest.update(chunk)
-            for part in unpacking.parts(chunk):
+            for number, part in enumerate(unpacking.parts(chunk)):
+                if number:
+                    await asyncio.sleep(0)  # a chunk may unpack to very much
                 size += len(part)
                 if most is not None and max(sent, size) > most:
                     raise too_large(most, unpacked=sent <= most)
                 with kept_on_disk():
                     spool.write(part)
-                await asyncio.sleep(0)  # a chunk may unpack to very much
         rest = unpacking.end()
         spool.write(rest)
         size += len(rest)
-        body = body_of(cast("BinaryIO", spool), size, digest.hexdigest())
+        body = body_of(cast("BinaryIO", spool), size)
         if body.packed and most is not None:
             raise _damaged(NON_FIELD, "what is in it is packed once more")
         yield body
 
 
-def body_of(file: BinaryIO, size: int, digest: str = "") -> Body:
-    """What was received into a file, of so many bytes and with this SHA-256."""
+def body_of(file: BinaryIO, size: int) -> Body:
+    """What was received into a file, of so many bytes."""
     file.seek(0)
     packed = file.read(len(MAGIC)) == MAGIC
     file.seek(0)
-    return Body(file, size, digest, packed)
+    return Body(file, size, packed)
 
 
 def _check_type(request: Request) -> None:

@@ -20,7 +20,7 @@ from turnout.web.auth import INGESTING
 from turnout.web.body import SMALL, body_of, received
 from turnout.web.context import context_of
 from turnout.web.limits import kept_on_disk
-from turnout.web.repeats import repeatable
+from turnout.web.repeats import KEY, repeatable
 from turnout.web.respond import API_HEADERS
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ async def add_attendances(request: Request) -> Response:
     with services.merges.announced(provider.id) as arrived:
         async with received(request, most) as body:
             context.mark("receive")
-            repeat = repeatable(request, credential.subject, provider.id, body.sha256)
+            digest = await body.sha256() if KEY in request.headers else ""
+            repeat = repeatable(request, credential.subject, provider.id, digest)
             with services.repeats.running(repeat):
                 known = await services.repeats.known(repeat, context.now)
                 if known:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from turnout.store.base import Store
 
-_HEADER: Final = "Idempotency-Key"
+KEY: Final = "Idempotency-Key"
 _LONGEST: Final = 255
 
 
@@ -41,17 +41,17 @@ class Repeatable:
 
 
 def repeatable(request: Request, subject: str, provider_id: int, body_sha256: str) -> Repeatable | None:
-    """The request of a `Credential.subject` as one that may be sent again; None where it has no key.
+    """The request of a `Credential.subject` as one that may be sent again; None where it has no `KEY`.
 
-    Raises `parameter_invalid`.
+    The body's SHA-256 is looked at only where it has one. Raises `parameter_invalid`.
     """
-    keys = request.headers.getlist(_HEADER)
+    keys = request.headers.getlist(KEY)
     if not keys:
         return None
     key = keys[0].strip()
     if len(keys) > 1 or not 0 < len(key) <= _LONGEST or not key.isprintable():
         message = f"One text of 1 to {_LONGEST} printable characters is expected."
-        raise TurnoutError("parameter_invalid", fields={_HEADER: [message]})
+        raise TurnoutError("parameter_invalid", fields={KEY: [message]})
     asked = (request.method, request.url.path, request.url.query, str(provider_id), body_sha256)
     return Repeatable(_hash(subject, key), f"{provider_id}-{_hash(*asked)}")
 
