@@ -53,6 +53,8 @@ class Job(msgspec.Struct, frozen=True):
     """How many seconds the last answers are waited for when the time is over."""
     starts: float = 0.0
     """When the first call is made, by the system's monotonic clock, which all processes share; 0 is at once."""
+    per_second: float = 0.0
+    """Calls are due evenly, this many a second, and are timed from when they were due; 0 is as fast as they go."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -178,6 +180,11 @@ async def _calls(job: Job, connections: list[_Connection], count: int, most_seco
         nonlocal left, answered
         while left > 0 and ((start := time.perf_counter()) < ends or left == count):
             left -= 1
+            if job.per_second:
+                start = began + (count - left - 1) / job.per_second
+                if start >= ends:
+                    return
+                await asyncio.sleep(start - time.perf_counter())
             call = due[0]
             due.rotate(-1)
             try:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from bench import turnout_server
-from bench.children import BenchError, ask
-from bench.client import ENDLESS, Call, Job, Load
+from bench.children import ask
+from bench.client import ENDLESS, Call, Job, Load, pooled
 from bench.copies import copied
 from bench.machine import Busy
 from bench.questions import Kind, post, questions, target
@@ -30,12 +30,17 @@ if TYPE_CHECKING:
 
 PATH: Final = "/ingest/v1/attendances"
 BATCH: Final = 1_000
+PACE: Final = 32.0
+"""So many batches are due in a second, whatever becomes of those before."""
 WRITERS: Final = 64
 READERS: Final = 8
-_SECONDS: Final = 15.0
+_ALONE: Final = 10.0
+_BESIDE: Final = 30.0
+_SETTLING: Final = 15.0
+"""Seconds of readers that are not measured: a server puts in order what was written, or copied, within some ten."""
 _SENT_WITHIN: Final = 10.0
 """Seconds until both clients have what they are to ask: the batches are many megabytes."""
-_BATCHES: Final = 1_200
+_BATCHES: Final = round(PACE * _BESIDE)
 _TEMPLATES: Final = 2_000
 _PAGE: Final = 100
 _SEED: Final = 11
@@ -43,7 +48,7 @@ _MICROSECONDS: Final = 1_000
 
 
 def ingest_run(data: DataSet) -> IngestRun:
-    """Measure readers alone, and then beside writers. Each answer is worked out anew."""
+    """Measure readers beside writers, and before and after that alone. Each answer is worked out anew."""
     file = copied(data.database, "ingest")
     with closing(open_store(str(file))) as store:
         providers = {"providers": [size.provider for size in data.sizes], "role": "super_admin"}
@@ -71,28 +76,36 @@ def ingest_run(data: DataSet) -> IngestRun:
             turnout_server.call(data, question, turnout_server.address(server, data, question), turnout_server.MANY)
             for question in asked
         )
+
+        def readers(seconds: float, starts: float = 0.0) -> Load:
+            job = Job(server.port, read, READERS, ENDLESS, seconds, starts=starts)
+            return reader.do(job, seconds + _SENT_WITHIN)
+
+        def settled() -> Load:
+            readers(_SETTLING)
+            return readers(_ALONE)
+
         say("Readers alone", passing=True)
-        alone = reader.do(Job(server.port, read, READERS, ENDLESS, _SECONDS), _SECONDS)
+        before = settled()
         say("Readers beside writers", passing=True)
         starts = time.monotonic() + _SENT_WITHIN
-        jobs = [
-            (reader, Job(server.port, read, READERS, ENDLESS, _SECONDS, starts=starts)),
-            (writer, Job(server.port, write, WRITERS, ENDLESS, _SECONDS, starts=starts)),
-        ]
-        with ThreadPoolExecutor(len(jobs)) as threads:
-            running = [threads.submit(worker.do, job, _SENT_WITHIN + _SECONDS) for worker, job in jobs]
+        writing = Job(server.port, write, WRITERS, _BATCHES, _BESIDE, starts=starts, per_second=PACE)
+        with ThreadPoolExecutor() as threads:
+            landing = threads.submit(writer.do, writing, _SENT_WITHIN + _BESIDE)
+            reading = threads.submit(readers, _BESIDE, starts)
             time.sleep(max(0.0, starts - time.monotonic()))
             busy = Busy()
-            time.sleep(_SECONDS)
+            time.sleep(_BESIDE)
             cores = busy.cores()
-            beside, written = (one.result() for one in running)
-    if written.answered > _BATCHES:
-        raise BenchError("there were too few batches to write")
+            written, beside = landing.result(), reading.result()
+        say("Readers alone again", passing=True)
+        alone = pooled((before, settled()))
     one, other = (sorted(each for times in load.milliseconds.values() for each in times) for load in (alone, beside))
     waited = [each for times in written.milliseconds.values() for each in times]
     return IngestRun(
         rows=data.rows,
         batch=BATCH,
+        pace=PACE,
         writers=WRITERS,
         readers=READERS,
         batches=written.rate,

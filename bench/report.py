@@ -100,9 +100,10 @@ def _parts(results: Results) -> Iterator[str]:
         yield "## Rows that land while the report is read"
         first = results.ingests[0]
         yield (
-            f"{first.writers} connections send batches of {first.batch:,} rows to the largest provider, half of them "
-            f"new rows, half newer versions of rows that are there; {first.readers} connections ask the mix, each "
-            "answer worked out anew, first alone and then beside them."
+            f"{first.pace:.0f} batches of {first.batch:,} rows are sent to the largest provider in a second, on "
+            f"{first.writers} connections, half of the rows new, half newer versions of rows that are there; "
+            f"{first.readers} connections ask the mix without a pause, each answer worked out anew, beside them, and "
+            "alone before and after that, when the server has put in order what came."
         )
         yield tables.ingests(results.ingests).markdown()
     if results.larges:

@@ -106,14 +106,16 @@ class ImportRun(msgspec.Struct, frozen=True):
 
 
 class IngestRun(msgspec.Struct, frozen=True):
-    """Batches that land while the report is read. `batches` is batches per second, the other times milliseconds.
+    """Batches that land while the report is read: `pace` are sent in a second, `batches` landed in one.
 
-    `waited` is how long a batch took to be on disk, as the median; the others are of readers, alone and beside writers.
+    `waited` is how many milliseconds a batch took to be on disk, from when it was due, as the median; the others are
+    those of readers, alone and beside writers.
     `busy` is how many cores were at work meanwhile, for whomever.
     """
 
     rows: int
     batch: int
+    pace: float
     writers: int
     readers: int
     batches: float

@@ -488,6 +488,25 @@ def test_the_client_counts_calls_keeps_answers_and_names_what_is_refused(tmp_pat
         assert client.do(Job(server.port, (call,), 4, 9, 0.0), 0.0).answered == 1
 
 
+def test_calls_that_are_due_are_made_then_and_timed_from_then(tmp_path, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parent.parent)
+    kept = tmp_path / "kept"
+    kept.write_bytes(msgspec.msgpack.encode([("/0", {}, b"nothing")]))
+    call = Call("q", (get("/0", {}),))
+    with (
+        running([sys.executable, "-m", "bench.webalone", kept], tmp_path / "webalone.log", {}) as server,
+        working(["-m", "bench.client"], tmp_path / "client.log") as pipes,
+    ):
+        client = Worker[Job, Load](pipes, Load)
+        paced = client.do(Job(server.port, (call,), 2, 6, 3600.0, per_second=20.0), 0.0)
+        assert (paced.answered, paced.seconds >= 5 / 20) == (6, True)
+        # One connection cannot keep up: the last one was due long before it was asked.
+        late = client.do(Job(server.port, (call,), 1, 500, 3600.0, per_second=1e9), 0.0).milliseconds["q"]
+        assert late == sorted(late)
+        cut = client.do(Job(server.port, (call,), 1, 500, 0.2, per_second=10.0), 0.0)
+        assert cut.answered <= 2
+
+
 def test_what_is_not_answered_in_time_is_counted_with_how_long_it_had_waited(tmp_path, monkeypatch):
     monkeypatch.chdir(Path(__file__).parent.parent)
     call = Call("q", (get("/", {}),))
