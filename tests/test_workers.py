@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -278,3 +279,49 @@ def test_a_machine_that_says_nothing_is_not_waited_for(database: Path, text: str
         for _ in until():
             if ask(server, text).status == 200:
                 break
+
+
+def test_connections_are_spread_over_the_workers(database: Path, text: str) -> None:
+    """Lasting connections, as programs keep them, come to all workers, whichever of them is quicker."""
+    with served(database, workers=2) as server, ExitStack() as stack:
+        for _ in until():
+            workers = sorted(children(server.process.pid))
+            if len(workers) == 2 and len(listening(server)) == 2:
+                break
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        host, port = server.url.removeprefix("http://").split(":")
+        clients = [stack.enter_context(socket.create_connection((host, int(port)))) for _ in range(40)]
+        waiting = listening(server)
+        os.kill(workers[0], signal.SIGCONT)
+        for _ in until():
+            if min(listening(server)) == 0:
+                break
+        os.kill(workers[1], signal.SIGCONT)
+        for client in clients:
+            client.sendall(b"GET /live HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert all(client.recv(15) == b"HTTP/1.1 200 OK" for client in clients)
+    assert min(waiting) > 0, waiting
+    assert sum(waiting) == 40
+
+
+def test_an_address_is_one_server_s(database: Path) -> None:
+    """Its workers share it with nobody else, though each of them listens there."""
+    with served(database, workers=2) as server:
+        port = server.url.rpartition(":")[2]
+        done = subprocess.run(
+            [TURNOUT, "serve", "--port", port, "--workers", "2"],
+            env=environment(**databases.settings_of(database)),
+            cwd=database.parent,
+            capture_output=True,
+            timeout=60,
+        )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert f"port {port} is in use by another process" in " ".join(done.stderr.decode().split())
+
+
+def listening(server: Server) -> list[int]:
+    """How many connections wait at each of the server's sockets to be taken."""
+    port = f":{int(server.url.rpartition(':')[2]):04X}"
+    lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return [int(line[4].partition(":")[2], 16) for line in lines if line[1].endswith(port) and line[3] == "0A"]

@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from turnout.errors import TurnoutError
-from turnout.web.server import _bind, _url
+from turnout.web.listening import bind, url_of
 from web.fakes import PATIENCE
 
 if TYPE_CHECKING:
@@ -337,19 +337,19 @@ def test_addresses_that_this_machine_does_not_have_are_left_out(monkeypatch: pyt
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in ("192.0.2.1", "127.0.0.1")
     )
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [elsewhere, here, here])
-    (bound,) = _bind("somewhere", 0)
+    (bound,) = bind("somewhere", 0)
     with bound:
         assert bound.getsockname()[0] == "127.0.0.1"
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [elsewhere])
     with pytest.raises(TurnoutError, match="Cannot listen on somewhere, port 0"):
-        _bind("somewhere", 0)
+        bind("somewhere", 0)
 
 
 def test_of_two_servers_that_start_at_once_one_is_refused_at_once() -> None:
     """Two sockets may be bound to one address while neither listens; the second would fail only when it does."""
-    (first,) = _bind("127.0.0.1", 0)
+    (first,) = bind("127.0.0.1", 0)
     with first, pytest.raises(TurnoutError, match=f"port {first.getsockname()[1]} is in use by another process"):
-        _bind("127.0.0.1", first.getsockname()[1])
+        bind("127.0.0.1", first.getsockname()[1])
 
 
 def test_a_name_that_is_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,7 +358,7 @@ def test_a_name_that_is_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(TurnoutError, match="Cannot listen on nowhere, port 80: Name or service not known"):
-        _bind("nowhere", 80)
+        bind("nowhere", 80)
 
 
 @pytest.mark.parametrize(
@@ -366,6 +366,6 @@ def test_a_name_that_is_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
     [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("fe80::1", "[fe80::1]")],
 )
 def test_the_address_that_is_shown_can_be_opened(host: str, shown: str) -> None:
-    (bound,) = _bind("127.0.0.1", 0)
+    (bound,) = bind("127.0.0.1", 0)
     with bound:
-        assert _url(bound, host) == f"http://{shown}:{bound.getsockname()[1]}"
+        assert url_of(bound, host) == f"http://{shown}:{bound.getsockname()[1]}"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
-import socket
 import sys
 import threading
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from turnout.errors import TurnoutError
 from turnout.store.open import is_file
+from turnout.web import listening
 from turnout.web.app import Application, create_app
 from turnout.web.interpreter import settle
 from turnout.web.logs import configure_logging
@@ -26,6 +25,7 @@ from turnout.web.unix import OwnerSocket, bind_socket, short_path, socket_of
 from turnout.web.workers import divide
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
@@ -41,7 +41,6 @@ _log: Final = logging.getLogger("turnout.server")
 
 # Longer than the proxies' own, so that it is they who close connections, and never into a request.
 _KEEP_ALIVE: Final = 75
-_BACKLOG: Final = 2048
 _CANCELLED_WITHIN: Final = 0.7
 _ABORTED_WITHIN: Final = 0.5
 _LOOK_AGAIN: Final = 0.01
@@ -49,7 +48,6 @@ _LAST_LINES_WITHIN: Final = 0.3
 # For whoever has connected to be let in, and then, for so many looks at most, to ask what it came for.
 _LET_IN: Final = 0.05
 _LOOKS: Final = 100
-_WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - how an address is shown, not bound
 
 
 class Listener(uvicorn.Server):
@@ -70,7 +68,7 @@ class Listener(uvicorn.Server):
                 proxy_headers=proxies,
                 forwarded_allow_ips=list(application.services.settings.trusted_proxies),
                 timeout_keep_alive=_KEEP_ALIVE,
-                backlog=_BACKLOG,
+                backlog=listening.BACKLOG,
                 workers=1,
             )
         )
@@ -132,8 +130,12 @@ def serve(
     if settings.workers > 1 and is_file(settings.database):
         message = "The embedded store is one process's; several workers need a database: --database postgresql://..."
         raise TurnoutError("conflict", message)
-    sockets = _bind(settings.host, settings.port)
-    worker = divide(settings) if settings.workers > 1 else None
+    sockets = listening.bind(settings.host, settings.port)
+    worker = None
+    if settings.workers > 1:
+        sockets = listening.shared(sockets)
+        worker = divide(settings)
+        sockets = listening.own(sockets, at_once=worker.first)
     announce = announce or _print
     if worker:
         prepare, announce = worker.part(prepare, announce)
@@ -176,7 +178,7 @@ async def _serve(
     if application.services.auth.key_source:
         # So that a key set that cannot be read is said now, and not when the first JWT comes.
         application.services.auth.key_source.begin()
-    url = _url(sockets[0], settings.host)
+    url = listening.url_of(sockets[0], settings.host)
     announce(url)
     _log.info("serving", extra={"fields": {"url": url, "pid": os.getpid()}})
     for background in application.services.background:
@@ -218,7 +220,7 @@ def owner(store: Store, settings: Settings, path: Path, *, command: str) -> Iter
     """
     owned = bind_socket(path)
     # Commands that come from here on wait to be let in, instead of being told that the store is taken.
-    owned.socket.listen(_BACKLOG)
+    owned.socket.listen(listening.BACKLOG)
     try:
         application = create_app(store, settings, command=command, metrics=False, pages=[])
         with in_thread(application, application.trusted, [owned.socket]):
@@ -289,55 +291,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     except ImportError:
         return asyncio.new_event_loop
     return uvloop.new_event_loop
-
-
-def _bind(host: str, port: int) -> list[socket.socket]:
-    """Bind every address of `host` that this machine has; with port 0, the same free port on all of them."""
-    bound: list[socket.socket] = []
-    missing: OSError | None = None
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, _, _, _, address in dict.fromkeys(found):
-            chosen = bound[0].getsockname()[1] if bound else port
-            try:
-                bound.append(_bind_one(family, (address[0], chosen, *address[2:]), alone=host == "::"))
-            except OSError as error:
-                # A name may stand for addresses that this machine does not have: ::1 in many containers.
-                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                    raise
-                missing = error
-        if missing and not bound:
-            raise missing
-    except OSError as error:
-        for listening in bound:
-            listening.close()
-        if error.errno == errno.EADDRINUSE:
-            message = f"Cannot listen on {host}: port {port} is in use by another process; --port takes another one."
-            raise TurnoutError("conflict", message) from error
-        reason = error.strerror or str(error)
-        raise TurnoutError("conflict", f"Cannot listen on {host}, port {port}: {reason}.") from error
-    return bound
-
-
-def _bind_one(family: int, address: tuple[Any, ...], *, alone: bool) -> socket.socket:
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            # The address :: alone takes IPv4 as well; beside others, each family has its own.
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not alone))
-        listening.bind(address)
-        # Until somebody listens on it, another process may bind the same address, and would fail much later.
-        listening.listen(_BACKLOG)
-    except OSError:
-        listening.close()
-        raise
-    return listening
-
-
-def _url(listening: socket.socket, host: str) -> str:
-    shown = _WILDCARDS.get(host, host)
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{listening.getsockname()[1]}"
 
 
 def _print(url: str) -> None:
