@@ -15,6 +15,7 @@ from operator import or_
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
+from turnout.background import NEAR, behind_others
 from turnout.errors import TurnoutError
 from turnout.ingest.beside import settle
 from turnout.ingest.faults import MOST_LISTED, BadRow, Limits, Rejects
@@ -88,6 +89,7 @@ def check_for(pipe: Connection) -> None:
     other one is to check the body itself, and to say what is wrong.
     """
     settle()
+    behind_others(NEAR)
     pipe.send(None)
     with suppress(EOFError, OSError):
         while True:

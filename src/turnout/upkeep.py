@@ -11,7 +11,7 @@ import time
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
-from turnout.background import Background, Stopped
+from turnout.background import NEAR, Background, Stopped, behind_others
 from turnout.errors import TurnoutError
 from turnout.query.instants import SECOND
 
@@ -88,6 +88,7 @@ class Caretaker:
         """Why the store could not be tended the last time."""
 
     def _work(self) -> None:
+        behind_others(NEAR)
         pause = _LOOK_EVERY
         while True:
             self.background.pause(pause)

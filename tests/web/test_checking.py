@@ -14,6 +14,7 @@ import pytest
 
 from live import PATIENCE, until
 from turnout.arrivals import check
+from turnout.background import NEAR
 from turnout.errors import TurnoutError
 from turnout.store.base import Provider
 from turnout.web.checking import Checking
@@ -222,6 +223,15 @@ def test_a_system_without_processes(monkeypatch: pytest.MonkeyPatch, error: type
         for _ in range(3):
             assert [ids_of(each) for each in await checks.many()] == [[id_] for id_ in range(1, 9)]
         assert tried == [1]
+
+    run(work)
+
+
+def test_the_process_stands_behind_who_reads() -> None:
+    async def work(checks: Checks) -> None:
+        await checks.until_beside()
+        own, its = (os.getpriority(os.PRIO_PROCESS, pid or 0) for pid in (0, process().pid))
+        assert its == own + NEAR
 
     run(work)
 

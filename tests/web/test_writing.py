@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import threading
 from contextlib import closing
@@ -14,8 +15,10 @@ import pytest
 
 from inside import add_provider, import_file, new_store, token
 from oracle.report import Tenant
+from turnout.background import NEAR
 from turnout.settings import Settings
 from turnout.web.app import create_app
+from turnout.web.writing import Writing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,3 +113,18 @@ async def _ask(store: Store, text: str, write: tuple[str, str, dict[str, str], A
         free.set()
         assert {answer.status_code for answer in await asyncio.gather(*writes)} == {500}
     app.services.close()
+
+
+def test_what_changes_the_store_stands_behind_who_reads() -> None:
+    """On the threads themselves: those of the rest of the process stay where they are."""
+
+    def own() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async def found() -> int:
+        with closing(Writing(1)) as writing:
+            return await writing.run(own)
+
+    before = own()
+    assert asyncio.run(found()) == before + NEAR
+    assert own() == before

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from turnout.background import Background, behind_others
+from turnout.background import FAR, Background, behind_others
 from turnout.errors import TurnoutError
 from turnout.jobs.run import Run, broken_off
 from turnout.store.jobs import UNFINISHED, Status
@@ -175,7 +175,7 @@ class Crew:
                 failing = True
 
     def _work(self) -> None:
-        behind_others()  # somebody waits for an answer, and nobody for a file
+        behind_others(FAR)  # somebody waits for an answer, and nobody for a file
         seen, failed = -1, False
         while not self._ending:
             with self._changed:

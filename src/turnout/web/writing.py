@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
+from turnout.background import NEAR, behind_others
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,7 +27,8 @@ class Writing:
     """So many threads. What does not get one waits in its order. Use it from one event loop."""
 
     def __init__(self, threads: int) -> None:
-        self._threads = ThreadPoolExecutor(threads, "turnout-write")
+        # A page is waited for by somebody who looks at it.
+        self._threads = ThreadPoolExecutor(threads, "turnout-write", partial(behind_others, NEAR))
 
     async def run(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """Run a change of the store; return what it returns, or raise what it raises."""
