@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -19,6 +20,7 @@ from turnout.query.instants import SECOND
 from turnout.store.base import Provider
 from turnout.store.open import open_store
 from turnout.store.schema import tables
+from turnout.upkeep import tend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +32,8 @@ SEED: Final = 1
 ZONE: Final = "Europe/Berlin"
 # Tables that a data set has nothing in; the store adds them to one that was built before they were there.
 _EMPTY: Final = frozenset({"answered", "erased", "retention", "sync"})
+_BUILDING: Final = 2
+"""Another number for each way to build a store; one that was built otherwise is built anew."""
 # Enough rows to have some of everything that the generator makes.
 _SAMPLE: Final = 5_000
 
@@ -109,9 +113,9 @@ class _Stopwatch(Generic[T]):
 
 
 def _key(rows: int, day: int) -> str:
-    """What a data set depends on: its sizes, seed and day, the tables it is put in, and what the generator makes."""
+    """What a data set depends on: sizes, seed and day, its tables, how they are filled, and with what."""
     filled = {name: columns for name, columns in tables().items() if name not in _EMPTY}
-    parts = sha256(repr((provider_rows(rows), SEED, day, filled)).encode())
+    parts = sha256(repr((provider_rows(rows), SEED, day, filled, _BUILDING)).encode())
     for batch in demo_batches(_SAMPLE, SEED, day, zone=ZONE):
         parts.update(batch.serialize())
     return parts.hexdigest()
@@ -137,5 +141,8 @@ def _build(path: Path, rows: int, day: int, key: str) -> DataSet:
     finally:
         store.close()
     seconds = time.perf_counter() - began
+    with closing(open_store(str(path))) as store:
+        # A server does it once, some seconds after its start: beside the first answers.
+        tend(store, lambda: day)
     say(f"Built the store of {rows:,} rows in {seconds:,.0f} s.")
     return DataSet(rows, day, key, token, seconds, made_seconds)
