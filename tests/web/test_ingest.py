@@ -382,6 +382,8 @@ def test_the_same_key_is_carried_out_once(ingest: Ingest) -> None:
     assert (again.status, again.body) == (200, first.body)
     assert "idempotency-replayed" not in first.headers
     assert again.headers["idempotency-replayed"] == "true"
+    packed = ingest.post(gzip.compress(lines(row(1))), Idempotency_Key="abc", Content_Encoding="gzip")
+    assert (packed.status, packed.body) == (200, first.body)  # the same rows, however they are sent
     other = ingest.post(lines(row(2)), Idempotency_Key="abc")
     assert (other.status, other.json["code"]) == (409, "conflict")
     assert ingest.post(lines(row(1)), "?partial=true", Idempotency_Key="abc").status == 409
