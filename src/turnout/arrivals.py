@@ -85,20 +85,22 @@ def check(
 def check_for(pipe: Connection) -> None:
     """Be the process that checks bodies for another one, until that one ends.
 
-    Says when it is ready. For (provider, body, `max_text`, `partial`) it gives back an arrival, and None where the
-    other one is to check the body itself, and to say what is wrong.
+    Says when it is ready. For a list of (provider, body, `max_text`, `partial`) it gives back one of arrivals, with
+    None where the other one is to check the body itself, and to say what is wrong.
     """
     settle()
     behind_others(NEAR)
     pipe.send(None)
     with suppress(EOFError, OSError):
         while True:
-            provider, body, max_text, partial = pipe.recv()
-            try:
-                made = check(provider, BytesIO(body), max_text=max_text, partial=partial)
-            except Exception:  # noqa: BLE001 - it is raised again where somebody can be told
-                made = None
-            pipe.send(made)
+            pipe.send([_made(*asked) for asked in pipe.recv()])
+
+
+def _made(provider: Provider, body: bytes, max_text: int, partial: bool) -> Arrival | None:
+    try:
+        return check(provider, BytesIO(body), max_text=max_text, partial=partial)
+    except Exception:  # noqa: BLE001 - it is raised again where somebody can be told
+        return None
 
 
 def rejected_members(rejected: Sequence[BadRow], count: int) -> dict[str, object]:

@@ -17,6 +17,8 @@ from turnout.arrivals import check
 from turnout.background import NEAR
 from turnout.errors import TurnoutError
 from turnout.store.base import Provider
+from turnout.web import checking
+from turnout.web.body import Body
 from turnout.web.checking import Checking
 
 if TYPE_CHECKING:
@@ -38,6 +40,10 @@ def body(*ids: int) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
+def received_(content: bytes) -> Body:
+    return Body(io.BytesIO(content), len(content))
+
+
 class Checks:
     """A `Checking`, whose bodies are asked for by their ids."""
 
@@ -49,8 +55,8 @@ class Checks:
         def progress(*_: object) -> None:
             self.told += 1
 
-        file = io.BytesIO(body(*ids) if content is None else content)
-        return await self.checking.check(PROVIDER, file, max_text=MAX_TEXT, partial=partial, progress=progress)
+        received = received_(body(*ids) if content is None else content)
+        return await self.checking.check(PROVIDER, received, max_text=MAX_TEXT, partial=partial, progress=progress)
 
     async def many(self) -> list[Arrival]:
         return await asyncio.gather(*(self.one(id_) for id_ in range(1, 9)))
@@ -203,8 +209,11 @@ def test_what_was_asked_for_somebody_who_was_cancelled_is_nobody_elses(monkeypat
         cancelled.cancel()
         with pytest.raises(asyncio.CancelledError):
             await cancelled
-        await ended(stopped)
-        assert ids_of(await checks.one(2)) == [2]
+        following = asyncio.create_task(checks.one(2))
+        await asyncio.sleep(0.1)
+        os.kill(stopped.pid or 0, signal.SIGCONT)
+        assert ids_of(await following) == [2]
+        assert stopped.is_alive()
 
     run(work)
 
@@ -273,9 +282,46 @@ def test_whoever_has_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
                 if next(asked, None) is None:
                     raise ConnectionError
 
-            body_ = io.BytesIO(body(1))
+            body_ = received_(body(1))
             with pytest.raises(ConnectionError):
                 await checks.checking.check(PROVIDER, body_, max_text=MAX_TEXT, partial=False, progress=progress)
-            assert bool(body_.tell()) == bool(stays)
+            assert bool(body_.file.tell()) == bool(stays)
+
+    run(work)
+
+
+def test_what_waits_is_sent_together_up_to_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its order, without those who have gone."""
+    sent: list[int] = []
+
+    async def work(checks: Checks) -> None:
+        child = await checks.until_beside()
+        only_beside(monkeypatch)
+        asked = checking._answer
+        monkeypatch.setattr(checking, "_answer", lambda pipe, all_: sent.append(len(all_)) or asked(pipe, all_))
+        os.kill(child.pid or 0, signal.SIGSTOP)
+        first = asyncio.create_task(checks.one(100))
+        await asyncio.sleep(0.1)
+        others = [asyncio.create_task(checks.one(id_)) for id_ in range(1, 13)]
+        await asyncio.sleep(0.1)
+        others[2].cancel()
+        os.kill(child.pid or 0, signal.SIGCONT)
+        assert ids_of(await first) == [100]
+        found = await asyncio.gather(*others[:2], *others[3:])
+        assert [ids_of(each) for each in found] == [[id_] for id_ in range(1, 13) if id_ != 3]
+        assert sent == [1, 8, 3]
+        monkeypatch.setattr(checking, "SMALL", 2 * len(body(1)))
+        sent.clear()
+        await checks.many()
+        assert sent == [2, 2, 2, 2]
+
+    run(work)
+
+
+def test_what_goes_wrong_with_sending_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(checks: Checks) -> None:
+        await checks.until_beside()
+        monkeypatch.setattr(checking._Asked, "question", None)
+        assert [ids_of(each) for each in await checks.many()] == [[id_] for id_ in range(1, 9)]
 
     run(work)

@@ -11,20 +11,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.settings import cores
+from turnout.web.body import SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
-    from typing import BinaryIO
 
     from turnout.arrivals import Arrival
     from turnout.store.base import Provider
+    from turnout.web.body import Body
 
 _log: Final = logging.getLogger("turnout.web")
 
@@ -33,7 +35,10 @@ _MANY: Final = 3
 _KEPT: Final = 60.0
 """Seconds without a body after which it ends; and after which another one may start where one failed."""
 _LONGEST: Final = 15.0
-"""Seconds that it has for a body, which take it some milliseconds."""
+"""Seconds that it has for what it is asked at once, which takes it some milliseconds a body."""
+_TOGETHER: Final = 8
+"""So many bodies are sent to it at once, of no more bytes than one may have: each time that something is sent, here and
+there somebody waits for a turn of the processor."""
 
 
 class Checking:
@@ -44,9 +49,29 @@ class Checking:
         self._in_line = 0
         self._beside = _Beside()
 
+    async def check(
+        self, provider: Provider, body: Body, *, max_text: int, partial: bool, progress: Callable[..., None]
+    ) -> Arrival:
+        """Check a small body, in memory; see `arrivals.check`. What `progress` raises, before or after, ends it."""
+        from turnout.arrivals import check  # noqa: PLC0415 - a server that only reads starts without pyarrow
+
+        if self._beside.ready:
+            arrival = await self._beside.check(provider, body, max_text=max_text, partial=partial, progress=progress)
+            if arrival is not None:
+                progress()
+                return arrival
+            body.file.seek(0)
+        async with self.turn():
+            progress()
+            if self._in_line >= _MANY:
+                self._beside.wish()
+            return await asyncio.to_thread(
+                check, provider, body.file, max_text=max_text, partial=partial, progress=progress
+            )
+
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait until no body is being checked, and keep it so until the block ends."""
+        """Wait until no body is being checked here, and keep it so until the block ends."""
         self._in_line += 1
         try:
             async with self._lock:
@@ -54,26 +79,37 @@ class Checking:
         finally:
             self._in_line -= 1
 
-    async def check(
-        self, provider: Provider, body: BinaryIO, *, max_text: int, partial: bool, progress: Callable[..., None]
-    ) -> Arrival:
-        """Check a body whole, in memory; see `arrivals.check`. What `progress` raises, before or after, ends it."""
-        from turnout.arrivals import check  # noqa: PLC0415 - a server that only reads starts without pyarrow
-
-        async with self.turn():
-            progress()
-            if self._in_line >= _MANY:
-                self._beside.wish()
-            arrival = await self._beside.check(provider, body, max_text=max_text, partial=partial)
-            if arrival is not None:
-                progress()
-                return arrival
-            body.seek(0)
-            return await asyncio.to_thread(check, provider, body, max_text=max_text, partial=partial, progress=progress)
-
     def close(self) -> None:
         """End the process."""
         self._beside.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A body that is to be checked, how, and what comes of it."""
+
+    provider: Provider
+    body: Body
+    max_text: int
+    partial: bool
+    progress: Callable[..., None]
+    arrival: asyncio.Future[Arrival | None]
+
+    def is_waited_for(self) -> bool:
+        if not self.arrival.done():
+            try:
+                self.progress()
+            except Exception as error:  # noqa: BLE001 - it is raised again where the result is awaited
+                self.arrival.set_exception(error)
+        return not self.arrival.done()
+
+    def question(self) -> object:
+        """What `arrivals.check_for` is asked."""
+        return self.provider, self.body.file.read(), self.max_text, self.partial
+
+    def give(self, arrival: Arrival | None) -> None:
+        if not self.arrival.done():
+            self.arrival.set_result(arrival)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +121,22 @@ class _Child:
 
 
 class _Beside:
-    """The process, where there is one.
+    """The process, where there is one. What waits for it is sent to it together.
 
     Not a pool: where a child of one is killed while it sends what it made, the pool waits for the rest for ever.
     """
 
     def __init__(self) -> None:
         self._child: _Child | None = None
+        self._line: deque[_Asked] = deque()
+        self._asking: asyncio.Task[None] | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._not_before = 0.0
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be asked."""
+        return self._child is not None and self._child.ready.done()
 
     def wish(self) -> None:
         """Start it, unless it is there, one has just failed, or there is no core for it."""
@@ -118,25 +161,57 @@ class _Beside:
         self._child = _Child(process, here, ready)
         self._end_later()
 
-    async def check(self, provider: Provider, body: BinaryIO, *, max_text: int, partial: bool) -> Arrival | None:
-        """What it makes of a body; None where it is not ready, fails, or found something to refuse."""
-        child = self._child
-        if child is None or not child.ready.done():
-            return None
+    async def check(
+        self, provider: Provider, body: Body, *, max_text: int, partial: bool, progress: Callable[..., None]
+    ) -> Arrival | None:
+        """What it makes of a body; None where it fails, or found something to refuse."""
+        loop = asyncio.get_running_loop()
+        asked = _Asked(provider, body, max_text, partial, progress, loop.create_future())
+        self._line.append(asked)
+        if self._asking is None:
+            self._asking = loop.create_task(self._ask())
+        return await asked.arrival
+
+    async def _ask(self) -> None:
+        """Ask for what waits, until nothing does."""
+        asked: list[_Asked] = []
+        try:
+            while self._line:
+                asked = self._together()
+                if asked:
+                    made = await self._made(asked)
+                    for one, arrival in zip(asked, made, strict=True):
+                        one.give(arrival)
+        finally:
+            self._asking = None
+            for one in (*asked, *self._line):
+                one.give(None)
+            self._line.clear()
+
+    def _together(self) -> list[_Asked]:
+        """The next ones in the line, of those that are still waited for."""
+        together: list[_Asked] = []
+        while self._line and len(together) < _TOGETHER and sum(one.body.size for one in together) < SMALL:
+            one = self._line.popleft()
+            if one.is_waited_for():
+                together.append(one)
+        return together
+
+    async def _made(self, asked: Sequence[_Asked]) -> Sequence[Arrival | None]:
+        """What it makes of them."""
+        child, nothing = self._child, [None] * len(asked)
+        if child is None:
+            return nothing
         if self._idle:
             self._idle.cancel()
         try:
             child.ready.result()
+            questions = [one.question() for one in asked]
             async with asyncio.timeout(_LONGEST):
-                made: Arrival | None = await asyncio.to_thread(
-                    _asked, child.pipe, (provider, body.read(), max_text, partial)
-                )
-        except asyncio.CancelledError:
-            self.close()  # what it still sends is nobody else's
-            raise
-        except Exception as error:  # noqa: BLE001 - it was killed, say; the body's own faults are found again
+                made: Sequence[Arrival | None] = await asyncio.to_thread(_answer, child.pipe, questions)
+        except Exception as error:  # noqa: BLE001 - it was killed, say; the bodies' own faults are found again
             self._failed(error)
-            return None
+            return nothing
         self._end_later()
         return made
 
@@ -162,7 +237,7 @@ class _Beside:
         self._idle = asyncio.get_running_loop().call_later(_KEPT, self.close)
 
 
-def _asked(pipe: Connection, asked: object) -> Any:
+def _answer(pipe: Connection, asked: object) -> Any:
     pipe.send(asked)
     return pipe.recv()
 

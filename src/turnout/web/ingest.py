@@ -150,7 +150,7 @@ class _Work:
         with services.workers.wanted(self._request) as progress:
             arrival = await services.checking.check(
                 self._provider,
-                self._body.file,
+                self._body,
                 max_text=services.settings.max_text,
                 partial=self._options.partial,
                 progress=progress,
