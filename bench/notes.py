@@ -53,8 +53,9 @@ NOTES: Final[dict[str, str]] = {
         "well: parameters, nesting, encoding, links."
     ),
     targets.TWO_WORKERS: (
-        "The database and the client take their share of the same two cores. One process keeps more than one of them "
-        "busy, as 'cores busy' says: what is left for a second is less than a core."
+        "Where workers have no part of a core of their own: the database and the client take their share of the same "
+        "cores. One process keeps more than one of two busy, as 'cores busy' says: what is left for a second is less "
+        "than a core."
     ),
     targets.QUICK_VIEW: (
         "Nearly all of it is the browser's: loading, running and painting take more than a second of processor time, "

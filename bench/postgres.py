@@ -21,7 +21,8 @@ from bench.machine import Busy
 from bench.measure import CONNECTIONS, WHOLE
 from bench.postgres_data import SETTINGS, database_server, fill
 from bench.questions import Kind, questions
-from bench.results import IMPORTED, PostgresPage, PostgresRun, spread
+from bench.quotas import limited, workers_of
+from bench.results import IMPORTED, PostgresPage, PostgresRun, WorkersRun, spread
 from bench.say import say
 from bench.turns import turns
 from bench.worker import Worker, working
@@ -44,7 +45,9 @@ SLICE: Final = 0.5
 _WARM_UP: Final = 3
 _SEED: Final = 7
 _ALONE, _SERVED = "psycopg", "served"
-_WORKERS: Final = {"one": "1", "two": "2"}
+_WORKERS: Final = {"one": 1, "two": 2}
+_PART: Final = 0.5
+"""Of a core, for each worker: two of them, and what the database and the client do for them, need less than two."""
 
 Reader = Worker[Job, Load]
 
@@ -61,9 +64,8 @@ def postgres_run(data: DataSet) -> PostgresRun:
         address = new_database(server_address)
         seconds = fill(address, data)
         version, size = _facts(address)
-        pages, mixes = _served(data, asked, address, expected)
+        pages, workers = _served(data, asked, address, expected)
         imported = _imported(server_address, ROWS if data.rows >= ROWS else QUICK_ROWS)
-    (one, one_busy), (two, two_busy) = mixes["one"], mixes["two"]
     return PostgresRun(
         rows=data.rows,
         version=version,
@@ -73,22 +75,19 @@ def postgres_run(data: DataSet) -> PostgresRun:
         pages=pages,
         imported=imported,
         connections=CONNECTIONS,
-        one_worker=one.rate,
-        two_workers=two.rate,
-        one_busy=one_busy,
-        two_busy=two_busy,
+        workers=workers,
     )
 
 
 def _served(
     data: DataSet, asked: Sequence[Question], address: str, expected: Mapping[str, Found]
-) -> tuple[list[PostgresPage], dict[str, tuple[Load, float]]]:
-    """The pages; and by how many workers there are the mix, and how many cores were busy with it."""
+) -> tuple[list[PostgresPage], list[WorkersRun]]:
+    """The pages, and the mix by one worker and by two."""
     kept = ("--data-directory", str(data.directory.absolute() / "postgresql-files"))
     with ExitStack() as stack:
         servers = {}
         for name, workers in _WORKERS.items():
-            options = (*turnout_server.ANEW, *kept, "--workers", workers)
+            options = (*turnout_server.ANEW, *kept, "--workers", str(workers))
             log = data.directory / f"postgresql-{name}.log"
             servers[name] = stack.enter_context(turnout_server.serve(address, log, options))
         if (found := _answers(servers["one"], data, asked)) != expected:
@@ -107,14 +106,27 @@ def _served(
         say("One worker and two", passing=True)
         mix = [calls[question.name] for question in asked if question.kind in PAGES]
         Random(_SEED).shuffle(mix)  # noqa: S311 - a fixed order, no secret
-        loads: dict[str, list[Load]] = {name: [] for name in servers}
-        busy: dict[str, list[float]] = {name: [] for name in servers}
-        for name in turns(dict.fromkeys(servers, WHOLE.mix.number)):
-            job = Job(servers[name].port, tuple(mix), CONNECTIONS, ENDLESS, WHOLE.mix.seconds, warm_up=len(mix))
-            at_work = Busy()
-            loads[name].append(client.do(job, WHOLE.mix.seconds))
-            busy[name].append(at_work.cores())
-    return pages, {name: (pooled(found), median(busy[name])) for name, found in loads.items()}
+        workers = [_mix(servers, client, mix, None)]
+        processes = [
+            worker for name, count in _WORKERS.items() for worker in workers_of(servers[name].process.pid, count)
+        ]
+        with limited(processes, _PART) as can:
+            if can:
+                workers.append(_mix(servers, client, mix, _PART))
+    return pages, workers
+
+
+def _mix(servers: Mapping[str, Server], client: Reader, mix: Sequence[Call], cores: float | None) -> WorkersRun:
+    """The mix by one worker and by two, each with so many cores."""
+    loads: dict[str, list[Load]] = {name: [] for name in servers}
+    busy: dict[str, list[float]] = {name: [] for name in servers}
+    for name in turns(dict.fromkeys(servers, WHOLE.mix.number)):
+        job = Job(servers[name].port, tuple(mix), CONNECTIONS, ENDLESS, WHOLE.mix.seconds, warm_up=len(mix))
+        at_work = Busy()
+        loads[name].append(client.do(job, WHOLE.mix.seconds))
+        busy[name].append(at_work.cores())
+    rates = {name: pooled(found).rate for name, found in loads.items()}
+    return WorkersRun(cores, rates["one"], rates["two"], median(busy["one"]), median(busy["two"]))
 
 
 def _answers(server: Server, data: DataSet, asked: Sequence[Question]) -> dict[str, Found]:

@@ -217,12 +217,21 @@ class PostgresPage(msgspec.Struct, frozen=True):
     alone: Spread
 
 
-class PostgresRun(msgspec.Struct, frozen=True):
-    """PostgreSQL with the same rows. `filled` is how many rows a second were put into it, the last two pages a second.
+class WorkersRun(msgspec.Struct, frozen=True):
+    """Answers a second by one process that serves and by two, each with so many `cores`; None where it is as it comes.
 
-    The two are of one process that serves, and of two, with `connections` connections; `busy` is how many cores were at
-    work meanwhile, for the server, the database or the client.
+    `busy` is how many cores were at work meanwhile, for the server, the database or the client.
     """
+
+    cores: float | None
+    one: float
+    two: float
+    one_busy: float
+    two_busy: float
+
+
+class PostgresRun(msgspec.Struct, frozen=True):
+    """PostgreSQL with the same rows. `filled` is how many rows a second were put into it."""
 
     rows: int
     version: str
@@ -232,10 +241,7 @@ class PostgresRun(msgspec.Struct, frozen=True):
     pages: list[PostgresPage]
     imported: ImportRun
     connections: int
-    one_worker: float
-    two_workers: float
-    one_busy: float = 0.0
-    two_busy: float = 0.0
+    workers: list[WorkersRun]
 
 
 class Results(msgspec.Struct, frozen=True):

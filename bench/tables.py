@@ -311,13 +311,24 @@ def postgres(runs: Sequence[PostgresRun]) -> Table:
             size(run.size),
             *map(figure, (run.filled, run.imported.rate)),
             size(run.imported.peak),
-            *map(figure, (run.one_worker, run.one_busy, run.two_workers, run.two_busy)),
-            figure(run.two_workers / run.one_worker),
         ]
         for run in runs
     ]
-    own = ["on disk", "filled, rows/s", "import, rows/s", "its peak memory"]
-    return Table(["rows", *own, "one worker /s", "cores busy", "two workers /s", "cores busy", "two / one"], rows)
+    return Table(["rows", "on disk", "filled, rows/s", "import, rows/s", "its peak memory"], rows)
+
+
+def workers(runs: Sequence[PostgresRun]) -> Table:
+    """One process that serves, and two."""
+    rows = [
+        [
+            f"{run.rows:,}",
+            f"{one.cores:g} of a core" if one.cores else "what is free",
+            *map(figure, (one.one, one.one_busy, one.two, one.two_busy, one.two / one.one)),
+        ]
+        for run in runs
+        for one in run.workers
+    ]
+    return Table(["rows", "each has", "one worker /s", "cores busy", "two workers /s", "cores busy", "two / one"], rows)
 
 
 def imports(runs: Sequence[ImportRun]) -> Table:

@@ -152,7 +152,11 @@ def _of_postgres(run: PostgresRun) -> Iterator[Target]:
         if (one.kind, one.size) == (Kind.FIRST, LARGEST):
             yield Target(LARGE_FIRST, at, one.served.p50, LARGE_FIRST_MS, "ms")
     yield Target(POSTGRES_IMPORT, at, run.imported.rate, POSTGRES_RATE, "rows/s", least=True)
-    yield Target(TWO_WORKERS, at, run.two_workers, WORKERS_SHARE * run.one_worker, "/s", least=True)
+    # What one more process adds is seen where there is a processor for it, and for the database.
+    told = [workers for workers in run.workers if workers.cores] or run.workers
+    for workers in told:
+        with_ = f"{at}, {workers.cores:g} of a core each" if workers.cores else at
+        yield Target(TWO_WORKERS, with_, workers.two, WORKERS_SHARE * workers.one, "/s", least=True)
 
 
 def _of_exports(runs: Sequence[ExportRun]) -> Iterator[Target]:

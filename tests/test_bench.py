@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from bench import quotas
 from bench.children import BenchError, child, fate, running
 from bench.client import Call, Job, Load, pooled
 from bench.copies import copied
@@ -38,6 +40,7 @@ from bench.results import (
     TailCost,
     UpkeepRun,
     ViewRun,
+    WorkersRun,
     percentile,
     spread,
 )
@@ -143,6 +146,7 @@ def results(
     psycopg: float = 46.8,
     seconds: float = 49.9,
     workers: float = 801.0,
+    quotas: bool = True,
     view: float = 999.0,
 ) -> Results:
     asked = [
@@ -202,8 +206,10 @@ def results(
                 ],
                 imported=ImportRun("NDJSON", IMPORTED, 1_000_000, 10**9, seconds, 7 * 10**8),
                 connections=16,
-                one_worker=500.0,
-                two_workers=workers,
+                workers=[
+                    WorkersRun(None, 500.0, 501.0, 1.4, 1.9),
+                    *([WorkersRun(0.5, 500.0, workers, 0.7, 1.4)] if quotas else []),
+                ],
             )
         ],
         larges=[
@@ -253,6 +259,7 @@ def test_targets_are_met_and_missed_where_they_should_be():
         ({"seconds": 50.1}, POSTGRES_IMPORT),
         ({"view": 1_001.0}, QUICK_VIEW),
         ({"workers": 799.0}, TWO_WORKERS),
+        ({"quotas": False}, TWO_WORKERS),
     ],
 )
 def test_a_figure_just_beyond_its_bound_is_missed_and_nothing_else_for_it(changed, group):
@@ -261,6 +268,47 @@ def test_a_figure_just_beyond_its_bound_is_missed_and_nothing_else_for_it(change
     before = by_group(results())
     del before[group]
     assert found == before
+
+
+@pytest.fixture
+def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where control groups would be; as the system's own, they go with what is in them."""
+    monkeypatch.setattr(Path, "rmdir", shutil.rmtree)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("second", "written"),
+    [
+        (False, {"cpu.cfs_period_us": "20000", "cpu.cfs_quota_us": "10000"}),
+        (True, {"cpu.max": "10000 20000"}),
+    ],
+)
+def test_a_process_is_given_a_part_of_a_core_and_then_let_go(groups, second, written):
+    parent = groups if second else groups / "cpu"
+    if second:
+        (groups / "cgroup.controllers").touch()
+    before = parent / quotas._group_of(os.getpid(), second=second).lstrip("/")
+    before.mkdir(parents=True, exist_ok=True)
+    with quotas.limited([os.getpid()], 0.5, root=groups) as can:
+        assert can
+        (group,) = parent.glob("turnout-bench-*")
+        found = {file.name: file.read_text("ascii") for file in group.iterdir()}
+        assert found == {**written, "cgroup.procs": f"{os.getpid()}"}
+    assert not group.exists()
+    assert (before / "cgroup.procs").read_text("ascii") == f"{os.getpid()}"
+
+
+def test_a_system_without_parts_of_a_core_says_so(tmp_path):
+    with quotas.limited([os.getpid()], 0.5, root=tmp_path / "none") as can:
+        assert not can
+
+
+def test_what_answers_is_one_process_or_its_children():
+    with subprocess.Popen(["sleep", "60"]) as process:
+        assert quotas.workers_of(process.pid, 1) == [process.pid]
+        assert process.pid in quotas.workers_of(os.getpid(), 2)
+        process.kill()
 
 
 def test_only_what_is_checked_as_a_user_does_it_counts():
@@ -302,7 +350,9 @@ def test_the_page_and_the_terminal_have_every_question_and_program():
             ("csv", "211,268", "0.70", "399 MB"),
             ("150,000", "9.00", "39.0", "1.95"),
             ("first page, large", "59.9", "88.0", "46.8", "13.1", "60.0", "met"),
-            ("10,000,000", "8.00 GB", "41,000", "20,040", "700 MB", "500", "801", "1.60"),
+            ("10,000,000", "8.00 GB", "41,000", "20,040", "700 MB"),
+            ("10,000,000", "what is free", "500", "1.40", "501", "1.90", "1.00"),
+            ("10,000,000", "0.5 of a core", "500", "0.70", "801", "1.40", "1.60"),
             ("20,000", "2.0%", "9.50", "7.50", "0.2 s"),
             ("1,000,000", "8.5 s", "7.00", "33.0", "6.50"),
         ):
