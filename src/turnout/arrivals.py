@@ -55,6 +55,10 @@ class Arrival:
         return sum(batch.num_rows for batch in self.batches)
 
 
+Checked = Arrival | TurnoutError | None
+"""What `check_for` gives back of a body."""
+
+
 def check(
     provider: Provider,
     source: BinaryIO,
@@ -85,8 +89,8 @@ def check(
 def check_for(pipe: Connection) -> None:
     """Be the process that checks bodies for another one, until that one ends.
 
-    Says when it is ready. For a list of (provider, body, `max_text`, `partial`) it gives back one of arrivals, with
-    None where the other one is to check the body itself, and to say what is wrong.
+    Says when it is ready. For a list of (provider, body, `max_text`, `partial`) it gives back one of arrivals, with the
+    error where `check` raises one, and None where the other one is to check the body itself.
     """
     settle()
     behind_others(NEAR)
@@ -96,9 +100,11 @@ def check_for(pipe: Connection) -> None:
             pipe.send([_made(*asked) for asked in pipe.recv()])
 
 
-def _made(provider: Provider, body: bytes, max_text: int, partial: bool) -> Arrival | None:
+def _made(provider: Provider, body: bytes, max_text: int, partial: bool) -> Checked:
     try:
         return check(provider, BytesIO(body), max_text=max_text, partial=partial)
+    except TurnoutError as error:
+        return error
     except Exception:  # noqa: BLE001 - it is raised again where somebody can be told
         return None
 

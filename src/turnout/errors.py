@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ class TurnoutError(Exception):
         self.headers = dict(headers or {})
         self.extra = dict(extra or {})
         super().__init__(self.message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """What another process makes of it: an error that says the same."""
+        said = {name: getattr(self, name) for name in ("fields", "retry_after", "headers", "extra")}
+        return partial(TurnoutError, self.code, self.message, **said), ()
 
     def document(self) -> dict[str, object]:
         """The JSON body of contract section 4."""

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from turnout.errors import TurnoutError
 from turnout.settings import cores
 from turnout.web.body import SMALL
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-    from turnout.arrivals import Arrival
+    from turnout.arrivals import Arrival, Checked
     from turnout.store.base import Provider
     from turnout.web.body import Body
 
@@ -107,9 +108,13 @@ class _Asked:
         """What `arrivals.check_for` is asked."""
         return self.provider, self.body.file.read(), self.max_text, self.partial
 
-    def give(self, arrival: Arrival | None) -> None:
-        if not self.arrival.done():
-            self.arrival.set_result(arrival)
+    def give(self, made: Checked) -> None:
+        if self.arrival.done():
+            return
+        if isinstance(made, TurnoutError):
+            self.arrival.set_exception(made)
+        else:
+            self.arrival.set_result(made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +169,7 @@ class _Beside:
     async def check(
         self, provider: Provider, body: Body, *, max_text: int, partial: bool, progress: Callable[..., None]
     ) -> Arrival | None:
-        """What it makes of a body; None where it fails, or found something to refuse."""
+        """What it makes of a body, or raises of it; None where it fails."""
         loop = asyncio.get_running_loop()
         asked = _Asked(provider, body, max_text, partial, progress, loop.create_future())
         self._line.append(asked)
@@ -180,8 +185,8 @@ class _Beside:
                 asked = self._together()
                 if asked:
                     made = await self._made(asked)
-                    for one, arrival in zip(asked, made, strict=True):
-                        one.give(arrival)
+                    for one, checked in zip(asked, made, strict=True):
+                        one.give(checked)
         finally:
             self._asking = None
             for one in (*asked, *self._line):
@@ -197,7 +202,7 @@ class _Beside:
                 together.append(one)
         return together
 
-    async def _made(self, asked: Sequence[_Asked]) -> Sequence[Arrival | None]:
+    async def _made(self, asked: Sequence[_Asked]) -> Sequence[Checked]:
         """What it makes of them."""
         child, nothing = self._child, [None] * len(asked)
         if child is None:
@@ -208,7 +213,7 @@ class _Beside:
             child.ready.result()
             questions = [one.question() for one in asked]
             async with asyncio.timeout(_LONGEST):
-                made: Sequence[Arrival | None] = await asyncio.to_thread(_answer, child.pipe, questions)
+                made: Sequence[Checked] = await asyncio.to_thread(_answer, child.pipe, questions)
         except Exception as error:  # noqa: BLE001 - it was killed, say; the bodies' own faults are found again
             self._failed(error)
             return nothing
