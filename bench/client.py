@@ -7,6 +7,7 @@ follow each other on the same connection, and count as one.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, cast
@@ -55,6 +56,8 @@ class Job(msgspec.Struct, frozen=True):
     """When the first call is made, by the system's monotonic clock, which all processes share; 0 is at once."""
     per_second: float = 0.0
     """Calls are due evenly, this many a second, and are timed from when they were due; 0 is as fast as they go."""
+    lead: float = 0.0
+    """Seconds at the beginning that are not measured. Then what is answered in the others makes the rate."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -175,6 +178,7 @@ async def _calls(job: Job, connections: list[_Connection], count: int, most_seco
     left, answered = count, 0
     began = time.perf_counter()
     ends = began + most_seconds
+    counts, until = began + job.lead, ends if job.lead else math.inf
 
     async def ask(connection: _Connection) -> None:
         nonlocal left, answered
@@ -187,6 +191,7 @@ async def _calls(job: Job, connections: list[_Connection], count: int, most_seco
                 await asyncio.sleep(start - time.perf_counter())
             call = due[0]
             due.rotate(-1)
+            came = False
             try:
                 async with asyncio.timeout(ends - start + job.grace):
                     bodies = await connection.ask(call.requests)
@@ -199,13 +204,15 @@ async def _calls(job: Job, connections: list[_Connection], count: int, most_seco
             except BenchError as error:
                 raise BenchError(f"{call.name}: {error}") from None
             else:
-                answered += 1
+                came = True
                 if job.keep:
                     first.setdefault(call.name, bodies)
-            found[call.name].append((time.perf_counter() - start) * 1000)
+            now = time.perf_counter()
+            answered += came and counts <= now <= until
+            found[call.name] += [(now - start) * 1000] * (counts <= now)
 
     await asyncio.gather(*map(ask, connections))
-    return Load(found, first, unanswered, answered, time.perf_counter() - began)
+    return Load(found, first, unanswered, answered, (until if job.lead else time.perf_counter()) - counts)
 
 
 def main() -> None:

@@ -35,12 +35,14 @@ PACE: Final = 32.0
 WRITERS: Final = 64
 READERS: Final = 8
 _ALONE: Final = 10.0
-_BESIDE: Final = 30.0
+BESIDE: Final = 30.0
+LEAD: Final = 5.0
+"""Seconds of both that are not measured: until as many batches come in as go out."""
 _SETTLING: Final = 15.0
 """Seconds of readers that are not measured: a server puts in order what was written, or copied, within some ten."""
 _SENT_WITHIN: Final = 10.0
 """Seconds until both clients have what they are to ask: the batches are many megabytes."""
-_BATCHES: Final = round(PACE * _BESIDE)
+_BATCHES: Final = round(PACE * (LEAD + BESIDE))
 _TEMPLATES: Final = 2_000
 _PAGE: Final = 100
 _SEED: Final = 11
@@ -77,8 +79,8 @@ def ingest_run(data: DataSet) -> IngestRun:
             for question in asked
         )
 
-        def readers(seconds: float, starts: float = 0.0) -> Load:
-            job = Job(server.port, read, READERS, ENDLESS, seconds, starts=starts)
+        def readers(seconds: float, starts: float = 0.0, lead: float = 0.0) -> Load:
+            job = Job(server.port, read, READERS, ENDLESS, seconds, starts=starts, lead=lead)
             return reader.do(job, seconds + _SENT_WITHIN)
 
         def settled() -> Load:
@@ -88,14 +90,14 @@ def ingest_run(data: DataSet) -> IngestRun:
         say("Readers alone", passing=True)
         before = settled()
         say("Readers beside writers", passing=True)
-        starts = time.monotonic() + _SENT_WITHIN
-        writing = Job(server.port, write, WRITERS, _BATCHES, _BESIDE, starts=starts, per_second=PACE)
+        starts, whole = time.monotonic() + _SENT_WITHIN, LEAD + BESIDE
+        writing = Job(server.port, write, WRITERS, _BATCHES, whole, starts=starts, per_second=PACE, lead=LEAD)
         with ThreadPoolExecutor() as threads:
-            landing = threads.submit(writer.do, writing, _SENT_WITHIN + _BESIDE)
-            reading = threads.submit(readers, _BESIDE, starts)
-            time.sleep(max(0.0, starts - time.monotonic()))
+            landing = threads.submit(writer.do, writing, _SENT_WITHIN + whole)
+            reading = threads.submit(readers, whole, starts, LEAD)
+            time.sleep(max(0.0, starts + LEAD - time.monotonic()))
             busy = Busy()
-            time.sleep(_BESIDE)
+            time.sleep(BESIDE)
             cores = busy.cores()
             written, beside = landing.result(), reading.result()
         say("Readers alone again", passing=True)

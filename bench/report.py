@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import postgres, tables
+from bench import ingest, postgres, tables
 from bench.client import GRACE
 from bench.measure import CONNECTIONS, LEAST_ROUNDS, WHOLE
 from bench.notes import NOTES
@@ -207,6 +207,8 @@ def _method() -> str:
         **numbers,
         connections=CONNECTIONS,
         grace=GRACE,
+        ingest_lead=ingest.LEAD,
+        ingest_seconds=ingest.BESIDE,
         postgres_rounds=postgres.ROUNDS,
         postgres_calls=postgres.CALLS,
         postgres_seconds=postgres.SLICE,

@@ -555,6 +555,13 @@ def test_calls_that_are_due_are_made_then_and_timed_from_then(tmp_path, monkeypa
         assert late == sorted(late)
         cut = client.do(Job(server.port, (call,), 1, 500, 0.2, per_second=10.0), 0.0)
         assert cut.answered <= 2
+        leading = client.do(Job(server.port, (call,), 2, 6, 3600.0, lead=1800.0), 0.0)
+        assert (leading.answered, leading.milliseconds, leading.seconds) == (0, {"q": []}, 1800.0)
+        behind = client.do(Job(server.port, (call,), 2, 6, 3600.0, lead=1e-9), 0.0)
+        assert (behind.answered, len(behind.milliseconds["q"]), round(behind.seconds)) == (6, 6, 3600)
+        # What is answered after the time is waited for, and is not of the rate.
+        after = client.do(Job(server.port, (call,), 1, 6, 2e-9, lead=1e-9), 0.0)
+        assert (after.answered, len(after.milliseconds["q"])) == (0, 1)
 
 
 def test_what_is_not_answered_in_time_is_counted_with_how_long_it_had_waited(tmp_path, monkeypatch):
