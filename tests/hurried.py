@@ -16,5 +16,6 @@ if __name__ == "__main__":
     upkeep.LOOSE_ROWS = 100
     upkeep.TAIL_ROWS = 600
     upkeep.MOST_TAIL = 0
+    rebuild.RUN_ROWS = 2_000
     rebuild.STEP_ROWS = 1_000
     main()

@@ -29,7 +29,9 @@ TAIL_ROWS: Final = 10_000
 """A tail of fewer rows is let be: it costs a page a millisecond or two, whatever is done."""
 TAIL_SHARE: Final = 20
 MOST_TAIL: Final = 1_000_000
-"""A tail of a twentieth of all rows, or of so many, is worth writing all of them anew; a smaller one is once a day."""
+"""A tail of a twentieth of all rows, or of so many, is worth writing all anew; a smaller one is once a day."""
+FLOOD: Final = 2
+"""While more comes, that waits for a tail of half of all rows: what comes meanwhile would lie unsorted for long."""
 FREE_SHARE: Final = 2
 FREE_BYTES: Final = 64 << 20
 """As is a file of which half is free, where that is worth it; at most once an hour."""
@@ -50,8 +52,13 @@ class Due(Enum):
     REBUILD = auto()
 
 
-def due(found: Layout, now: int) -> Due:
-    """What a store needs at the moment `now` (microseconds since 1970)."""
+def due(found: Layout, now: int, *, at_rest: bool = True) -> Due:
+    """What a store needs at the moment `now` (microseconds since 1970).
+
+    Where it is not `at_rest`, rows that are not even sorted have only just come, and more may.
+    """
+    if found.loose >= LOOSE_ROWS and found.tail * FLOOD < found.attendances and not at_rest:
+        return Due.SORT
     # Where the clock was ahead once, it is not known when that was.
     age = _DAY if found.rebuilt_at is None or found.rebuilt_at > now else now - found.rebuilt_at
     large = found.tail >= min(MOST_TAIL, found.attendances // TAIL_SHARE)
@@ -62,9 +69,14 @@ def due(found: Layout, now: int) -> Due:
     return Due.SORT if found.loose >= LOOSE_ROWS else Due.NOTHING
 
 
-def tend(store: Store, now: Callable[[], int], *, rest: Callable[[float], None] = lambda _: None) -> Due:
-    """Do what the store needs, and return what that was. `rest` is told how long each step took, in seconds."""
-    needed = due(store.upkeep.layout(), now())
+def tend(
+    store: Store, now: Callable[[], int], *, at_rest: bool = True, rest: Callable[[float], None] = lambda _: None
+) -> Due:
+    """Do what the store needs, and return what that was. `rest` is told how long each step took, in seconds.
+
+    For `at_rest` see `due`.
+    """
+    needed = due(store.upkeep.layout(), now(), at_rest=at_rest)
     began = time.monotonic()
     moved = 0
     if needed is Due.REBUILD:
@@ -98,7 +110,7 @@ class Caretaker:
         """Look once; return after how many seconds to look again."""
         began = time.monotonic()
         try:
-            tend(self._store, self._now, rest=self._rest)
+            tend(self._store, self._now, at_rest=False, rest=self._rest)
         except Stopped:
             raise
         except Exception as error:  # noqa: BLE001 - it is told, and looked at again later

@@ -18,7 +18,7 @@ from turnout.errors import TurnoutError
 from turnout.store import rebuild as module
 from turnout.store.duckdb import DuckStore
 from turnout.store.rebuild import STEP_ROWS
-from turnout.upkeep import Due, due, tend
+from turnout.upkeep import Caretaker, Due, due, tend
 
 if TYPE_CHECKING:
     from turnout.store.layout import Layout
@@ -84,6 +84,29 @@ def test_a_sorted_tail_is_sorted_and_whole(store: DuckStore) -> None:
     rows = ask(store, f"SELECT event_starts_at, id FROM attendances WHERE {tail} ORDER BY rowid")
     assert len(rows) == 600
     assert rows == sorted(rows)
+
+
+def test_a_long_tail_is_sorted_in_runs(store: DuckStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RUN_ROWS", 300)
+    disordered(store)
+    rebuild(store)
+    moved = []
+    for start in range(2_000, 2_500, 100):
+        store.merge(STUDIO, many(100, first_id=start, updated_at=start, customers=50))
+        moved.append(store.upkeep.sort_tail())
+    assert moved == [100, 200, 300, 100, 200]
+    layout = store.upkeep.layout()
+    assert (layout.tail, layout.loose) == (500, 0)
+    tail = "rowid > (SELECT value::BIGINT FROM meta WHERE name = 'ordered_until')"
+    rows = ask(store, f"SELECT event_starts_at, id FROM attendances WHERE {tail} ORDER BY rowid")
+    assert rows[:300] == sorted(rows[:300])
+    assert rows[300:] == sorted(rows[300:])
+    assert rows != sorted(rows)
+    before = ask(store, EVERYTHING)
+    rebuild(store)
+    assert ask(store, EVERYTHING) == before
+    store.merge(STUDIO, many(50, first_id=100, updated_at=5_000, customers=50))
+    assert store.upkeep.sort_tail() == 50
 
 
 def test_large_in_steps_with_merges_between_them(store: DuckStore) -> None:
@@ -210,6 +233,37 @@ HOUR = 3_600_000_000
 )
 def test_what_is_due(given: dict[str, int | None], now: int, expected: Due) -> None:
     assert due(layout(**given), now) is expected
+
+
+@pytest.mark.parametrize(
+    ("tail", "loose", "expected"),
+    [
+        (50_000, 30_000, Due.SORT),
+        (499_999, 30_000, Due.SORT),
+        (500_000, 30_000, Due.REBUILD),
+        (50_000, 29_999, Due.REBUILD),
+        (49_999, 29_999, Due.NOTHING),
+    ],
+)
+def test_while_rows_come_they_are_sorted(tail: int, loose: int, expected: Due) -> None:
+    """All of the table is written anew when they have stopped, or are as many as the others."""
+    assert due(layout(tail=tail, loose=loose), 0, at_rest=False) is expected
+
+
+def test_a_server_sorts_what_has_just_come_and_looks_again(store: DuckStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turnout.upkeep.LOOSE_ROWS", 1_000)
+    monkeypatch.setattr("turnout.upkeep.TAIL_ROWS", 1_000)
+    disordered(store, rows=12_000)
+    rebuild(store)
+    store.merge(STUDIO, many(6_000, updated_at=3, customers=50))
+    caretaker = Caretaker(store, lambda: 8)
+    found = []
+    for _ in range(2):
+        caretaker._once()
+        assert caretaker.fault is None
+        found.append((store.upkeep.layout().tail, store.upkeep.layout().loose))
+    assert found == [(6_000, 0), (0, 0)]
+    assert ask(store, UNSORTED) == [(0,)]
 
 
 def test_tending(store: DuckStore) -> None:

@@ -2,14 +2,14 @@
 
 The table is clustered, so that a page lies in few row groups. A merge deletes what it replaces and appends what it
 writes: behind the ordered part a tail grows, and each page has to look into it. Two things are done about that. The
-tail is sorted, which costs as much as the tail is long, and keeps the cost of a page the same however long it is. Now
+tail is sorted in runs, which costs as much as the last run is long, and keeps the cost of a page nearly the same. Now
 and then the whole table is written anew, in steps of a few row groups: each step appends the next rows in order and
 deletes them where they were, in one transaction. Nothing but the place of rows changes, so that a step can be the last
 one at any time. Blocks that are let go are used by the steps that follow, and the file is cut off where its end is
 free.
 
 How far the order goes is known by row ids, which a row keeps until it is written again: the store has the engine's own
-moving of rows (`max_vacuum_tasks`) off. Three marks in `meta` say it; where they are wrong or missing, nothing is lost
+moving of rows (`max_vacuum_tasks`) off. A few marks in `meta` say it; where they are wrong or missing, nothing is lost
 but time. Measurements: docs/adr/0008-upkeep.md.
 """
 # ruff: noqa: S608 - the names in the SQL are those of `schema`, and its values are integers
@@ -33,8 +33,12 @@ STEP_ROWS: Final = 2 * ROW_GROUP
 """So many rows are moved in one transaction. They fill groups of their own: what is merged between two steps does not
 come to lie among them."""
 
+RUN_ROWS: Final = 500_000
+"""Merges wait for about a second while so many rows are sorted; each run costs a page some 4 ms."""
+
 _ORDERED: Final = "ordered_until"
 _SORTED: Final = "sorted_until"
+_RUN: Final = "run_after"
 _REBUILT: Final = "rebuilt_at"
 _NEW: Final = "written_anew"
 _OWNER, _TIME, _ID = CLUSTERED
@@ -86,11 +90,19 @@ def write_anew(work: Work, table: str) -> None:
 
 
 def sort_tail(work: Work) -> int:
-    """Sort what is behind the ordered part, in one transaction; return how many rows that were."""
-    ordered = _marks(_asking(work)).get(_ORDERED, -1)
+    """Sort what is behind the ordered part, in one transaction; return how many rows that were.
+
+    What was sorted before is sorted with it, until it is a run of `RUN_ROWS`: then the next one begins.
+    """
+    marks = _marks(_asking(work))
+    ordered = marks.get(_ORDERED, -1)
+    run, sorted_ = (max(marks.get(name, -1), ordered) for name in (_RUN, _SORTED))
+    (length,) = work.one(f"SELECT count(*) FROM attendances WHERE rowid > {run} AND rowid <= {sorted_}")
+    run = sorted_ if length >= RUN_ROWS else run
     work.run("BEGIN TRANSACTION")
-    moved = _move(work, f"rowid > {ordered}", _end(work))
+    moved = _move(work, f"rowid > {run}", _end(work))
     work.run("COMMIT")
+    _mark(work, _RUN, run)
     _mark(work, _SORTED, _end(work))
     return moved
 
@@ -193,7 +205,7 @@ def _end(work: Work) -> int:
 
 
 def _marks(query: Callable[[str], list[type_row]]) -> dict[str, int]:
-    named = f"SELECT name, value FROM meta WHERE name IN ('{_ORDERED}', '{_SORTED}', '{_REBUILT}')"
+    named = f"SELECT name, value FROM meta WHERE name IN ('{_ORDERED}', '{_SORTED}', '{_RUN}', '{_REBUILT}')"
     return {name: int(value) for name, value in query(named)}
 
 
