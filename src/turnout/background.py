@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _ENDS_WITHIN: Final = 0.3
 
 
-NEAR: Final = 2
-"""Behind by so much: what programs wait for. It gets two thirds of what a reader gets of a processor that both want."""
+NEAR: Final = 1
+"""Behind by so much: what programs wait for. It gets four fifths of what a reader gets of a processor that both want."""
 FAR: Final = 10
 """And what nobody waits for: a ninth."""
 
