@@ -15,7 +15,7 @@ _ENDS_WITHIN: Final = 0.3
 
 
 NEAR: Final = 1
-"""Behind by so much: what programs wait for. It gets four fifths of what a reader gets of a processor that both want."""
+"""Behind by so much: what programs wait for. Of a processor that both want it gets four fifths of what readers get."""
 FAR: Final = 10
 """And what nobody waits for: a ninth."""
 
