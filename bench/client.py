@@ -196,10 +196,10 @@ async def _calls(job: Job, connections: list[_Connection], count: int, most_seco
                 async with asyncio.timeout(ends - start + job.grace):
                     bodies = await connection.ask(call.requests)
             except RefusedError:
-                unanswered[call.name] += 1
+                unanswered[call.name] += time.perf_counter() >= counts
                 continue
             except TimeoutError:
-                unanswered[call.name] += 1
+                unanswered[call.name] += time.perf_counter() >= counts
                 await connection.close()
             except BenchError as error:
                 raise BenchError(f"{call.name}: {error}") from None

@@ -47,6 +47,7 @@ def _limited(process: int, cores: float, root: Path) -> Iterator[None]:
     if second:
         (root / "cgroup.subtree_control").write_text("+cpu", "ascii")
     before = parent / _group_of(process, second=second).lstrip("/")
+    (before / _PROCESSES).stat()  # in a container it may be out of reach
     group = parent / f"turnout-bench-{process}"
     group.mkdir()
     try:

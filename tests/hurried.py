@@ -15,7 +15,7 @@ if __name__ == "__main__":
     upkeep._REST = 0.0
     upkeep.LOOSE_ROWS = 100
     upkeep.TAIL_ROWS = 600
-    upkeep.MOST_TAIL = 0
+    upkeep.MOST_TAIL = 1_500
     rebuild.RUN_ROWS = 2_000
     rebuild.STEP_ROWS = 1_000
     main()

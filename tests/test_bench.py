@@ -284,12 +284,14 @@ def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (True, {"cpu.max": "10000 20000"}),
     ],
 )
-def test_a_process_is_given_a_part_of_a_core_and_then_let_go(groups, second, written):
+def test_a_process_is_given_a_part_of_a_core_and_then_let_go(groups, monkeypatch, second, written):
     parent = groups if second else groups / "cpu"
     if second:
         (groups / "cgroup.controllers").touch()
-    before = parent / quotas._group_of(os.getpid(), second=second).lstrip("/")
-    before.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(quotas, "_group_of", lambda process, second: "/before")
+    before = parent / "before"
+    before.mkdir(parents=True)
+    (before / "cgroup.procs").touch()
     with quotas.limited([os.getpid()], 0.5, root=groups) as can:
         assert can
         (group,) = parent.glob("turnout-bench-*")
@@ -299,9 +301,19 @@ def test_a_process_is_given_a_part_of_a_core_and_then_let_go(groups, second, wri
     assert (before / "cgroup.procs").read_text("ascii") == f"{os.getpid()}"
 
 
-def test_a_system_without_parts_of_a_core_says_so(tmp_path):
-    with quotas.limited([os.getpid()], 0.5, root=tmp_path / "none") as can:
+@pytest.mark.parametrize("there", ["none", "cpu"])
+def test_a_system_without_parts_of_a_core_says_so(tmp_path, monkeypatch, there):
+    """Or one whose groups are out of reach, as from within a container."""
+    monkeypatch.setattr(quotas, "_group_of", lambda process, second: "/elsewhere")
+    (tmp_path / there).mkdir()
+    with quotas.limited([os.getpid()], 0.5, root=tmp_path) as can:
         assert not can
+    assert not [*(tmp_path / there).iterdir()]
+
+
+def test_the_group_of_a_process_is_found():
+    known = Path("/proc/self/cgroup").read_text("ascii")
+    assert f":{quotas._group_of(os.getpid(), second='0::' in known)}\n" in known
 
 
 def test_what_answers_is_one_process_or_its_children():

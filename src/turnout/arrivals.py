@@ -89,15 +89,16 @@ def check(
 def check_for(pipe: Connection) -> None:
     """Be the process that checks bodies for another one, until that one ends.
 
-    Says when it is ready. For a list of (provider, body, `max_text`, `partial`) it gives back one of arrivals, with the
-    error where `check` raises one, and None where the other one is to check the body itself.
+    Says when it is ready. For each in a list of (provider, body, `max_text`, `partial`) it gives back an arrival, the
+    error that `check` raises, or None where the other one is to check the body itself.
     """
     settle()
     behind_others(NEAR)
     pipe.send(None)
     with suppress(EOFError, OSError):
         while True:
-            pipe.send([_made(*asked) for asked in pipe.recv()])
+            for asked in pipe.recv():
+                pipe.send(_made(*asked))
 
 
 def _made(provider: Provider, body: bytes, max_text: int, partial: bool) -> Checked:

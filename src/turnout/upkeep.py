@@ -30,8 +30,10 @@ TAIL_ROWS: Final = 10_000
 TAIL_SHARE: Final = 20
 MOST_TAIL: Final = 1_000_000
 """A tail of a twentieth of all rows, or of so many, is worth writing all anew; a smaller one is once a day."""
-FLOOD: Final = 2
-"""While more comes, that waits for a tail of half of all rows: what comes meanwhile would lie unsorted for long."""
+FLOOD: Final = 4_000_000
+FLOOD_SHARE: Final = 2
+"""While more comes, that waits for a tail of so many, or of half of all: what comes meanwhile would lie unsorted for
+long. Not where more has come than is sorted within a second or two."""
 FREE_SHARE: Final = 2
 FREE_BYTES: Final = 64 << 20
 """As is a file of which half is free, where that is worth it; at most once an hour."""
@@ -57,7 +59,8 @@ def due(found: Layout, now: int, *, at_rest: bool = True) -> Due:
 
     Where it is not `at_rest`, rows that are not even sorted have only just come, and more may.
     """
-    if found.loose >= LOOSE_ROWS and found.tail * FLOOD < found.attendances and not at_rest:
+    flood = min(FLOOD, found.attendances // FLOOD_SHARE)
+    if LOOSE_ROWS <= found.loose < MOST_TAIL and found.tail < flood and not at_rest:
         return Due.SORT
     # Where the clock was ahead once, it is not known when that was.
     age = _DAY if found.rebuilt_at is None or found.rebuilt_at > now else now - found.rebuilt_at

@@ -109,6 +109,34 @@ def test_a_long_tail_is_sorted_in_runs(store: DuckStore, monkeypatch: pytest.Mon
     assert store.upkeep.sort_tail() == 50
 
 
+def test_marks_of_a_table_that_is_no_more_are_not_believed(store: DuckStore) -> None:
+    """As those that an earlier program has left: overwriting what was forgotten begins the table anew."""
+    disordered(store)
+    rebuild(store)
+    for name in ("sorted_until", "run_after"):
+        stale = f"INSERT OR REPLACE INTO meta VALUES ('{name}', '1000000')"
+        store.upkeep._engine.alone(lambda work, stale=stale: work.run(stale), "Marking")
+    store.merge(STUDIO, many(100, first_id=2_000, updated_at=3, customers=50))
+    assert store.upkeep.layout().loose == 100
+    assert store.upkeep.sort_tail() == 100
+    store.merge(STUDIO, many(100, first_id=2_100, updated_at=4, customers=50))
+    assert store.upkeep.layout().loose == 100
+    assert store.upkeep.sort_tail() == 200
+
+
+def test_what_is_sorted_is_known_after_a_table_was_put_in_order_anew(store: DuckStore) -> None:
+    disordered(store)
+    for _ in range(2):
+        store.merge(STUDIO, many(100, first_id=2_000, updated_at=3, customers=50))
+        store.upkeep.sort_tail()
+        rebuild(store)
+    store.upkeep._engine.alone(module.mark_ordered, "Marking")
+    marks = ask(
+        store, "SELECT DISTINCT value::BIGINT FROM meta WHERE name IN ('ordered_until', 'sorted_until', 'run_after')"
+    )
+    assert marks == ask(store, "SELECT max(rowid) FROM attendances")
+
+
 def test_large_in_steps_with_merges_between_them(store: DuckStore) -> None:
     """What is merged between two steps becomes the new tail; it does not come to lie among the others."""
     rows = STEP_ROWS * 2 + 20_000
@@ -248,6 +276,19 @@ def test_what_is_due(given: dict[str, int | None], now: int, expected: Due) -> N
 def test_while_rows_come_they_are_sorted(tail: int, loose: int, expected: Due) -> None:
     """All of the table is written anew when they have stopped, or are as many as the others."""
     assert due(layout(tail=tail, loose=loose), 0, at_rest=False) is expected
+
+
+@pytest.mark.parametrize(
+    ("tail", "loose", "expected"),
+    [
+        (3_999_999, 999_999, Due.SORT),
+        (4_000_000, 999_999, Due.REBUILD),
+        (3_999_999, 1_000_000, Due.REBUILD),
+    ],
+)
+def test_more_than_can_be_sorted_at_once_is_put_in_order_in_steps(tail: int, loose: int, expected: Due) -> None:
+    """Such as what a rebuild has left that was given up, or a large file."""
+    assert due(layout(attendances=10**8, tail=tail, loose=loose), 0, at_rest=False) is expected
 
 
 def test_a_server_sorts_what_has_just_come_and_looks_again(store: DuckStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,8 @@ from turnout.web.body import Body
 from turnout.web.checking import Checking
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
     from turnout.arrivals import Arrival
@@ -298,8 +299,10 @@ def test_what_waits_is_sent_together_up_to_so_many_bytes(monkeypatch: pytest.Mon
     async def work(checks: Checks) -> None:
         child = await checks.until_beside()
         only_beside(monkeypatch)
-        asked = checking._answer
-        monkeypatch.setattr(checking, "_answer", lambda pipe, all_: sent.append(len(all_)) or asked(pipe, all_))
+        asked = checking._ask
+        monkeypatch.setattr(
+            checking, "_ask", lambda pipe, all_, tell: sent.append(len(all_)) or asked(pipe, all_, tell)
+        )
         os.kill(child.pid or 0, signal.SIGSTOP)
         first = asyncio.create_task(checks.one(100))
         await asyncio.sleep(0.1)
@@ -311,10 +314,60 @@ def test_what_waits_is_sent_together_up_to_so_many_bytes(monkeypatch: pytest.Mon
         found = await asyncio.gather(*others[:2], *others[3:])
         assert [ids_of(each) for each in found] == [[id_] for id_ in range(1, 13) if id_ != 3]
         assert sent == [1, 8, 3]
-        monkeypatch.setattr(checking, "SMALL", 2 * len(body(1)))
-        sent.clear()
-        await checks.many()
-        assert sent == [2, 2, 2, 2]
+        for bodies, expected in ((2, [2, 2, 2, 2]), (2.9, [2, 2, 2, 2]), (0.5, [1] * 8)):
+            monkeypatch.setattr(checking, "SMALL", int(bodies * len(body(1))))
+            sent.clear()
+            await checks.many()
+            assert sent == expected
+
+    run(work)
+
+
+def test_what_was_checked_before_one_that_takes_too_long_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here it is only stopped; and only that one, and what was sent with it and comes after it, is checked here."""
+
+    async def work(checks: Checks) -> None:
+        child = await checks.until_beside()
+        os.kill(child.pid or 0, signal.SIGSTOP)
+        first = asyncio.create_task(checks.one(100))
+        await asyncio.sleep(0.1)
+        others = [asyncio.create_task(checks.one(id_)) for id_ in (1, 2, 3)]
+        asked = checking._ask
+
+        def stopped_after_one(pipe: Connection, all_: Sequence[object], tell: Callable[[object], object]) -> None:
+            def told(made: object) -> None:
+                os.kill(child.pid or 0, signal.SIGSTOP)
+                tell(made)
+
+            asked(pipe, [all_[0], (*all_[1][:1], b"{" * 8_000_000, *all_[1][2:]), *all_[2:]], told)
+
+        monkeypatch.setattr(checking, "_ask", stopped_after_one)
+        monkeypatch.setattr(checking, "_LONGEST", 1.0)
+        os.kill(child.pid or 0, signal.SIGCONT)
+        here = []
+        monkeypatch.setattr("turnout.arrivals.check", lambda *given, **named: here.append(1) or check(*given, **named))
+        assert ids_of(await first) == [100]
+        assert [ids_of(await each) for each in others] == [[1], [2], [3]]
+        assert len(here) == 2
+
+    run(work)
+
+
+def test_whoever_ends_the_asking_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it still makes would be taken for what comes of other bodies."""
+    monkeypatch.setattr(checking, "_LONGEST", 2 * PATIENCE)
+
+    async def work(checks: Checks) -> None:
+        stopped = await checks.until_beside()
+        os.kill(stopped.pid or 0, signal.SIGSTOP)
+        waiting = asyncio.create_task(checks.one(1))
+        await asyncio.sleep(0.1)
+        asking = checks.checking._beside._asking
+        assert asking
+        asking.cancel()
+        assert ids_of(await waiting) == [1]
+        await ended(stopped)
+        assert ids_of(await checks.one(2)) == [2]
 
     run(work)
 

@@ -2,7 +2,7 @@
 
 The table is clustered, so that a page lies in few row groups. A merge deletes what it replaces and appends what it
 writes: behind the ordered part a tail grows, and each page has to look into it. Two things are done about that. The
-tail is sorted in runs, which costs as much as the last run is long, and keeps the cost of a page nearly the same. Now
+tail is sorted in runs, which costs as much as the last run and what is new, and of which each costs a page a look. Now
 and then the whole table is written anew, in steps of a few row groups: each step appends the next rows in order and
 deletes them where they were, in one transaction. Nothing but the place of rows changes, so that a step can be the last
 one at any time. Blocks that are let go are used by the steps that follow, and the file is cut off where its end is
@@ -52,8 +52,7 @@ _Box = tuple[tuple[float, float], tuple[float, float]]
 def layout(query: Callable[[str], list[type_row]]) -> Layout:
     """How much of the table is in order. `query` runs a statement on the store."""
     marks = _marks(query)
-    ordered = marks.get(_ORDERED, -1)
-    sorted_ = max(marks.get(_SORTED, -1), ordered)
+    ordered, sorted_, _ = _places(marks, _end_of(query))
     ((rows, tail, loose),) = query(
         f"SELECT (SELECT count(*) FROM attendances), (SELECT count(*) FROM attendances WHERE rowid > {ordered}), "
         f"(SELECT count(*) FROM attendances WHERE rowid > {sorted_})"
@@ -67,7 +66,9 @@ def layout(query: Callable[[str], list[type_row]]) -> Layout:
 
 def mark_ordered(work: Work, now: int | None = None) -> None:
     """Note that the whole table is in order as it is; with `now`, that it was written anew then."""
-    _mark(work, _ORDERED, _end(work))
+    end = _end(work)
+    for name in (_ORDERED, _SORTED, _RUN):
+        _mark(work, name, end)
     if now is not None:
         _mark(work, _REBUILT, now)
 
@@ -94,13 +95,12 @@ def sort_tail(work: Work) -> int:
 
     What was sorted before is sorted with it, until it is a run of `RUN_ROWS`: then the next one begins.
     """
-    marks = _marks(_asking(work))
-    ordered = marks.get(_ORDERED, -1)
-    run, sorted_ = (max(marks.get(name, -1), ordered) for name in (_RUN, _SORTED))
+    end = _end(work)
+    _, sorted_, run = _places(_marks(_asking(work)), end)
     (length,) = work.one(f"SELECT count(*) FROM attendances WHERE rowid > {run} AND rowid <= {sorted_}")
     run = sorted_ if length >= RUN_ROWS else run
     work.run("BEGIN TRANSACTION")
-    moved = _move(work, f"rowid > {run}", _end(work))
+    moved = _move(work, f"rowid > {run}", end)
     work.run("COMMIT")
     _mark(work, _RUN, run)
     _mark(work, _SORTED, _end(work))
@@ -140,6 +140,7 @@ class Rebuild:
         if up_to is None:
             _mark(work, _ORDERED, self._end - strays)
             _mark(work, _SORTED, self._end)
+            _mark(work, _RUN, self._end - strays)
             _mark(work, _REBUILT, now)
         return up_to is None
 
@@ -200,13 +201,27 @@ def _asking(work: Work) -> Callable[[str], list[type_row]]:
 
 def _end(work: Work) -> int:
     """The row id of the last row, before what the open transaction adds."""
-    (end,) = work.one("SELECT coalesce(max(rowid), -1) FROM attendances")
+    return _end_of(_asking(work))
+
+
+def _end_of(query: Callable[[str], list[type_row]]) -> int:
+    ((end,),) = query("SELECT coalesce(max(rowid), -1) FROM attendances")
     return int(end)
 
 
 def _marks(query: Callable[[str], list[type_row]]) -> dict[str, int]:
     named = f"SELECT name, value FROM meta WHERE name IN ('{_ORDERED}', '{_SORTED}', '{_RUN}', '{_REBUILT}')"
     return {name: int(value) for name, value in query(named)}
+
+
+def _places(marks: dict[str, int], end: int) -> tuple[int, int, int]:
+    """Up to which row ids the table is in order, and sorted, and after which the last run begins.
+
+    A mark beyond the last row is of a table that is no more.
+    """
+    ordered = marks.get(_ORDERED, -1)
+    sorted_, run = (at if ordered <= (at := marks.get(name, -1)) <= end else ordered for name in (_SORTED, _RUN))
+    return ordered, sorted_, run
 
 
 def _mark(work: Work, name: str, value: int) -> None:

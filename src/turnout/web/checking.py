@@ -14,6 +14,7 @@ import logging
 from collections import deque
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from turnout.errors import TurnoutError
@@ -36,7 +37,7 @@ _MANY: Final = 3
 _KEPT: Final = 60.0
 """Seconds without a body after which it ends; and after which another one may start where one failed."""
 _LONGEST: Final = 15.0
-"""Seconds that it has for what it is asked at once, which takes it some milliseconds a body."""
+"""Seconds that it has for a body, which take it some milliseconds."""
 _TOGETHER: Final = 8
 """So many bodies are sent to it at once, of no more bytes than one may have: each time that something is sent, here and
 there somebody waits for a turn of the processor."""
@@ -183,10 +184,9 @@ class _Beside:
         try:
             while self._line:
                 asked = self._together()
-                if asked:
-                    made = await self._made(asked)
-                    for one, checked in zip(asked, made, strict=True):
-                        one.give(checked)
+                await self._checked(asked)
+                for one in asked:
+                    one.give(None)  # what it has not checked
         finally:
             self._asking = None
             for one in (*asked, *self._line):
@@ -196,29 +196,40 @@ class _Beside:
     def _together(self) -> list[_Asked]:
         """The next ones in the line, of those that are still waited for."""
         together: list[_Asked] = []
-        while self._line and len(together) < _TOGETHER and sum(one.body.size for one in together) < SMALL:
+        size = 0
+        while self._line and len(together) < _TOGETHER:
+            size += self._line[0].body.size
+            if together and size > SMALL:
+                break
             one = self._line.popleft()
             if one.is_waited_for():
                 together.append(one)
         return together
 
-    async def _made(self, asked: Sequence[_Asked]) -> Sequence[Checked]:
-        """What it makes of them."""
-        child, nothing = self._child, [None] * len(asked)
-        if child is None:
-            return nothing
+    async def _checked(self, asked: Sequence[_Asked]) -> None:
+        """Give them what it makes of them, one after the other, as far as it does."""
+        child = self._child
+        if child is None or not asked:
+            return
         if self._idle:
             self._idle.cancel()
+        loop = asyncio.get_running_loop()
         try:
             child.ready.result()
             questions = [one.question() for one in asked]
-            async with asyncio.timeout(_LONGEST):
-                made: Sequence[Checked] = await asyncio.to_thread(_answer, child.pipe, questions)
-        except Exception as error:  # noqa: BLE001 - it was killed, say; the bodies' own faults are found again
-            self._failed(error)
-            return nothing
+            made: asyncio.Queue[Checked | _Lost] = asyncio.Queue()
+            tell = partial(_put, loop, made)
+            loop.run_in_executor(None, _ask, child.pipe, questions, tell)
+            for one in asked:
+                async with asyncio.timeout(_LONGEST):
+                    one.give(_there(await made.get()))
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self.close()  # what it still sends is nobody else's
+                raise
+            self._failed(error)  # it was killed, say
+            return
         self._end_later()
-        return made
 
     def close(self) -> None:
         """End it; there may be another one later."""
@@ -242,9 +253,32 @@ class _Beside:
         self._idle = asyncio.get_running_loop().call_later(_KEPT, self.close)
 
 
-def _answer(pipe: Connection, asked: object) -> Any:
-    pipe.send(asked)
-    return pipe.recv()
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """No more comes from the process."""
+
+    why: Exception
+
+
+def _put(loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[Any], item: object) -> None:
+    """Put something into a queue of another thread's loop."""
+    loop.call_soon_threadsafe(queue.put_nowait, item)
+
+
+def _there(made: Checked | _Lost) -> Checked:
+    if isinstance(made, _Lost):
+        raise made.why
+    return made
+
+
+def _ask(pipe: Connection, questions: Sequence[object], tell: Callable[[Any], object]) -> None:
+    """Ask the process, and tell of each of its answers as it comes."""
+    try:
+        pipe.send(questions)
+        for _ in questions:
+            tell(pipe.recv())
+    except Exception as error:  # noqa: BLE001 - it is raised again where it is awaited
+        tell(_Lost(error))
 
 
 def _seen(ready: asyncio.Future[Any]) -> None:
