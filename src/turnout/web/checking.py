@@ -223,13 +223,13 @@ class _Beside:
             for one in asked:
                 async with asyncio.timeout(_LONGEST):
                     one.give(_there(await made.get()))
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                self.close()  # what it still sends is nobody else's
-                raise
-            self._failed(error)  # it was killed, say
-            return
-        self._end_later()
+        except Exception as error:  # noqa: BLE001 - it was killed, say
+            self._failed(error)
+        except BaseException:
+            self.close()  # what it still sends is nobody else's
+            raise
+        else:
+            self._end_later()
 
     def close(self) -> None:
         """End it; there may be another one later."""
