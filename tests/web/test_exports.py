@@ -373,6 +373,7 @@ def test_only_those_who_could_have_asked_see_a_job(inside: Inside, store: Store)
     assert mine["total"] == len(mine["rows"]) == one.get("limit=0&format=json").json["total"] < ROWS
     assert {row["instructors"][0]["id"] for row in mine["rows"]} == {1}
     assert one.send("DELETE", f"{JOBS}/{own}").status == 204
+    assert ended(full, whole)["status"] == "complete"  # what has not ended would be cancelled, and stay
     assert full.send("DELETE", f"{JOBS}/{whole}").status == 204
     assert full.get(path=JOBS).json == {"total": 0, "jobs": []}
 
