@@ -72,6 +72,12 @@ def test_statements_of_a_request(name: str) -> None:
     agree(name, spelled(ask(REQUESTS[name])))
 
 
+@pytest.mark.parametrize("name", ["default", "sorted", "sorted_by_id", "deep"])
+def test_pages_of_postgresql(name: str) -> None:
+    statement = page_statement(plan(ask(REQUESTS[name]), POSTGRES))
+    agree(f"postgresql_{name}", f"{statement.sql}\n-- {statement.values}\n")
+
+
 @pytest.mark.parametrize(
     ("name", "query", "window"),
     [

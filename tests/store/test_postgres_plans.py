@@ -71,3 +71,31 @@ def test_no_request_reads_the_rows_of_all_providers(store: Store, query: str, gr
     scans = [line.strip() for plan_ in told for (line,) in plan_ if "on attendances" in line]
     assert scans
     assert not [line for line in scans if "Seq Scan" in line]
+
+
+SORTED_WIDTH = 100
+"""Bytes of a row that is sorted: its sort keys and its id, far from `WIDE`."""
+
+
+@pytest.mark.parametrize(
+    "query", ["sort=customer.name", "sort=-event.name,venue.id", "sort=status&offset=500", "sort=-updated_at", HALF]
+)
+def test_rows_are_not_carried_through_a_sort(store: Store, query: str) -> None:
+    widths = [int(node.partition("width=")[2].rstrip(")")) for node in _told(store, query) if "Limit" in node]
+    assert widths
+    assert max(widths) < SORTED_WIDTH
+
+
+@pytest.mark.parametrize("query", ["", "sort=event.starts_at", "sort=updated_at", "sort=id", "id_gt=500", "sort=-id"])
+def test_an_order_that_an_index_has_is_read_as_it_is(store: Store, query: str) -> None:
+    told = _told(store, query)
+    assert not [node for node in told if "Sort" in node and "Incremental" not in node]
+    assert len([node for node in told if "on attendances" in node]) == 1, "each row is looked up once"
+
+
+def _told(store: Store, query: str) -> list[str]:
+    """The nodes of a page's plan."""
+    asked = page_statement(plan(request_of(store, STUDIO, query, grouped=False), POSTGRES))
+    with store.snapshot(PROVIDERS) as snapshot:
+        lines = [line for (line,) in snapshot.rows(Statement(f"EXPLAIN {asked.sql}", asked.values))]
+    return [line for line in lines if "cost=" in line]

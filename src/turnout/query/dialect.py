@@ -41,6 +41,10 @@ class Dialect(Protocol):
         """What tells the rows of one provider apart, and finds them quickly."""
         ...
 
+    def chooses_first(self, storage: str, *, descending: bool) -> bool:
+        """Whether a page in the order of a column is found quicker where its rows are chosen before they are read."""
+        ...
+
     @property
     def windows(self) -> bool:
         """Whether a page is found quicker in a window (`window`); not where an index has the order."""
@@ -137,6 +141,9 @@ class _DuckDb:
     def among(self, chosen: str) -> str:
         return f"rowid IN ({chosen})"
 
+    def chooses_first(self, storage: str, *, descending: bool) -> bool:  # noqa: ARG002 - it does so by itself
+        return False
+
     def one_in(self, number: str) -> str:
         return f"hash(id) % {number} = 0"
 
@@ -171,6 +178,15 @@ class _DuckDb:
         return f"printf('%02d:%02d', {self.hour(minute)}, {minute} % 60)"
 
 
+_IN_AN_INDEX: Final = frozenset(
+    {("event_starts_at", True), ("event_starts_at", False), ("id", False), ("id", True), ("updated_at", False)}
+)
+"""The columns that begin an order which an index has (`store.postgres_schema`), and whether it descends.
+
+Of the newest changes first an index has all but the ids' order: of what was imported at once, that is a sort of it all.
+"""
+
+
 class _Postgres:
     """PostgreSQL 15 and later."""
 
@@ -197,6 +213,10 @@ class _Postgres:
     def among(self, chosen: str) -> str:
         # An array: the planner then looks each row up by its key, and does not read the whole provider.
         return f"id = ANY (ARRAY({chosen}))"
+
+    def chooses_first(self, storage: str, *, descending: bool) -> bool:
+        # Rows in another order than an index's are sorted, and each would be carried through the sort as it is.
+        return (storage, descending) not in _IN_AN_INDEX
 
     def one_in(self, number: str) -> str:
         return f"mod(hashint8(id)::BIGINT & 2147483647, {number}) = 0"

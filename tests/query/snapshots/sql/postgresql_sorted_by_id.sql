@@ -1,0 +1,2 @@
+SELECT id, updated_at, customer_id, customer_name, customer_email, customer_thumbnail_url, event_id, event_starts_at, event_ends_at, event_name, offering_type_id, offering_type_name, venue_id, venue_name, instructor_ids, instructor_names, booking_method, customer_membership_id, membership_id, membership_name, booking_source_name, status, checkin_ocurred_at, is_first_attendance FROM attendances WHERE provider_id = $1 AND event_starts_at <= $2 ORDER BY id DESC LIMIT 51
+-- (7, datetime.datetime(2026, 9, 21, 14, 13, 20))
