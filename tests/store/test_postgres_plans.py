@@ -78,7 +78,12 @@ SORTED_WIDTH = 100
 
 
 @pytest.mark.parametrize(
-    "query", ["sort=customer.name", "sort=-event.name,venue.id", "sort=status&offset=500", "sort=-updated_at", HALF]
+    "query",
+    [
+        *("sort=customer.name", "sort=-event.name,venue.id", "sort=status&offset=500", HALF),
+        # All of these rows were changed at once.
+        *("sort=-updated_at", "sort=updated_at,-id", "sort=updated_at,customer.name", "sort=-updated_at,venue.id,-id"),
+    ],
 )
 def test_rows_are_not_carried_through_a_sort(store: Store, query: str) -> None:
     widths = [int(node.partition("width=")[2].rstrip(")")) for node in _told(store, query) if "Limit" in node]
@@ -86,7 +91,13 @@ def test_rows_are_not_carried_through_a_sort(store: Store, query: str) -> None:
     assert max(widths) < SORTED_WIDTH
 
 
-@pytest.mark.parametrize("query", ["", "sort=event.starts_at", "sort=updated_at", "sort=id", "id_gt=500", "sort=-id"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("", "sort=event.starts_at", "sort=-event.starts_at,customer.name"),
+        *("sort=updated_at", "sort=-updated_at,-id", "sort=id", "id_gt=500", "sort=-id"),
+    ],
+)
 def test_an_order_that_an_index_has_is_read_as_it_is(store: Store, query: str) -> None:
     told = _told(store, query)
     assert not [node for node in told if "Sort" in node and "Incremental" not in node]

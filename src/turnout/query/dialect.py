@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from turnout.query.plan import OrderKey
+
 
 class Dialect(Protocol):
     """Pieces of SQL. A *placeholder* stands for a bound value."""
@@ -41,8 +43,8 @@ class Dialect(Protocol):
         """What tells the rows of one provider apart, and finds them quickly."""
         ...
 
-    def chooses_first(self, storage: str, *, descending: bool) -> bool:
-        """Whether a page in the order of a column is found quicker where its rows are chosen before they are read."""
+    def chooses_first(self, order: Sequence[OrderKey]) -> bool:
+        """Whether a page in this order is found quicker where its rows are chosen before they are read."""
         ...
 
     @property
@@ -141,7 +143,7 @@ class _DuckDb:
     def among(self, chosen: str) -> str:
         return f"rowid IN ({chosen})"
 
-    def chooses_first(self, storage: str, *, descending: bool) -> bool:  # noqa: ARG002 - it does so by itself
+    def chooses_first(self, order: Sequence[OrderKey]) -> bool:  # noqa: ARG002 - it does so by itself
         return False
 
     def one_in(self, number: str) -> str:
@@ -178,15 +180,6 @@ class _DuckDb:
         return f"printf('%02d:%02d', {self.hour(minute)}, {minute} % 60)"
 
 
-_IN_AN_INDEX: Final = frozenset(
-    {("event_starts_at", True), ("event_starts_at", False), ("id", False), ("id", True), ("updated_at", False)}
-)
-"""The columns that begin an order which an index has (`store.postgres_schema`), and whether it descends.
-
-Of the newest changes first an index has all but the ids' order: of what was imported at once, that is a sort of it all.
-"""
-
-
 class _Postgres:
     """PostgreSQL 15 and later."""
 
@@ -214,9 +207,13 @@ class _Postgres:
         # An array: the planner then looks each row up by its key, and does not read the whole provider.
         return f"id = ANY (ARRAY({chosen}))"
 
-    def chooses_first(self, storage: str, *, descending: bool) -> bool:
-        # Rows in another order than an index's are sorted, and each would be carried through the sort as it is.
-        return (storage, descending) not in _IN_AN_INDEX
+    def chooses_first(self, order: Sequence[OrderKey]) -> bool:
+        # What no index has in this order (`store.postgres_schema`) is sorted, and would be carried through that as wide
+        # as it is. Of rows that start together there are few to sort, of those that were imported together very many.
+        first, *others = order
+        if first.storage == "updated_at":
+            return [(key.storage, key.descending) for key in others[:1]] != [("id", first.descending)]
+        return first.storage not in {"event_starts_at", "id"}
 
     def one_in(self, number: str) -> str:
         return f"mod(hashint8(id)::BIGINT & 2147483647, {number}) = 0"
